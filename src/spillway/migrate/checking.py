@@ -14,10 +14,17 @@ from spillway.migrate.config import Config
 from spillway.migrate.new.items import order_item, progress_item
 from spillway.migrate.new.state import Entry, index_item
 from spillway.migrate.new.target import Put, units_of
-from spillway.migrate.old.connection import run
+from spillway.migrate.old.connection import account, connected, run
 from spillway.migrate.old.mapping import Mapped, OldOrder, Unmapped, line_columns
-from spillway.migrate.old.readiness import Finding, blocker, findings, good, warning
-from spillway.migrate.old.server import Standing, ask
+from spillway.migrate.old.readiness import (
+    Finding,
+    back_findings,
+    blocker,
+    findings,
+    good,
+    warning,
+)
+from spillway.migrate.old.server import Standing, ask, grants_of
 from spillway.migrate.old.table import OldTable, Table, quoted
 from spillway.migrate.old.values import utf8_from_latin1
 from spillway.migrate.running import Parts
@@ -118,6 +125,7 @@ class Check:
             profile.findings += findings(standing, config, profile.estimate.seconds)
             profile.findings.append(_time_zone(standing, config, table))
             profile.findings += _customers(connection, config)
+            profile.findings += self._back_findings(standing)
             profile.findings += self._text_findings(table)
             profile.findings += _data_findings(profile)
         return profile
@@ -176,6 +184,19 @@ class Check:
         estimate.seconds = max(
             estimate.write_units / budget, estimate.orders / ORDERS_PER_SECOND_MAX
         )
+
+    def _back_findings(self, standing: Standing) -> Iterator[Finding]:
+        back = self.parts.config.back
+        if back is None:
+            return
+        variable = back.url_variable
+        if variable is not None and not self.parts.environment.get(variable):
+            yield warning("grants of back", f"{variable} is not set: not looked at")
+            return
+        writer = account(self.parts.config.source, self.parts.environment, variable)
+        with connected(writer) as connection:
+            known, grants = grants_of(connection)
+        yield from back_findings(known, grants, standing.schema, self.parts.config)
 
     def _text_findings(self, table: Table) -> Iterator[Finding]:
         named = self.parts.config.texts.utf8_in_latin1

@@ -9,16 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from spillway.errors import SpillwayError
 from spillway.migrate.checking import Check
-from spillway.migrate.config import Config, read_config
+from spillway.migrate.config import Config, Customers, read_config
 from spillway.migrate.copying import Copy
 from spillway.migrate.old.connection import account, connected
-from spillway.migrate.old.readiness import Finding, findings
+from spillway.migrate.old.mapping import Mapped
+from spillway.migrate.old.readiness import Finding, back_findings, findings
 from spillway.migrate.old.server import Grants, Record, Server, Standing, ask
+from spillway.migrate.old.table import OldTable
+from spillway.migrate.verifying.old import OldSide
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import DOCS, Shop, order
 from tests.spillway.migrate.servers import on_every_server
@@ -340,6 +344,57 @@ def test_only_a_right_to_write_the_shop_is_told(statement: str, writes: bool) ->
     found = findings(standing(grants=Grants((*GRANTED, statement))), LINES)
     (detail,) = [one.detail for one in found if one.subject == "grants"]
     assert ("write" in detail) == writes
+
+
+def test_the_account_of_back_is_told_what_it_lacks() -> None:
+    people = Customers(column="customer_id", by="table", table="people", key="id", subject="sub")
+    config = replace(ORDERS, customers=people)
+    enough = (
+        "GRANT SELECT, INSERT, UPDATE ON `shop`.`orders` TO x",
+        "GRANT SELECT, INSERT, UPDATE, CREATE ON `shop`.`spillway_back` TO x",
+        "GRANT ALL PRIVILEGES ON `shop`.`spillway_back_shards` TO x",
+        "GRANT SELECT ON `shop`.`people` TO x",
+    )
+    (found,) = back_findings("x@%", Grants(enough), "shop", config)
+    assert found.level == "good"
+    (found,) = back_findings("x@%", Grants(enough[1:-1]), "shop", config)
+    assert found.level == "warning"
+    assert found.paste == (
+        "GRANT SELECT, INSERT, UPDATE ON `shop`.`orders` TO 'x'@'%';",
+        "GRANT SELECT ON `shop`.`people` TO 'x'@'%';",
+    )
+
+
+@on_every_server
+@pytest.mark.parametrize(
+    ("own", "other"),
+    [
+        ("utf8mb4 COLLATE utf8mb4_general_ci", "utf8mb4 COLLATE utf8mb4_unicode_ci"),
+        ("latin1", "latin2"),
+        ("utf8mb4", "ucs2"),
+        ("latin1", "utf8mb4"),
+    ],
+)
+def test_customers_are_found_whatever_the_two_collations_are(
+    shop: Shop, tmp_path: Path, own: str, other: str
+) -> None:
+    shop.run(f"ALTER TABLE orders MODIFY customer_id VARCHAR(40) CHARACTER SET {own}")
+    shop.run(f"CREATE TABLE people (id VARCHAR(40) CHARACTER SET {other}, sub VARCHAR(9), KEY(id))")
+    shop.run("INSERT INTO people VALUES ('Äb', 's1'), ('c', 's2')")
+    for customer in ("Äb", "c", "nobody"):
+        shop.insert(order(random.Random(1), customer_id=customer))
+    by_table = {"by": "table", "table": "people", "key": "id", "subject": "sub"}
+    people = msgspec.convert({"column": "customer_id", "prefix": "sub-", **by_table}, Customers)
+    config = replace(config_for(shop, "unused", tmp_path), customers=people)
+    old = account(config.source, {"OLD_SHOP": shop.server.url(shop.database)})
+    with connected(old) as connection:
+        table = OldTable(connection, config, lambda old: old)
+        mapped = [table.mapper.order(one) for one in table.after(None)]
+    read = dict(OldSide(config, old, lambda old: old).all())
+    for one, subject in zip(mapped, ("sub-s1", "sub-s2", None), strict=True):
+        assert (one.place.customer_id if isinstance(one, Mapped) else None) == subject
+        there = read[one.key]
+        assert (there.customer if there else None) == subject
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Literal
 from spillway.migrate.config import Config
 from spillway.migrate.old import remedies
 from spillway.migrate.old.remedies import in_file, setting, start_option
-from spillway.migrate.old.server import Record, Server, Standing
+from spillway.migrate.old.server import Grants, Record, Server, Standing
 from spillway.ui.formatting import age
 
 #: The binary log must reach back over the copy with room to spare.
@@ -70,6 +70,11 @@ _GRANTS = {
     "RELOAD": ("RELOAD",),
 }
 _WRITE_GRANTS = frozenset(("ALL PRIVILEGES", "INSERT", "UPDATE", "DELETE"))
+_BACK_WRITES = ("SELECT", "INSERT", "UPDATE")
+_BACK_OWN = {
+    "spillway_back": (*_BACK_WRITES, "CREATE"),
+    "spillway_back_shards": (*_BACK_WRITES, "DELETE", "CREATE"),
+}
 #: The oldest that are supported.
 _MYSQL, _MARIADB = (5, 6), (10, 3)
 #: They answer like MySQL, and have no binary log of its form.
@@ -299,7 +304,7 @@ def _grants(standing: Standing) -> Iterator[Finding]:
             (f"DROP USER ''@'{host}';",),
         )
         return
-    account = f"{_text(user)}@{_text(host)}"
+    account = _account(standing.account)
     granted = standing.grants.everywhere()
     lacking = [
         name
@@ -321,6 +326,26 @@ def _grants(standing: Standing) -> Iterator[Finding]:
     may_write = not _WRITE_GRANTS.isdisjoint(standing.grants.on(standing.schema))
     spare = "; it may also write the shop, which this tool never does" if may_write else ""
     yield good(subject, f"enough to read and to follow{spare}")
+
+
+def back_findings(account: str, grants: Grants, schema: str, config: Config) -> Iterator[Finding]:
+    """Of the account with which `back` will write. It is needed after the switch only."""
+    needed = {config.source.table: _BACK_WRITES, **_BACK_OWN}
+    if config.customers.table is not None:
+        needed[config.customers.table] = ("SELECT",)
+    lacking = []
+    for table, names in needed.items():
+        granted = grants.of(schema, table)
+        missing = [name for name in names if granted.isdisjoint((name, "ALL PRIVILEGES"))]
+        if missing:
+            where = f"{_quoted(schema)}.{_quoted(table)}"
+            lacking.append(f"GRANT {', '.join(missing)} ON {where} TO {_account(account)};")
+    if lacking:
+        yield warning(
+            "grants of back", "not enough to write orders back after the switch", tuple(lacking)
+        )
+    else:
+        yield good("grants of back", "enough to write orders back")
 
 
 def _table(standing: Standing, config: Config) -> Iterator[Finding]:
@@ -425,6 +450,12 @@ def _foreign_keys(standing: Standing) -> Iterator[Finding]:
                 f"{one['name']} ({', '.join(acts)}) changes rows that the binary log does not"
                 " report: run `copy --again` after such a change",
             )
+
+
+def _account(account: str) -> str:
+    """For a statement: 'spillway'@'%' of spillway@%."""
+    user, _, host = account.rpartition("@")
+    return f"{_text(user)}@{_text(host)}"
 
 
 def _text(value: str) -> str:

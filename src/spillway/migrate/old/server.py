@@ -90,6 +90,16 @@ class Grants:
             for name in names
         }
 
+    def of(self, schema: str, table: str) -> set[str]:
+        """What is granted on the table, on its schema, or on everything."""
+        of_the_table = (
+            name
+            for names, granted, of in self._granted()
+            if (granted, of) == (schema, table)
+            for name in names
+        )
+        return self.on(schema).union(of_the_table)
+
     def roles(self) -> list[str]:
         """All that are granted, active or not."""
         found = map(_GRANTED_ROLE.match, self.statements)
@@ -174,6 +184,12 @@ def ask(connection: Connection[Any], table: str) -> Standing:
         ),
         retention_hours=_retention(connection) if server.host in ("rds", "aurora") else None,
     )
+
+
+def grants_of(connection: Connection[Any]) -> tuple[str, Grants]:
+    """This session's account as the server knows it, and what it may."""
+    (account,) = run(connection, "SELECT CURRENT_USER()")[0]
+    return str(account), _grants(connection, server_of(connection))
 
 
 def server_of(connection: Connection[Any]) -> Server:

@@ -19,7 +19,7 @@ from pymysql.connections import Connection
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Config, Customers
 from spillway.migrate.old import mapping
-from spillway.migrate.old.connection import AWAY, LOCKED, code_of, run
+from spillway.migrate.old.connection import AWAY, INCOMPARABLE, LOCKED, code_of, run
 from spillway.migrate.old.keys import NO_NUMBER, Encoded, KeyColumn, Logged, key_column, name
 from spillway.migrate.old.mapping import (
     Gone,
@@ -285,16 +285,45 @@ def _columns_of_the_order(config: Config) -> list[str]:
     return list(dict.fromkeys(name for name in names if name is not None))
 
 
-def _of_the_customer(customers: Customers) -> Iterator[tuple[str, str]]:
+def _of_the_customer(connection: Connection[Any], config: Config) -> Iterator[tuple[str, str]]:
     """What another table says of an order's customer: a subject, and how many different ones."""
+    customers = config.customers
     if customers.table and customers.key and customers.subject:
         subject = f"c.{quoted(customers.subject)}"
-        rows = (
-            f"FROM {quoted(customers.table)} c"
-            f" WHERE c.{quoted(customers.key)} = o.{quoted(customers.column)}"
-        )
+        same = _same_customer(connection, config.source.table, customers)
+        rows = f"FROM {quoted(customers.table)} c WHERE {same}"
         yield mapping.SUBJECT_COLUMN, f"(SELECT MIN({subject}) {rows})"
         yield mapping.SUBJECTS_COLUMN, f"(SELECT COUNT(DISTINCT BINARY {subject}) {rows})"
+
+
+def _same_customer(connection: Connection[Any], table: str, customers: Customers) -> str:
+    """SQL that compares the two tables' columns.
+
+    Some servers' rules do not say by which of two collations; then the one of the customers' table
+    does, because its index has it. Between character sets of which neither holds the other, both
+    texts become Unicode.
+    """
+    own, other = f"o.{quoted(customers.column)}", f"c.{quoted(customers.key or '')}"
+    found = run(
+        connection,
+        "SELECT collation_name FROM information_schema.columns"
+        " WHERE table_schema = DATABASE() AND table_name = %s AND column_name = %s",
+        (customers.table, customers.key),
+    )
+    ways = [f"{other} = {own}"]
+    ways += [f"{other} = {own} COLLATE {collation}" for (collation,) in found if collation]
+    ways += [f"CONVERT({other} USING utf8mb4) = CONVERT({own} USING utf8mb4)"]
+    *others, last = ways
+    for way in others:
+        try:
+            tables = f"{quoted(table)} o, {quoted(customers.table or '')} c"
+            run(connection, f"SELECT 1 FROM {tables} WHERE {way} LIMIT 0")  # noqa: S608 -- names, quoted
+        except pymysql.err.MySQLError as error:
+            if code_of(error) not in INCOMPARABLE:
+                raise
+        else:
+            return way
+    return last
 
 
 class OldTable:
@@ -327,7 +356,7 @@ class OldTable:
         self._place = itemgetter(0 if place is None else len(self._own) - 1)
         self._by_place = place is not None
         # Not by a join: two rows of one customer would double the order's lines.
-        for column, expression in _of_the_customer(config.customers):
+        for column, expression in _of_the_customer(connection, config):
             wanted.insert(len(self._own), expression)
             self._own.append(column)
         self._rows_of = f"FROM {quoted(config.source.table)} o WHERE {config.source.condition}"

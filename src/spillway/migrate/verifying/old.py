@@ -10,10 +10,11 @@ from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 
+import pymysql
 from pymysql.cursors import SSDictCursor
 
 from spillway.migrate.config import Config
-from spillway.migrate.old.connection import Account, connected
+from spillway.migrate.old.connection import INCOMPARABLE, Account, code_of, connected
 from spillway.migrate.verifying.canonical import Canonical
 from spillway.migrate.verifying.rows import Reader, Row
 
@@ -143,8 +144,7 @@ class OldSide:
         wanted = ", ".join(f"o.{_name(column)}" for column in columns)
         if customers.table and customers.key and customers.subject:
             subject = f"BINARY CONVERT(c.{_name(customers.subject)} USING utf8mb4)"
-            own, other = f"o.{_name(customers.column)}", f"c.{_name(customers.key)}"
-            of_them = f"FROM {_name(customers.table)} c WHERE {other} = {own}"
+            of_them = f"FROM {_name(customers.table)} c WHERE {self._joined}"
             first, last = (f"(SELECT {end}({subject}) {of_them})" for end in ("MIN", "MAX"))
             wanted = f"{wanted}, {first} AS `#first`, {last} AS `#last`"
         order_by = ", ".join(f"o.{_name(name)}" for name in (key, *self.columns.primary))
@@ -158,6 +158,28 @@ class OldSide:
             if _is_blank(name):
                 continue
             yield name, None if name in ambiguous else reader.read(name, list(group))
+
+    @cached_property
+    def _joined(self) -> str:
+        """The first of these conditions that the server takes: it knows which texts it compares."""
+        customers, source = self.config.customers, self.config.source
+        own, other = f"o.{_name(customers.column)}", f"c.{_name(customers.key or '')}"
+        pair = f"{_name(source.table)} o JOIN {_name(customers.table or '')} c"
+        with connected(self.account) as connection, connection.cursor() as cursor:
+            described = "SELECT collation_name FROM information_schema.columns"
+            here = f"{described} WHERE table_schema = DATABASE() AND table_name = %s"
+            cursor.execute(f"{here} AND column_name = %s", (customers.table, customers.key))
+            (collation,) = cursor.fetchone() or (None,)
+            by_its_index = f" COLLATE {collation}" if collation else ""
+            for right in (own, f"{own}{by_its_index}"):
+                try:
+                    cursor.execute(f"SELECT 1 FROM {pair} ON {other} = {right} LIMIT 0")  # noqa: S608
+                except pymysql.err.MySQLError as error:
+                    if code_of(error) not in INCOMPARABLE:
+                        raise
+                else:
+                    return f"{other} = {right}"
+        return f"CONVERT({other} USING utf8mb4) = CONVERT({own} USING utf8mb4)"
 
     def rows(self, query: str, values: tuple[object, ...] = ()) -> Iterator[Row]:
         with (
