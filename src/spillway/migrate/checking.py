@@ -24,7 +24,7 @@ from spillway.migrate.old.readiness import (
     good,
     warning,
 )
-from spillway.migrate.old.server import Standing, ask, grants_of
+from spillway.migrate.old.server import Standing, ask_of, grants_of
 from spillway.migrate.old.table import OldTable, Table, quoted
 from spillway.migrate.old.values import utf8_from_latin1
 from spillway.migrate.running import Parts
@@ -121,7 +121,7 @@ class Check:
             self._read(profile, old, rows_max or rows_in_all, rows_in_all)
             self._extrapolate(profile, rows_in_all)
             profile.findings += _rows_left(config, rows_there, rows_in_all)
-            standing = ask(connection, config.source.table)
+            standing = ask_of(old)
             profile.findings += findings(standing, config, profile.estimate.seconds)
             profile.findings.append(_time_zone(standing, config, table))
             profile.findings += _customers(connection, config)

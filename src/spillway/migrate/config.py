@@ -82,6 +82,9 @@ class Source(_Section, frozen=True):
     #: A SQL condition on the table's columns: rows that do not match it are no orders. An order
     #: whose rows stop matching is removed, as if the old shop had deleted it.
     where: str | None = None
+    #: Where `table` is a view: each table behind it whose changes change an order, and its column
+    #: with the order's number. The first has a row for each order.
+    changes: dict[Name, Name] = {}
     url_variable: str | None = None
     option_file: str | None = None
     #: When left out, it comes from the URL or the option file.
@@ -367,6 +370,11 @@ class Config(_Section, frozen=True):
             raise ValueError('lines.column (the JSON) goes with shape = "row_per_order"')
         if self.back is None:
             return
+        if self.source.changes:
+            raise ValueError(
+                "[back] needs a table, and source.changes belongs to a view: no order can be"
+                " inserted through several tables, so leave [back] out"
+            )
         written: dict[str, str] = {}
         fixed = (("back.columns", column) for column in self.back.columns)
         for place, column in chain(self.columns, fixed):

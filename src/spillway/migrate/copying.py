@@ -20,7 +20,7 @@ from spillway.migrate.old.binlog import log_made
 from spillway.migrate.old.keys import NO_NUMBER
 from spillway.migrate.old.mapping import Gone, OldOrder, Reading
 from spillway.migrate.old.readiness import findings
-from spillway.migrate.old.server import ask
+from spillway.migrate.old.server import ask_of
 from spillway.migrate.old.table import OldTable
 from spillway.migrate.running import Parts
 
@@ -80,8 +80,7 @@ class Copy:
 
     def _check_followable(self, old: OldTable) -> None:
         """A copy that cannot be followed afterwards is days of work for nothing."""
-        standing = ask(old.connection, self.parts.config.source.table)
-        found = findings(standing, self.parts.config)
+        found = findings(ask_of(old), self.parts.config)
         subjects = dict.fromkeys(one.subject for one in found if one.level == "blocker")
         if subjects:
             raise SpillwayError(

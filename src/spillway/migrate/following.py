@@ -107,7 +107,7 @@ class Follow:
         if start is None:
             raise SpillwayError("The copy noted no position in the binary log: run it again.")
         table = watched(old.connection, self.parts.config)
-        work = _Work(self, old, table.layout.at, start, standing.log_made)
+        work = _Work(self, old, table.at, start, standing.log_made)
         log = news(
             self.parts.account,
             self.parts.config,

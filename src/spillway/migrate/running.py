@@ -93,17 +93,16 @@ class Parts:
     def _subject(self, old: str) -> str | None:
         return old if self.customers is None else self.customers.subject(old)
 
-    def _new_side(self) -> NewSide:
-        place = self.place
-        return NewSide(place.patient("dynamodb"), place.orders_table, place.archive)
+    def _sides(self) -> tuple[OldSide, NewSide]:
+        place, old = self.place, self.old_side()
+        dynamodb = place.patient("dynamodb")
+        return old, NewSide(dynamodb, place.orders_table, place.archive, old.sorts_lines)
 
     def verify(self, on_progress: OnProgress) -> Verify:
-        return Verify(
-            self.old_side(), self._new_side(), self.quarantined, self.settled, on_progress
-        )
+        return Verify(*self._sides(), self.quarantined, self.settled, on_progress)
 
     def verify_back(self, on_progress: OnProgress) -> VerifyBack:
-        return VerifyBack(self.old_side(), self._new_side(), on_progress, self.quarantined)
+        return VerifyBack(*self._sides(), on_progress, self.quarantined)
 
     def note(self, verdict: Verdict, *, back: bool) -> None:
         """Keep what was found for `status`: numbers alone, nothing of an order."""

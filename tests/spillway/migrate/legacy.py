@@ -178,7 +178,8 @@ class Shop:
     def __init__(self, server: Server, database: str, shape: str) -> None:
         self.server, self.database, self.shape = server, database, shape
         self.connection = server.connect(database)
-        self.run(schema(shape))
+        for statement in filter(str.strip, schema(shape).split(";\n")):
+            self.run(statement)
 
     @property
     def table(self) -> str:

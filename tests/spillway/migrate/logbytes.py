@@ -20,7 +20,7 @@ from spillway.migrate.old.binlog import ConnectionLost, News, news
 from spillway.migrate.old.connection import Account
 from spillway.migrate.old.keys import KeyColumn
 from spillway.migrate.old.statements import Followed
-from spillway.migrate.old.table import Layout, Position, Watched
+from spillway.migrate.old.table import Layout, Position, Watched, WatchedTable
 from tests.spillway.migrate.legacy import DOCS
 
 MADE = 1_600_000_000
@@ -181,10 +181,10 @@ def _packets(events: Iterable[Event]) -> Iterator[bytes]:
 
 def watching(key: KeyColumn, *types: str, place: int = 0, **changes: Any) -> Watched:
     """`shop.orders`, with columns of these types; the order number stands at this place."""
-    made = {"types": types, "place": place, "unsigned": False, "at": START, **changes}
-    folds = bool(made.pop("folds", False))
+    made = {"types": types, "place": place, "unsigned": False, **changes}
+    folds, at = bool(made.pop("folds", False)), made.pop("at", START)
     name = Followed("shop", "orders", frozenset((key.column,)), folds=folds)
-    return Watched(name, key, Layout(**made))
+    return Watched((WatchedTable(name, key, Layout(**made)),), at)
 
 
 ID = KeyColumn("id", "integer")

@@ -196,7 +196,7 @@ def test_bytes_that_are_no_text_are_refused_and_not_repaired(
 def test_a_column_of_bytes_is_named_before_anything_is_read(shop: Shop, tmp_path: Path) -> None:
     shop.run("ALTER TABLE orders ADD number BINARY(16)")
     config = config_for(shop, "unused", tmp_path)
-    config = replace(config, order=replace(config.order, key="number"))
+    config = replace(config, order=replace(config.order, created_at="number"))
     with (
         connected(account(config.source, {"OLD_SHOP": shop.server.url(shop.database)})) as old,
         pytest.raises(SpillwayError, match="column number of orders holds bytes, not text: name"),

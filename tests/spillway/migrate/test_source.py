@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from orders.aws.items import decompressed
 from spillway.errors import SpillwayError
 from spillway.migrate.checking import Check
 from spillway.migrate.config import Config
 from spillway.migrate.copying import Copy
 from spillway.migrate.following import Follow
 from spillway.migrate.old.connection import account, connected
-from spillway.migrate.old.table import CHUNK_ROWS, OldTable
+from spillway.migrate.old.keys import KeyColumn
+from spillway.migrate.old.readiness import findings
+from spillway.migrate.old.server import ask_of
+from spillway.migrate.old.statements import Followed
+from spillway.migrate.old.table import (
+    CHUNK_ROWS,
+    Layout,
+    OldTable,
+    Position,
+    Watched,
+    WatchedTable,
+    describe,
+)
 from spillway.migrate.running import Parts
 from spillway.run.stack.aws import client
-from tests.spillway.migrate.legacy import Shop, lines
-from tests.spillway.migrate.servers import on_every_server
+from tests.spillway.migrate.legacy import Shop, lines, schema
+from tests.spillway.migrate.servers import Server, on_every_server
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
 
 NOTHING: Any = lambda *_: None  # noqa: E731
+LAYOUT = Layout(("int",), 0, unsigned=False)
+VIEW = "VIEW" + schema("two-tables").partition("CREATE VIEW")[2].rstrip().removesuffix(";")
 PER_LINE = pytest.mark.parametrize("shop", ["row-per-line"], indirect=True)
 
 
@@ -115,3 +131,193 @@ def test_a_condition_that_the_server_refuses_is_one_sentence(shop: Shop, tmp_pat
         with connected(old) as connection, refused as error:
             OldTable(connection, config, lambda old: old)
         assert "\n" not in str(error.value)
+
+
+class TwoTables(Shop):
+    """The third worked example, with orders of their own."""
+
+    def __init__(self, server: Server, database: str) -> None:
+        super().__init__(server, database, "two-tables")
+        self.run("INSERT INTO kunden (email, name) VALUES ('Ada@example.com', 'Ada Grün')")
+        self.run("INSERT INTO konten VALUES ('ada@example.com', 'sub-ada')")
+
+    def order(self, *articles: str, status: str = "versandt", **fields: object) -> int:
+        values = {
+            "kunde_id": 1,
+            "status": status,
+            "bestellt": "2022-06-03 12:00:00",
+            "empfaenger": "Jörg Groß",
+            "strasse": "Gasse 1",
+            "plz": "04109",
+            "ort": "Leipzig",
+            **fields,
+        }
+        with self.connection.cursor() as cursor:
+            marks = ", ".join(["%s"] * len(values))
+            cursor.execute(
+                f"INSERT INTO bestellungen ({', '.join(values)}) VALUES ({marks})",
+                list(values.values()),
+            )
+            number = int(cursor.lastrowid)
+        for article in articles:
+            self.line(number, article)
+        return number
+
+    def line(self, number: int, article: str) -> None:
+        self.run(
+            "INSERT INTO positionen (bestellung_id, artikel, menge, preis)"
+            " VALUES (%s, %s, '2.00', '4.50')",
+            (number, article),
+        )
+
+
+@pytest.fixture
+def two(old_server: Server) -> Iterator[TwoTables]:
+    with old_server.database() as name:
+        shop = TwoTables(old_server, name)
+        yield shop
+        shop.close()
+
+
+def contents(parts: Parts) -> dict[str, tuple[list[str], int, str]]:
+    """By old number, each order's articles, total and customer, straight from the table."""
+    found = parts.state.dynamodb.scan(TableName=parts.place.orders_table)["Items"]
+    orders = {}
+    for item in found:
+        if "accepted_at" in item:
+            order = decompressed(item["content"]["B"])
+            articles = sorted(line.sku for line in order.lines)
+            orders[item["imported"]["S"]] = (articles, order.total, item["pk"]["S"])
+    return orders
+
+
+def test_two_tables_behind_a_view_are_copied_followed_and_verified(
+    two: TwoTables, aws: str, tmp_path: Path
+) -> None:
+    dynamodb = client(aws, "dynamodb")
+    first = two.order("B", "A")
+    second = two.order("C", status="in Prüfung")
+    two.order("D", art="Gutschrift")
+    two.order("E", geloescht="2022-06-04 00:00:00")
+    config = config_for(two, make_orders_table(dynamodb), tmp_path)
+    with migration(two, dynamodb, config) as parts:
+        assert Check(parts, NOTHING).run(None).blockers == []
+        Copy(parts, NOTHING).run()
+        ada = "sub-ada"
+        assert contents(parts) == {
+            str(first): (["A", "B"], 1800, ada),
+            str(second): (["C"], 900, ada),
+        }
+        assert parts.verify(NOTHING).whole().differences == []
+
+        two.line(first, "F")
+        two.run(f"UPDATE bestellungen SET status = 'versandt' WHERE id = {second}")
+        new = two.order("G", versand="3.00")
+        two.run(f"UPDATE positionen SET bestellung_id = {new} WHERE artikel = 'B'")
+        Follow(parts, NOTHING).run(until_caught_up=True)
+        assert contents(parts) == {
+            str(first): (["A", "F"], 1800, ada),
+            str(second): (["C"], 900, ada),
+            str(new): (["B", "G"], 2100, ada),
+        }
+        assert parts.verify(NOTHING).whole().differences == []
+        two.run(f"DELETE FROM positionen WHERE bestellung_id = {second}")
+        two.run(f"UPDATE bestellungen SET geloescht = NOW() WHERE id = {first}")
+        Follow(parts, NOTHING).run(until_caught_up=True)
+        assert set(contents(parts)) == {str(new)}
+        assert parts.verify(NOTHING).whole().differences == []
+        assert Copy(parts, NOTHING).run(again=True).removed == 0
+
+        two.run(f"CREATE OR REPLACE {VIEW} WHERE b.ort <> 'Leipzig'")
+        with pytest.raises(SpillwayError, match="a statement without its rows"):
+            Follow(parts, NOTHING).run(until_caught_up=True)
+
+
+@pytest.mark.parametrize(
+    ("view", "changes", "sentence"),
+    [
+        (None, {}, "is a view, and the binary log reports only tables"),
+        (None, {"bestellungen": "id", "positionen": "id"}, "id is not the view's order number"),
+        (None, {"bestellungen": "kunde_id"}, "kunde_id is not the view's order number"),
+        (None, {"bestellungen": "id", "konten": "email"}, "names konten, which the view does not"),
+        ("CONCAT('W', b.id)", {"bestellungen": "id"}, "makes its order number id by an expression"),
+        ("b.id + 0", {"bestellungen": "id"}, "makes its order number id by an expression"),
+        (
+            "IF(b.bestellt > NOW(), 1, 1) AS soon, b.id",
+            {"bestellungen": "id"},
+            "while no table does",
+        ),
+    ],
+)
+def test_a_view_that_the_log_could_not_report_is_refused(
+    two: TwoTables, tmp_path: Path, view: str | None, changes: dict[str, str], sentence: str
+) -> None:
+    if view is not None:
+        two.run(f"CREATE OR REPLACE {VIEW.replace('b.id,', f'{view} AS id,')}")
+    config = config_for(two, "unused", tmp_path)
+    config = replace(config, source=replace(config.source, changes=changes))
+    old = account(config.source, {"OLD_SHOP": two.server.url(two.database)})
+    with connected(old) as connection, pytest.raises(SpillwayError) as refused:
+        describe(connection, config)
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_changes_are_for_a_view_and_not_for_a_table(shop: Shop, tmp_path: Path) -> None:
+    config = config_for(shop, "unused", tmp_path, back=None)
+    config = replace(config, source=replace(config.source, changes={"orders": "id"}))
+    old = account(config.source, {"OLD_SHOP": shop.server.url(shop.database)})
+    with connected(old) as connection, pytest.raises(SpillwayError, match="is a table and no view"):
+        describe(connection, config)
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("CREATE OR REPLACE ALGORITHM = MERGE SQL SECURITY INVOKER VIEW v AS SELECT 1", "lost"),
+        ("ALTER DEFINER = `root`@`%` VIEW `shop`.`v` AS SELECT id FROM lines", "lost"),
+        ("DROP VIEW IF EXISTS other.v, v", "lost"),
+        ("RENAME TABLE v TO w", "lost"),
+        ("RENAME TABLE w TO v", "lost"),
+        ("CREATE VIEW w AS SELECT v.id FROM v JOIN `lines`", "other"),
+        ("DROP VIEW w", "other"),
+        ("DROP VIEW other.v", "other"),
+        ("TRUNCATE `lines`", "lost"),
+        ("ALTER TABLE `lines` MODIFY price DECIMAL(9, 0)", "lost"),
+        ("ALTER TABLE `lines` ADD note INT", "schema"),
+        ("ALTER TABLE others ADD note INT", "other"),
+    ],
+)
+def test_a_statement_about_the_view_or_a_table_behind_it_is_judged(
+    statement: str, kind: str
+) -> None:
+    columns = frozenset(("id", "price"))
+    tables = tuple(
+        WatchedTable(Followed("shop", name, columns, view="v"), KeyColumn("id", "integer"), LAYOUT)
+        for name in ("orders", "lines")
+    )
+    assert Watched(tables, Position("log.1", 4)).kind_of(statement, "shop", 0) == kind
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("b.id, b.art", "DISTINCT b.id, b.art"),
+        ("k.id = b.kunde_id", "CONCAT(k.id) = CONCAT(b.kunde_id)"),
+    ],
+)
+def test_a_view_that_is_not_read_by_indexes_is_a_blocker(
+    two: TwoTables, tmp_path: Path, old: str, new: str
+) -> None:
+    two.order("A")
+    rows = ", ".join(["('x@example.com', 'X')"] * 1_100)
+    two.run(f"INSERT INTO kunden (email, name) VALUES {rows}")
+    two.run("ANALYZE TABLE kunden")
+    two.run(f"CREATE OR REPLACE {VIEW.replace(old, new)}")
+    config = config_for(two, "unused", tmp_path)
+    reads = account(config.source, {"OLD_SHOP": two.server.url(two.database)})
+    with connected(reads) as connection:
+        standing = ask_of(OldTable(connection, config, lambda old: old))
+    found = list(findings(standing, config))
+    assert [one.subject for one in found if one.level == "blocker"] == ["view"]
+    assert any("changes of kunden are not followed" in one.detail for one in found)

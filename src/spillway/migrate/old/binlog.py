@@ -26,8 +26,7 @@ from spillway.errors import SpillwayError
 from spillway.migrate.config import Config
 from spillway.migrate.old.connection import AWAY, Account, code_of, explained
 from spillway.migrate.old.keys import Logged
-from spillway.migrate.old.statements import Kind, kind_of
-from spillway.migrate.old.table import Position, Watched
+from spillway.migrate.old.table import Position, Watched, WatchedTable
 
 HEARTBEAT_SECONDS = 1.0
 #: The server sends a heartbeat each second: after this silence the connection is dead.
@@ -160,8 +159,8 @@ def news(
     SpillwayError when the log can't be followed any further.
     """
     filters = {
-        "only_schemas": _Names(watched.name.is_schema),
-        "only_tables": _Names(watched.name.is_table),
+        "only_schemas": _Names(watched.is_schema),
+        "only_tables": _Names(watched.is_table),
     }
     stream = _stream(account, config, start, connect, only_events=READ, **filters)
     by_place = described is not None and not start.reached(described)
@@ -329,11 +328,10 @@ class _Reader:
             yield seen
 
     def _unread(self, error: Exception) -> SpillwayError:
-        table = self.watched.name.table
         return SpillwayError(
-            f"The binary log after {self._here()} has a change of {table} that this version can't"
-            f" read ({type(error).__name__}: {error}). It can't read COMPRESSED columns (MariaDB)"
-            f" and VECTOR columns: give {table} others, {_AGAIN}"
+            f"The binary log after {self._here()} has a change of {self.watched} that this version"
+            f" can't read ({type(error).__name__}: {error}). It can't read COMPRESSED columns"
+            f" (MariaDB) and VECTOR columns: give {self.watched} others, {_AGAIN}"
         )
 
     def _here(self) -> Position:
@@ -368,10 +366,10 @@ class _Reader:
     def _describe(self, seen: Any) -> None:
         """The library reads the key's column as bytes: it would decode texts with Python's codecs,
         which are not MySQL's. Without names the column is known by its place."""
-        watched, columns = self.watched, seen.columns
+        watched, columns = self.watched.of(seen.table), seen.columns
         named = [column.name for column in columns]
         if not any(named):
-            place = self._place(columns)
+            place = self._place(watched, columns)
             self._by_place = True
             columns[place].name = watched.key.column
             columns[place].unsigned = watched.layout.unsigned
@@ -387,22 +385,21 @@ class _Reader:
         self._charsets[seen.table_id] = (columns[place].collation_name or "").partition("_")[0]
         columns[place].character_set_name = "binary"
 
-    def _place(self, columns: Sequence[Any]) -> int:
-        layout = self.watched.layout
-        if not layout.fits([column.type for column in columns]):
+    def _place(self, watched: WatchedTable, columns: Sequence[Any]) -> int:
+        if not watched.layout.fits([column.type for column in columns]):
             raise self._moved()
-        return layout.place
+        return watched.layout.place
 
     def _moved(self) -> SpillwayError:
         return SpillwayError(
-            f"The columns of {self.watched.name.table} were changed while the log was not followed"
+            f"The columns of {self.watched} were changed while the log was not followed"
             f" (before {self._here()}), and the log does not name them: run `spillway migrate copy"
             " --again`. Nothing is lost."
         )
 
     def _keys(self, rows_event: Any) -> Iterator[Logged]:
         """Of both images of each row: an order may have changed its number."""
-        key = self.watched.key
+        key = self.watched.of(rows_event.table).key
         charset = self._charsets.get(rows_event.table_id, "")
         try:
             rows = rows_event.rows
@@ -422,7 +419,7 @@ class _Reader:
                 yield key.logged(values[key.column], charset)
 
     def _statement(self, seen: Any, statement: str, schema: str, sql_mode: int) -> News:
-        kind: Kind = kind_of(statement, self.watched.name, schema, sql_mode)
+        kind = self.watched.kind_of(statement, schema, sql_mode)
         here = self._here()
         if kind == "lost":
             raise SpillwayError(
@@ -430,7 +427,7 @@ class _Reader:
                 f" ({' '.join(statement.split())[:60]!r}): run `spillway migrate copy --again` to"
                 " read the whole table. Nothing is lost."
             )
-        if kind == "moved" and self._by_place and self.watched.layout.at.reached(here):
+        if kind == "moved" and self._by_place and self.watched.at.reached(here):
             # The rows up to here were read as the columns are now, and not as they were.
             raise self._moved()
         inside = self._in_transaction and kind in ("inside", "other")

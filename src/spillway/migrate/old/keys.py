@@ -20,6 +20,8 @@ from spillway.errors import SpillwayError
 NO_NUMBER = ""
 
 _INTEGERS = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint"))
+#: Bytes, such as UUIDs of 16: their name is their hexadecimal digits.
+BYTES = frozenset(("binary", "varbinary"))
 _TEXTS = frozenset(("char", "varchar", "tinytext", "text", "mediumtext", "longtext"))
 #: Character sets that the log can be read in without asking the server.
 _UTF8 = frozenset(("utf8mb4", "utf8mb3", "utf8", "ascii"))
@@ -46,12 +48,12 @@ Logged = str | Encoded
 class KeyColumn:
     """The column with the order number.
 
-    `zeros`: the width to which ZEROFILL fills a number. `decimals`: of a DECIMAL. `charset` and
-    `ignores_spaces`, of a text: its collation ignores spaces at the end.
+    `zeros`: the width to which ZEROFILL fills a number, and BINARY its bytes. `decimals`: of a
+    DECIMAL. `charset` and `ignores_spaces`, of a text: its collation ignores spaces at the end.
     """
 
     column: str
-    kind: Literal["integer", "decimal", "text"]
+    kind: Literal["integer", "decimal", "text", "bytes"]
     zeros: int = 0
     decimals: int = 0
     charset: str = ""
@@ -60,12 +62,21 @@ class KeyColumn:
     def logged(self, value: object, charset: str) -> Logged:
         """What the log says: None, a number, or a text's bytes, in its column's character set at
         the time of the change."""
+        if self.kind == "bytes" and value is not None:
+            # The log leaves out zeros at the end; and where nothing is left, Python has made a text
+            # of it whatever its character set.
+            content = value if isinstance(value, bytes) else b""
+            return content.ljust(self.zeros, b"\0").hex()
         if isinstance(value, bytes):
             encoded = Encoded(charset or self.charset, value)
             return name(value.decode()) if encoded.charset in _UTF8 else encoded
         if isinstance(value, Decimal):
             return f"{value:.{self.decimals}f}".zfill(self.zeros)
         return NO_NUMBER if value is None else str(value).zfill(self.zeros)
+
+    def shown(self, expression: str) -> str:
+        """SQL of a number's name."""
+        return f"LOWER(HEX({expression}))" if self.kind == "bytes" else expression
 
     def value(self, number: str) -> object:
         """As a value in a statement. A number as a number: MySQL would not use its index for a
@@ -75,6 +86,8 @@ class KeyColumn:
                 return int(number)
             case "decimal":
                 return Decimal(number)
+            case "bytes":
+                return bytes.fromhex(number)
         return number
 
     def sameness(self, expression: str) -> str | None:
@@ -107,6 +120,8 @@ class KeyColumn:
     def is_lacking(self, expression: str) -> str:
         """SQL that is true for rows without a number; it can use the index. LIKE compares without
         a collation's weights."""
+        if self.kind == "bytes":
+            return f"({expression} IS NULL OR {expression} = '')"
         if self.kind != "text":
             return f"{expression} IS NULL"
         blank = f"{expression} LIKE ' %' AND TRIM({expression}) LIKE ''"
@@ -130,6 +145,9 @@ def key_column(
         return KeyColumn(column, "decimal", zeros=width, decimals=decimals)
     if data_type in _TEXTS:
         return KeyColumn(column, "text", charset=charset or "", ignores_spaces=ignores_spaces)
+    if data_type in BYTES:
+        width = _numbers_in(column_type)[0] if data_type == "binary" else 0
+        return KeyColumn(column, "bytes", zeros=width)
     raise SpillwayError(
         f"The order number {column} is a {data_type.upper()}, which cannot name an order exactly:"
         f" name another column, such as a generated one with its text."

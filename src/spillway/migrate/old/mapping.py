@@ -167,12 +167,12 @@ class Mapper:
         return Said(customer, created_at, meaning, order)
 
     def order(self, old: OldOrder) -> Mapped | Unmapped:
-        said, key, row = self.read(old), old.key, old.own[0]
+        said, key = self.read(old), old.key
         if isinstance(said, Unmapped):
             return said
         reasons = _Reasons()
         order, meaning, created_at = said.order, said.meaning, said.created_at
-        facts = reasons.attempt(Facts(), self._facts, row, meaning, created_at)
+        facts = reasons.attempt(Facts(), self._facts, old.own, meaning, created_at)
         id_ = values.order_id(self.config.source.table, key, created_at)
         place = OrderKey(CustomerId(said.customer), OrderId(id_))
         reasons += self._broken(place, order, meaning)
@@ -316,12 +316,16 @@ class Mapper:
             raise Unusable("status_unknown", repr(word))
         return meaning
 
-    def _facts(self, row: Row, meaning: StatusMeaning, created_at: int) -> Facts:
+    def _facts(self, own: Sequence[Row], meaning: StatusMeaning, created_at: int) -> Facts:
+        """Settled with the latest of its lines."""
         column = self.config.order.settled_at
         at = created_at
-        if meaning.is_ != "open" and column is not None and row[column] is not None:
+        if meaning.is_ != "open" and column is not None:
+            times = {row[column] for row in own}
             # A clock that ran backwards must not settle an order before it was placed.
-            at = max(created_at, self._time(column, row[column]))
+            at = max(
+                [created_at, *(self._time(column, text) for text in times if text is not None)]
+            )
         return facts_of(meaning, Millis(at))
 
     def _channel(self, key: str, row: Row) -> Channel:

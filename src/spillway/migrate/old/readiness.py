@@ -7,11 +7,13 @@ binary log say less than all of a change, or say it in a form that is not read, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from typing import Literal
+
+from msgspec.structs import replace
 
 from spillway.migrate.config import Config
 from spillway.migrate.old import remedies
@@ -85,6 +87,10 @@ _NOT_TRIED = frozenset(("ROCKSDB", "TOKUDB", "NDBCLUSTER", "COLUMNSTORE"))
 #: A snapshot means nothing to them, nor a transaction.
 _WITHOUT_TRANSACTIONS = frozenset(("MYISAM", "ARIA", "CSV", "ARCHIVE", "MEMORY"))
 _LARGE_TYPES = ("text", "blob")
+#: What a plan says of a view that is made before it is read. Rows of a table that is small enough
+#: to be read for each order, such as one of countries.
+_MATERIALIZED = frozenset(("DERIVED", "UNION", "MATERIALIZED"))
+SCANNED_MAX = 1_000
 
 
 def findings(standing: Standing, config: Config, copy_seconds: float = 0.0) -> Iterator[Finding]:
@@ -96,11 +102,59 @@ def findings(standing: Standing, config: Config, copy_seconds: float = 0.0) -> I
     yield from _replica(standing)
     yield _retention(standing, copy_seconds)
     yield from _grants(standing)
-    yield from _table(standing, config)
-    yield from _columns(standing, config)
-    if standing.described.get("type") != "VIEW":
-        yield _index(standing, config)
-    yield from _foreign_keys(standing)
+    for name, its in (standing.behind or {config.source.table: standing}).items():
+        own = _alone(config, name) if standing.behind else config
+        yield from _table(its, own)
+        yield from _columns(its, own)
+        if its.described.get("type") != "VIEW":
+            yield _index(its, own)
+        yield from _foreign_keys(its, own.order.key, config.source.changes)
+    if standing.behind:
+        yield from _view(standing, config)
+
+
+def _alone(config: Config, table: str) -> Config:
+    """As if this table behind a view were the source."""
+    column = config.source.changes[table]
+    return replace(
+        config,
+        source=replace(config.source, table=table, changes={}),
+        order=replace(config.order, key=column),
+    )
+
+
+def _view(standing: Standing, config: Config) -> Iterator[Finding]:
+    view, subject = config.source.table, "view"
+    kinds = {one.get("select_type") or "" for one in standing.plan}
+    scanned = [
+        f"{one['table']} ({int(one['rows'] or 0):,} rows)"
+        for one in standing.plan
+        if one["type"] in ("ALL", "index")
+        and one["select_type"] in ("SIMPLE", "PRIMARY")
+        and int(one["rows"] or 0) > SCANNED_MAX
+    ]
+    if kinds & _MATERIALIZED:
+        yield blocker(
+            subject,
+            f"the server makes all of {view} to read one order of it, and cannot lock its rows:"
+            " take GROUP BY, DISTINCT, UNION, LIMIT and subqueries out of it",
+        )
+    elif scanned:
+        yield blocker(
+            subject,
+            f"{view} reads all of {', '.join(scanned)} to find one order: give the columns by which"
+            " it joins an index and one type",
+        )
+    else:
+        lookups = f"{view} finds an order by the indexes of its tables"
+        yield good(subject, lookups if standing.plan else f"{view} has no order yet")
+    if standing.beside:
+        yield warning(
+            subject,
+            f"changes of {', '.join(standing.beside)} are not followed: run `copy --again` after"
+            " one that counts, or name the table under source.changes where it has the order's"
+            " number",
+        )
 
 
 def _version(server: Server) -> Iterator[Finding]:
@@ -403,8 +457,8 @@ def _columns(standing: Standing, config: Config) -> Iterator[Finding]:
         table = config.source.table
         yield warning(
             "columns",
-            f"{table} has no primary key, so an order's lines have no order of their own: `verify`"
-            " may find them in another one",
+            f"{table} has no primary key, so an order's lines are in no order of their own: they"
+            " are moved sorted",
             (f"ALTER TABLE {_quoted(table)} ADD line BIGINT AUTO_INCREMENT PRIMARY KEY;",),
         )
 
@@ -436,9 +490,13 @@ def _is_used(index: Record) -> bool:
     return not hidden and index.get("index_type") == "BTREE"
 
 
-def _foreign_keys(standing: Standing) -> Iterator[Finding]:
-    """A cascade changes rows inside the storage engine: the binary log does not report them."""
+def _foreign_keys(standing: Standing, key: str, changes: Mapping[str, str]) -> Iterator[Finding]:
+    """A cascade changes rows inside the storage engine: the binary log does not report them. But it
+    reports the row that they hang on, which may be one of the same order."""
     for one in standing.cascades:
+        same_order = changes.get(one.get("parent") or "") == one.get("parent_column")
+        if one.get("own_column") == key and same_order:
+            continue
         acts = [
             f"ON {event} {rule}"
             for event, rule in (("DELETE", one["delete_rule"]), ("UPDATE", one["update_rule"]))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pymysql
 from pymysql.connections import Connection
 
 from spillway.migrate.old.connection import ACCESS_DENIED, code_of, run
+from spillway.migrate.old.table import OldTable
 
 #: Who runs it, because that decides what can be set and how. "own" is everybody else.
 Host = Literal["own", "rds", "aurora", "azure", "google"]
@@ -125,7 +126,9 @@ class Standing:
     `schema`: the database in the server's own spelling. `described`: a row of
     information_schema.tables. `log`: a row of SHOW MASTER STATUS. `replica`: its sources, None
     where the account may not ask. `columns` and `indexes`, of the table: information_schema.columns
-    and SHOW INDEX. `retention_hours`: on RDS, where no variable has it.
+    and SHOW INDEX. `retention_hours`: on RDS, where no variable has it. Of a
+    view, `behind` are the tables that are followed, `beside` those that are not, and `plan` is how
+    the server finds one order.
     """
 
     server: Server
@@ -140,6 +143,21 @@ class Standing:
     indexes: Sequence[Record]
     cascades: Sequence[Record]
     retention_hours: Record | None
+    behind: Mapping[str, Standing] = field(default_factory=dict)
+    beside: Sequence[str] = ()
+    plan: Sequence[Record] = ()
+
+
+def ask_of(old: OldTable) -> Standing:
+    """Of the old table, or of a view and the tables behind it."""
+    standing = ask(old.connection, old.config.source.table)
+    if old.table.view is None:
+        return standing
+    behind = {name: ask(old.connection, name) for name in old.table.followed}
+    explained = old.one_order()
+    plan = records(old.connection, f"EXPLAIN {explained}") if explained else ()
+    beside = sorted(set(old.table.view.tables.values()) - behind.keys())
+    return replace(standing, behind=behind, beside=beside, plan=plan)
 
 
 def ask(connection: Connection[Any], table: str) -> Standing:
@@ -177,9 +195,13 @@ def ask(connection: Connection[Any], table: str) -> Standing:
         indexes=[] if is_view else records(connection, f"SHOW INDEX FROM `{table}`"),
         cascades=records(
             connection,
-            "SELECT constraint_name AS name, delete_rule, update_rule"
+            "SELECT constraint_name AS name, delete_rule, update_rule,"
+            " referenced_table_name AS parent, column_name AS own_column,"
+            " referenced_column_name AS parent_column"
             " FROM information_schema.referential_constraints"
-            " WHERE constraint_schema = DATABASE() AND table_name = %s",
+            " JOIN information_schema.key_column_usage"
+            " USING (constraint_schema, constraint_name, table_name, referenced_table_name)"
+            " WHERE constraint_schema = DATABASE() AND table_name = %s AND ordinal_position = 1",
             (table,),
         ),
         retention_hours=_retention(connection) if server.host in ("rds", "aurora") else None,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, NamedTuple
 
 Kind = Literal["begin", "inside", "end", "schema", "moved", "lost", "other"]
@@ -22,12 +23,13 @@ ANSI_QUOTES, NO_BACKSLASH_ESCAPES = 1 << 2, 1 << 20
 @dataclass(frozen=True, slots=True)
 class Followed:
     """A table as statements name it. `columns` are those that matter, in lower case. `folds`: the
-    server compares the names of tables without their case."""
+    server compares the names of tables without their case. `view`: through which it is read."""
 
     schema: str
     table: str
     columns: frozenset[str]
     folds: bool = False
+    view: str = ""
 
     def is_schema(self, name: str) -> bool:
         return self._same(name, self.schema)
@@ -38,6 +40,9 @@ class Followed:
     def is_named(self, name: Name, schema: str) -> bool:
         """`schema` is where a name without one is looked for."""
         return self.is_table(name.table) and self.is_schema(name.schema or schema)
+
+    def is_view(self, name: Name, schema: str) -> bool:
+        return self._same(name.table, self.view) and self.is_schema(name.schema or schema)
 
     def _same(self, name: str, own: str) -> bool:
         return name.lower() == own.lower() if self.folds else name == own
@@ -209,6 +214,8 @@ class _Judge:
             return self._lost_if(verb == "DROP" and ours)
         if what == "INDEX":
             return "schema" if self._mentions(words[start:]) else "other"
+        if what == "VIEW":
+            return self._lost_if(self._names_view(words[start:], all_of_them=verb == "DROP"))
         if what not in ("TABLE", "TABLES"):
             return "other"
         if verb == "ALTER":
@@ -216,7 +223,16 @@ class _Judge:
         if verb == "CREATE":
             exists = texts[start : start + 3] == ["IF", "NOT", "EXISTS"]
             return self._lost_if(not exists and self._is_first_name(start))
-        return self._lost_if(self._mentions(words[start:]))
+        renamed = verb == "RENAME" and self._names_view(words[start:], all_of_them=True)
+        return self._lost_if(renamed or self._mentions(words[start:]))
+
+    def _names_view(self, words: Sequence[Word], *, all_of_them: bool) -> bool:
+        """Behind the names of CREATE and ALTER VIEW is a query, which may name the table."""
+        names = _names([word for word in words if word.text not in _BEFORE_A_NAME])
+        return bool(self.followed.view) and any(
+            self.followed.is_view(name, self.schema)
+            for name in (names if all_of_them else islice(names, 1))
+        )
 
     def _alter(self, start: int, *, ignore: bool) -> Kind:
         place = start

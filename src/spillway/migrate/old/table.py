@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import pymysql
 from pymysql.connections import Connection
@@ -20,7 +20,7 @@ from spillway.errors import SpillwayError
 from spillway.migrate.config import Config, Customers
 from spillway.migrate.old import mapping
 from spillway.migrate.old.connection import AWAY, INCOMPARABLE, LOCKED, code_of, run
-from spillway.migrate.old.keys import NO_NUMBER, Encoded, KeyColumn, Logged, key_column, name
+from spillway.migrate.old.keys import BYTES, NO_NUMBER, Encoded, KeyColumn, Logged, key_column, name
 from spillway.migrate.old.mapping import (
     Gone,
     Mapper,
@@ -31,7 +31,8 @@ from spillway.migrate.old.mapping import (
     Subjects,
 )
 from spillway.migrate.old.payloads import PayloadCursor, Texts, TwoTexts, halves
-from spillway.migrate.old.statements import Followed, words_of
+from spillway.migrate.old.statements import Followed, Kind, kind_of, words_of
+from spillway.migrate.old.views import View, read_view
 
 #: Rows a query; they are streamed, never held together.
 CHUNK_ROWS = 2_000
@@ -103,13 +104,11 @@ _LOGGED_TYPES: dict[str, tuple[int, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where a row of the log has the order number, for servers whose log does not name columns.
-    The table was like this at the position `at`."""
+    """Where a row of the log has the order number, for servers whose log does not name columns."""
 
     types: tuple[str, ...]
     place: int
     unsigned: bool
-    at: Position
 
     def fits(self, logged: Sequence[int]) -> bool:
         """As far as types tell, the log's columns are these. Behind the order number some may have
@@ -121,12 +120,38 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchedTable:
     """A table whose changes the log reports, and its column with the order's number."""
 
     name: Followed
     key: KeyColumn
     layout: Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """All of them, as they were at the position `at`: the old table, or those behind a view."""
+
+    tables: tuple[WatchedTable, ...]
+    at: Position
+
+    def is_schema(self, name: str) -> bool:
+        return any(one.name.is_schema(name) for one in self.tables)
+
+    def is_table(self, name: str) -> bool:
+        return any(one.name.is_table(name) for one in self.tables)
+
+    def of(self, name: str) -> WatchedTable:
+        return next(one for one in self.tables if one.name.is_table(name))
+
+    def kind_of(self, statement: str, schema: str, sql_mode: int) -> Kind:
+        """What a statement means for the table for which it means most."""
+        kinds = {kind_of(statement, one.name, schema, sql_mode) for one in self.tables}
+        worst: tuple[Kind, ...] = ("lost", "moved", "schema")
+        return next((kind for kind in worst if kind in kinds), next(iter(kinds)))
+
+    def __str__(self) -> str:
+        return " and ".join(one.name.table for one in self.tables)
 
 
 @dataclass(slots=True)
@@ -135,8 +160,13 @@ class Table:
 
     types: dict[str, str]
     charsets: dict[str, str | None]
+    #: Without its columns, the lines of an order are in no order of their own.
     primary: tuple[str, ...]
     key: KeyColumn
+    #: The tables that the log reports, each with its column with the order's number: this table, or
+    #: those behind this view.
+    followed: dict[str, KeyColumn]
+    view: View | None
     server: str
     is_mariadb: bool
     #: Of MySQL with its UUID, which no two servers share: a copied server has the same number.
@@ -161,78 +191,161 @@ class Table:
 
 
 def describe(connection: Connection[Any], config: Config) -> Table:
-    """SpillwayError: the table or a column that the configuration names does not exist."""
-    columns = run(
-        connection,
-        "SELECT column_name, data_type, character_set_name, column_key, collation_name, column_type"
-        " FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s"
-        " ORDER BY ordinal_position",
-        (config.source.table,),
-    )
+    """SpillwayError: the table or a column that the configuration names does not exist, or can't be
+    used as the configuration wants it."""
+    columns = _columns(connection, config.source.table)
     version, server_id = run(connection, "SELECT VERSION(), @@server_id")[0]
     uuids = [str(uuid) for _, uuid in run(connection, "SHOW VARIABLES LIKE 'server_uuid'")]
-    types = {str(column): str(kind) for column, kind, *_ in columns}
-    _check(config, types)
+    _check(config, {name: column.type for name, column in columns.items()})
     if config.source.where is not None:
         _check_condition(connection, config)
+    key = _key(connection, columns[config.order.key])
+    if config.back is not None and key.kind == "bytes":
+        raise SpillwayError(
+            f"`back` cannot make an order number of bytes, as {key.column} is: leave [back] out."
+        )
+    view = _view(connection, config)
+    followed = _behind(connection, config, view, key) if view else {config.source.table: key}
     return Table(
-        types=types,
-        charsets={str(column): charset for column, _, charset, *_ in columns},
-        primary=tuple(str(column) for column, _, _, key, *_ in columns if key == "PRI"),
-        key=_key(connection, next(row for row in columns if row[0] == config.order.key)),
+        types={name: column.type for name, column in columns.items()},
+        charsets={name: column.charset for name, column in columns.items()},
+        primary=tuple(name for name, column in columns.items() if column.is_primary),
+        key=key,
+        followed=followed,
+        view=view,
         server=str(version),
         is_mariadb="mariadb" in str(version).lower(),
         server_id="/".join([str(server_id), *uuids]),
     )
 
 
-def _key(connection: Connection[Any], described: tuple[str | None, ...]) -> KeyColumn:
-    column, data_type, charset, _, collation, column_type = described
+class _Column(NamedTuple):
+    """As information_schema describes it."""
+
+    name: str
+    type: str
+    full_type: str
+    charset: str | None
+    collation: str | None
+    is_primary: bool
+
+
+def _columns(connection: Connection[Any], table: str) -> dict[str, _Column]:
+    found = run(
+        connection,
+        "SELECT column_name, data_type, column_type, character_set_name, collation_name, column_key"
+        " FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s"
+        " ORDER BY ordinal_position",
+        (table,),
+    )
+    return {
+        str(name): _Column(str(name), str(kind), str(full), charset, collation, key == "PRI")
+        for name, kind, full, charset, collation, key in found
+    }
+
+
+def _key(connection: Connection[Any], column: _Column) -> KeyColumn:
     ignores_spaces = False
-    if collation is not None:
-        texts = [f"CONVERT('{text}' USING {charset}) COLLATE {collation}" for text in ("a", "a ")]
+    if column.collation is not None:
+        texts = [
+            f"CONVERT('{text}' USING {column.charset}) COLLATE {column.collation}"
+            for text in ("a", "a ")
+        ]
         ignores_spaces = run(connection, f"SELECT {' = '.join(texts)}")[0][0] == "1"
     return key_column(
-        str(column), str(data_type), str(column_type), charset, ignores_spaces=ignores_spaces
+        column.name, column.type, column.full_type, column.charset, ignores_spaces=ignores_spaces
     )
 
 
+def _view(connection: Connection[Any], config: Config) -> View | None:
+    """None for a table."""
+    source = config.source
+    found = run(
+        connection,
+        "SELECT view_definition, DATABASE() FROM information_schema.views"
+        " WHERE table_schema = DATABASE() AND table_name = %s",
+        (source.table,),
+    )
+    if not found:
+        if source.changes:
+            raise SpillwayError(
+                f"{source.table} is a table and no view: its changes are followed without"
+                " source.changes, so leave that out."
+            )
+        return None
+    if not source.changes:
+        raise SpillwayError(
+            f"{source.table} is a view, and the binary log reports only tables: name each table"
+            " behind it with its column of the order's number, under [source.changes], as orders ="
+            ' "id".'
+        )
+    definition, database = found[0]
+    if not definition:
+        raise SpillwayError(
+            f"The old database does not show what the view {source.table} is made of: GRANT SHOW"
+            f" VIEW ON {database}.{source.table} TO the user that reads."
+        )
+    return read_view(definition, str(database), config.order.key)
+
+
+def _behind(
+    connection: Connection[Any], config: Config, view: View, key: KeyColumn
+) -> dict[str, KeyColumn]:
+    """The tables behind the view. Each must spell an order's number as the view does."""
+    followed = {}
+    for table, column in config.source.changes.items():
+        view.column_of(table, column)
+        described = _columns(connection, table).get(column)
+        if described is None:
+            raise SpillwayError(f"source.changes: the table {table} shows no column {column}.")
+        followed[table] = own = _key(connection, described)
+        if replace(own, column=key.column) != key:
+            raise SpillwayError(
+                f"source.changes: {table}.{column} is {described.full_type}, and spells a number"
+                f" otherwise than the view's {key.column}: both must have one type and collation."
+            )
+    return followed
+
+
 def watched(connection: Connection[Any], config: Config) -> Watched:
-    """The followed table as it is now, and how far the log is at the same moment.
+    """The followed tables as they are now, and how far the log is at the same moment.
 
     A transaction that has read a table keeps its definition from being changed, and a statement
     that changes it writes the log before it lets go of it. So nothing between the description and
     the position can change the columns.
     """
-    table = config.source.table
+    source = config.source
     run(connection, "START TRANSACTION")
     try:
-        run(connection, f"SELECT 1 FROM {quoted(table)} LIMIT 0")  # noqa: S608 -- a name, quoted
-        columns = run(
-            connection,
-            "SELECT column_name, data_type, column_type FROM information_schema.columns"
-            " WHERE table_schema = DATABASE() AND table_name = %s ORDER BY ordinal_position",
-            (table,),
-        )
-        key = describe(connection, config).key
+        run(connection, f"SELECT 1 FROM {quoted(source.table)} LIMIT 0")  # noqa: S608 -- a name, quoted
+        table = describe(connection, config)
+        columns = {name: _columns(connection, name) for name in table.followed}
         schema, folding = run(connection, "SELECT DATABASE(), @@lower_case_table_names")[0]
         at = position_now(connection)
     finally:
         connection.rollback()
-    names = [str(name) for name, *_ in columns]
-    place = names.index(config.order.key)
-    layout = Layout(
-        types=tuple(str(kind) for _, kind, _ in columns),
-        place=place,
-        unsigned="unsigned" in str(columns[place][2]) or "zerofill" in str(columns[place][2]),
-        at=at,
+    wanted = [*_wanted(config), *(word.name for word in words_of(source.where or ""))]
+    if table.view:
+        # Its columns have other names in the tables behind it.
+        wanted += table.view.names
+    names = frozenset(name.lower() for name in wanted)
+    view, folds = source.table if table.view else "", folding != "0"
+    tables = (
+        WatchedTable(
+            Followed(str(schema), name, names, folds, view), key, _layout(columns[name], key)
+        )
+        for name, key in table.followed.items()
     )
-    condition = words_of(config.source.where or "")
-    wanted = frozenset(
-        name.lower() for name in [*_wanted(config), *(word.name for word in condition)]
+    return Watched(tuple(tables), at)
+
+
+def _layout(columns: dict[str, _Column], key: KeyColumn) -> Layout:
+    full_type = columns[key.column].full_type
+    return Layout(
+        types=tuple(column.type for column in columns.values()),
+        place=list(columns).index(key.column),
+        unsigned="unsigned" in full_type or "zerofill" in full_type,
     )
-    name = Followed(str(schema), table, wanted, folds=folding != "0")
-    return Watched(name, key, layout)
 
 
 def _wanted(config: Config) -> list[str]:
@@ -254,7 +367,11 @@ def _check(config: Config, types: dict[str, str]) -> None:
         )
     # JSON may be in a BLOB as well as in a TEXT: its reader notices what is no JSON.
     binary = [
-        name for name in wanted if types[name] in BINARY_TYPES and name != config.lines.column
+        name
+        for name in wanted
+        if types[name] in BINARY_TYPES
+        and name != config.lines.column
+        and not (name == config.order.key and types[name] in BYTES)
     ]
     if binary:
         raise SpillwayError(
@@ -344,6 +461,7 @@ class OldTable:
         self._of_lines = mapping.line_columns(config)
         self._key = f"o.{quoted(config.order.key)}"
         wanted = [f"o.{quoted(column)}" for column in (*self._own, *self._of_lines)]
+        wanted[0] = table.key.shown(self._key)
         sameness = table.key.sameness(self._key)
         if sameness is not None:
             wanted.insert(len(self._own), sameness)
@@ -362,7 +480,7 @@ class OldTable:
         self._rows_of = f"FROM {quoted(config.source.table)} o WHERE {config.source.condition}"
         self._select = f"SELECT {', '.join(wanted)} {self._rows_of}"
         self._lacking = table.key.is_lacking(self._key)
-        # First the key, then the primary key, so that lines keep their order.
+        # First the key, then the primary key, so that lines keep their order; see `_order`.
         columns = dict.fromkeys((config.order.key, *table.primary))
         self._by_key = "ORDER BY " + ", ".join(f"o.{quoted(column)}" for column in columns)
 
@@ -385,13 +503,26 @@ class OldTable:
         now_ms = int(self._made_at * 1000)
         return Mapper(self.config, self._subjects, now_ms, self.table.utc_columns)
 
+    def one_order(self) -> str | None:
+        """The statement that reads one order, some that is there; None where there is none."""
+        table, key = next(iter(self.table.followed.items()))
+        number = f"o.{quoted(key.column)}"
+        found = run(
+            self.connection,
+            f"SELECT {key.place(number) or key.shown(number)} FROM {quoted(table)} o"  # noqa: S608 -- names, quoted
+            f" WHERE {number} IS NOT NULL LIMIT 1",
+        )
+        return (
+            f"{self._select} AND {self._key} = {self._literal(str(found[0][0]))}" if found else None
+        )
+
     def after(self, last: str | None) -> Iterator[OldOrder]:
         """Every order behind this key, read chunk by chunk. Rows without a number are none."""
         while True:
             bound = self._bound(last)
             until = "" if bound is None else f" AND {self._key} <= {self._literal(bound)}"
             yield from self._read(
-                f"{self._select} AND {self._behind(last)}{until} AND NOT {self._lacking}"
+                f"{self._select} AND {self._behind(self._key, last)}{until} AND NOT {self._lacking}"
                 f" {self._by_key}"
             )
             if bound is None:
@@ -401,19 +532,21 @@ class OldTable:
     def _bound(self, last: str | None) -> str | None:
         """The number up to which there are so many rows behind `last`; None near the end.
 
-        All rows count, also those that are no orders: a chunk is bounded by what the server has to
-        look at, and not by what it finds. A number's rows are never cut in two.
+        All rows of the table count, or of the first one behind a view, also those that are no
+        orders: a chunk is bounded by what the server has to look at, and not by what it finds. A
+        number's rows are never cut in two.
         """
-        place = self.table.key.place(self._key) or self._key
+        table, key = next(iter(self.table.followed.items()))
+        number = f"o.{quoted(key.column)}"
         found = run(
             self.connection,
-            f"SELECT {place} FROM {quoted(self.config.source.table)} o WHERE {self._behind(last)}"  # noqa: S608 -- names, quoted
-            f" ORDER BY {self._key} LIMIT {CHUNK_ROWS - 1}, 1",
+            f"SELECT {key.place(number) or key.shown(number)} FROM {quoted(table)} o"  # noqa: S608 -- names, quoted
+            f" WHERE {self._behind(number, last)} ORDER BY {number} LIMIT {CHUNK_ROWS - 1}, 1",
         )
         return found[0][0] if found else None
 
-    def _behind(self, last: str | None) -> str:
-        return f"{self._key} {'IS NOT NULL' if last is None else f'> {self._literal(last)}'}"
+    def _behind(self, number: str, last: str | None) -> str:
+        return f"{number} {'IS NOT NULL' if last is None else f'> {self._literal(last)}'}"
 
     def _literal(self, last: str) -> str:
         # A copy that an older version began noted the number itself.
@@ -540,7 +673,14 @@ class OldTable:
         number = rows[0][0][0]
         own = [dict(zip(self._own, values, strict=True)) for values, _ in rows]
         lines = [line for _, of_one in rows for line in of_one]
+        if not self.table.primary:
+            # The server may give them in another order each time.
+            lines.sort(key=_sortable)
         return OldOrder(name(number), self._place(rows[0][0]), own, lines, same)
+
+
+def _sortable(line: OldLine) -> tuple[str, ...]:
+    return tuple(text or "" for text in line)
 
 
 def _new_log_file(connection: Connection[Any]) -> Position:

@@ -28,14 +28,16 @@ class NewSide:
     dynamodb: Any
     table: str
     archive: Archive
+    #: Where the old table has no order of its own for an order's lines, none counts.
+    sorts_lines: bool = False
 
     def imported(self) -> Iterator[Canonical]:
         """Every order that was migrated, by a scan of the whole table."""
-        yield from _orders(item for item in self._scanned() if "imported" in item)
+        yield from self._orders(item for item in self._scanned() if "imported" in item)
 
     def everything(self) -> Iterator[Canonical]:
         """Every order, migrated or new."""
-        yield from _orders(self._scanned())
+        yield from self._orders(self._scanned())
 
     def some(self, places: Sequence[Place]) -> dict[Place, Canonical]:
         """Those of these orders that exist now."""
@@ -52,7 +54,14 @@ class NewSide:
                 answer = self.dynamodb.batch_get_item(RequestItems=request)
                 items += self._with_lines(answer["Responses"].get(self.table, ()))
                 request = answer.get("UnprocessedKeys") or {}
-        return {order.place: order for order in _orders(items)}
+        return {order.place: order for order in self._orders(items)}
+
+    def _orders(self, items: Iterable[Item]) -> Iterator[Canonical]:
+        for order in _orders(items):
+            if self.sorts_lines:
+                yield order._replace(lines=tuple(sorted(order.lines)))
+            else:
+                yield order
 
     def _scanned(self) -> Iterator[Item]:
         """Every item. While one is looked at, the next page of each segment is being read."""

@@ -29,6 +29,7 @@ class Columns:
     timestamps: frozenset[str]
     primary: tuple[str, ...]
     key_is_text: bool
+    key_is_bytes: bool
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,11 @@ class OldSide:
     def _key(self) -> str:
         return f"o.{_name(self.config.order.key)}"
 
+    @property
+    def _number_of(self) -> str:
+        """The number as it is spelled: bytes by their digits."""
+        return f"LOWER(HEX({self._key}))" if self.columns.key_is_bytes else self._key
+
     def present(self, keys: Collection[str]) -> set[str]:
         """Which of these are there, by reading every number instead of asking for these."""
         return {number for number in self.numbers() if number in keys}
@@ -69,7 +75,8 @@ class OldSide:
         """The number of every row that has one, equal ones beside each other."""
         key = self._key
         rows = self.rows(
-            f"SELECT {key} AS k FROM {self._these} AND {key} IS NOT NULL ORDER BY {key}"  # noqa: S608
+            f"SELECT {self._number_of} AS k FROM {self._these}"  # noqa: S608
+            f" AND {key} IS NOT NULL ORDER BY {key}"
         )
         return (row["k"] for row in rows if not _is_blank(row["k"]))
 
@@ -78,7 +85,7 @@ class OldSide:
         key, these = self._key, self._these
         share = 2 * size / max(1, self._number(f"SELECT COUNT(*) AS n FROM {these}"))  # noqa: S608
         rows = self.rows(
-            f"SELECT DISTINCT {key} AS k FROM {these}"  # noqa: S608
+            f"SELECT DISTINCT {self._number_of} AS k FROM {these}"  # noqa: S608
             f" AND {key} IS NOT NULL AND RAND() < {share:.9f}"
         )
         keys = list(dict.fromkeys(row["k"] for row in rows if not _is_blank(row["k"])))
@@ -86,11 +93,16 @@ class OldSide:
 
     def count(self) -> int:
         """How many orders, each spelling of a number being one."""
-        key = self._key
+        key = self._number_of
         spelling = f"BINARY {key}" if self.columns.key_is_text else key
         return self._number(
             f"SELECT COUNT(DISTINCT {spelling}) AS n FROM {self._these} AND TRIM({key}) NOT LIKE ''"  # noqa: S608
         )
+
+    @property
+    def sorts_lines(self) -> bool:
+        """Without a primary key the server may give an order's rows in any order."""
+        return self.config.lines.column is None and not self.columns.primary
 
     def _number(self, query: str) -> int:
         return next(int(row["n"]) for row in self.rows(query))
@@ -106,15 +118,17 @@ class OldSide:
             )
         )
         collations = {row["n"]: row["c"] for row in rows}
+        types = {row["n"]: row["t"] for row in rows}
         return Columns(
             timestamps=frozenset(row["n"] for row in rows if row["t"] == "timestamp"),
             primary=tuple(row["n"] for row in rows if row["k"] == "PRI"),
             key_is_text=collations.get(self.config.order.key) is not None,
+            key_is_bytes=types.get(self.config.order.key) in ("binary", "varbinary"),
         )
 
     def _without_number(self) -> Iterator[Read]:
         """Once, where there are such rows: nothing can be said of them but that."""
-        lacking = f"({self._key} IS NULL OR TRIM({self._key}) LIKE '')"
+        lacking = f"({self._key} IS NULL OR TRIM({self._number_of}) LIKE '')"
         found = self.rows(f"SELECT 1 FROM {self._these} AND {lacking} LIMIT 1")  # noqa: S608
         yield from ((NONE, None) for _ in found)
 
@@ -135,6 +149,8 @@ class OldSide:
 
     def _typed(self, key: str) -> object:
         """A number as a number: the server compares a text with a DECIMAL inexactly."""
+        if self.columns.key_is_bytes:
+            return bytes.fromhex(key)
         return key if self.columns.key_is_text else Decimal(key)
 
     def _orders(self, which: str, values: tuple[object, ...]) -> Iterator[Read]:
@@ -142,6 +158,7 @@ class OldSide:
         columns = dict.fromkeys(column for _, column in self.config.columns)
         # Not all: some may be invisible, others forbidden.
         wanted = ", ".join(f"o.{_name(column)}" for column in columns)
+        wanted += f", {self._number_of} AS `#number`"
         if customers.table and customers.key and customers.subject:
             subject = f"BINARY CONVERT(c.{_name(customers.subject)} USING utf8mb4)"
             of_them = f"FROM {_name(customers.table)} c WHERE {self._joined}"
@@ -154,10 +171,13 @@ class OldSide:
         )
         ambiguous = self._spelled_twice(which, values)
         reader = Reader(self.config, self.subject_of, self.columns.timestamps)
-        for name, group in groupby(rows, key=itemgetter(key)):
+        for name, group in groupby(rows, key=itemgetter("#number")):
             if _is_blank(name):
                 continue
-            yield name, None if name in ambiguous else reader.read(name, list(group))
+            order = None if name in ambiguous else reader.read(name, list(group))
+            if order is not None and self.sorts_lines:
+                order = order._replace(lines=tuple(sorted(order.lines)))
+            yield name, order
 
     @cached_property
     def _joined(self) -> str:

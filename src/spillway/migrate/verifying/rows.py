@@ -74,7 +74,7 @@ class Reader:
             customer=self._customer(name, first),
             order_id=self._order_id(name, accepted_at),
             accepted_at=accepted_at,
-            state=self._state(meaning, first, accepted_at),
+            state=self._state(meaning, rows, accepted_at),
             channel=self._text(fields.channel, name, first, clean=False),
             currency=currency,
             lines=tuple(lines),
@@ -100,11 +100,12 @@ class Reader:
         }
         return ((part, text) for part, text in parts.items() if text)
 
-    def _state(self, meaning: StatusMeaning, row: Row, accepted_at: int) -> State:
+    def _state(self, meaning: StatusMeaning, rows: list[Row], accepted_at: int) -> State:
         """What the saga would have on record, had it done what the old service did."""
         at, column = accepted_at, self.config.order.settled_at
-        if meaning.is_ != "open" and column and row[column] is not None:
-            at = max(at, self._moment(row, column))
+        if meaning.is_ != "open" and column:
+            settled = (row for row in rows if row[column] is not None)
+            at = max([at, *(self._moment(row, column) for row in settled)])
         match meaning.is_:
             case "confirmed":
                 refused = (("cancel_shipment", "too_late"),)
