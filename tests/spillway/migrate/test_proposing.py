@@ -379,6 +379,27 @@ def test_what_a_german_table_does_say() -> None:
     assert "a@b.de" not in made.text
 
 
+@pytest.mark.parametrize(
+    ("key", "how"),
+    [
+        ("id int auto_increment", "auto_increment"),
+        ("number varchar(20)", "numbered"),
+        ("number varchar(40)", "order_id"),
+        ("number bigint", "numbered"),
+    ],
+)
+def test_the_way_back_makes_numbers_that_the_column_can_hold(key: str, how: str) -> None:
+    made, _ = proposed(table("orders", f"{key}\nitems text", sample=PER_ORDER.sample))
+    assert f'# key = "{how}"' in made.text
+
+
+def test_no_column_is_written_from_two_fields_on_the_way_back() -> None:
+    made, file = proposed(table("orders", "id int\nemail varchar(99)\nstatus varchar(9)"))
+    assert file["customers"]["column"] == "email"
+    assert "email" not in file["order"]["address"]
+    assert made.text.count('"email"') == 1
+
+
 def test_lines_alone_are_not_taken_for_orders() -> None:
     orders, items = MAGENTO[:2]
     with pytest.raises(UsageError, match="run this with --table sales_order"):

@@ -41,6 +41,8 @@ MOJIBAKE_SHARE = 0.2
 STATES_MAX = 40
 OF_A_LINE = frozenset(("sku", "quantity", "unit_price"))
 LINES_MAX = 5
+#: An order's id, as a text.
+ORDER_ID_LENGTH = 36
 WORD_MAX = 60
 
 
@@ -860,16 +862,10 @@ class _Guess:
             "The way back, for a return after the switch. Take the signs away when `check` is"
             " ready; each status needs one of the words above."
         )
-        kind = (
-            "auto_increment"
-            if key and key.counts_up and self.shape == "row_per_order"
-            else "numbered"
-        )
+        kind = self._key_of_new_orders(key)
         by_meaning = {state_of(word): word for word in reversed(list(self._known_words()))}
         opened, confirmed = by_meaning.get("open", TODO), by_meaning.get("confirmed", TODO)
         rejected, cancelled = by_meaning.get("rejected", TODO), by_meaning.get("cancelled", TODO)
-        if key is not None and key.kind in TEXTS:
-            kind = "order_id"
         first = ["first_key = 900_000_000"] if kind == "numbered" else []
         meanings = {
             "accepted": opened,
@@ -884,6 +880,14 @@ class _Guess:
             f"# {line}".rstrip()
             for line in ("[back]", f'key = "{kind}"', *first, "", "[back.statuses]", *said)
         ]
+
+    def _key_of_new_orders(self, key: Column | None) -> str:
+        if key is not None and key.counts_up and self.shape == "row_per_order":
+            return "auto_increment"
+        length = (
+            re.search(r"\((\d+)\)", key.type) if key is not None and key.kind in TEXTS else None
+        )
+        return "order_id" if length and int(length[1]) >= ORDER_ID_LENGTH else "numbered"
 
     def _known_words(self) -> Iterator[str]:
         if self._state_column is not None:
