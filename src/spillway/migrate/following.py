@@ -65,6 +65,7 @@ class Follow:
     parts: Parts
     on_lag: OnLag
     stop: threading.Event = field(default_factory=threading.Event)
+    proof_seconds: float = PROOF_SECONDS
     tally: Tally = field(default_factory=Tally)
     _pause: float = RECONNECT_SECONDS_MIN
     _times_displaced: int = 0
@@ -155,7 +156,8 @@ class _Work:
     _changed: Position | None = None
     _changed_at: int = 0
     _changing: bool = False
-    _heard_at: float = field(default_factory=time.time)
+    _began: float = field(default_factory=time.time)
+    _heard_at: float | None = None
     #: Where the log must come to, because it ends there, and how often it said since then that it
     #: has nothing more.
     _end: Position | None = None
@@ -177,7 +179,7 @@ class _Work:
             self._ahead, self._ahead_made = news.position, news.log_made
             if self._changing:
                 self._changed, self._changing = news.position, False
-                self._changed_at = round(self._heard_at * 1000)
+                self._changed_at = _ms(self._heard_at)
             if news.idle:
                 self._prove_heard(news.position)
         if len(self.keys) >= KEYS_MAX:
@@ -214,7 +216,7 @@ class _Work:
                 self._end = None
             elif self._ends_said >= ENDS_SAID_MAX:
                 raise ConnectionLost(f"its log goes on to {self._end}, and says it ends at {heard}")
-        elif time.monotonic() - self._asked >= PROOF_SECONDS:
+        elif time.monotonic() - self._asked >= self.follow.proof_seconds:
             self._asked, self._ends_said = time.monotonic(), 0
             self._end = position_now(self.old.connection)
             if not self._end.reached(heard):
@@ -227,21 +229,26 @@ class _Work:
         if not force and time.monotonic() - self._saved < SAVE_SECONDS:
             return
         seconds = 0.0 if self._idle or not self._at else max(0.0, time.time() - self._at)
-        silent = time.time() - self._heard_at
+        silent = time.time() - (self._heard_at or self._began)
         if silent < SILENT_SECONDS:
             silent = 0.0
         values: dict[str, object] = {
             "followed": self.position,
             "log_made": self.log_made,
             "described": self.described,
-            "heard_at": round(self._heard_at * 1000),
-            "lag_ms": round(max(seconds, silent) * 1000),
+            "lag_ms": _ms(max(seconds, silent)),
         }
+        if self._heard_at is not None:
+            values["heard_at"] = _ms(self._heard_at)
         if self._changed is not None:
             values |= {"changed": self._changed, "changed_at": self._changed_at}
         self.follow.parts.state.save(**values)
         self._saved = time.monotonic()
         self.follow.on_lag(Lag(self.position, seconds, self.follow.tally, silent=silent))
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
 
 
 def _check_server(noted: str | None, table: Table) -> None:

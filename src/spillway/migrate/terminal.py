@@ -45,8 +45,11 @@ def followed(bar: Bar, lag: Lag) -> None:
     tally = lag.tally
     waiting = f"Waiting for the old database ({lag.problem})"
     bar.title(waiting if lag.problem else "Following")
+    behind = f"{lag.seconds:,.1f} s behind"
+    if lag.silent:
+        behind = f"nothing heard for {lag.silent:,.0f} s"
     bar.note(
-        f"at {lag.position}, {lag.seconds:,.1f} s behind: {tally.written:,} written,"
+        f"at {lag.position}, {behind}: {tally.written:,} written,"
         f" {tally.removed:,} removed, {tally.unchanged:,} unchanged,"
         f" {tally.quarantined:,} quarantined"
     )

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import HOSTILE, Shop, lines, order, rows, writer
 from tests.spillway.migrate.servers import on_every_server
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
+from tests.waiting import eventually
 
 NOTHING: Any = lambda *_: None  # noqa: E731
 WRITES = ("batch_write_item", "put_item", "update_item", "delete_item")
@@ -363,6 +365,37 @@ def test_where_the_log_names_no_columns_they_may_come_at_the_end_and_not_move_un
         shop.insert(order(random.Random(6)))
         Follow(parts, NOTHING).run(until_caught_up=True)
         assert differences(parts) == []
+
+
+@on_every_server
+def test_a_log_that_was_reset_is_never_followed_by_its_old_positions(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    """They are places in the new log too, which has a file of the same name."""
+    dynamodb = client(aws, "dynamodb")
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    rng = random.Random(1)
+    with migration(shop, dynamodb, config) as parts:
+        Copy(parts, NOTHING).run()
+        old = parts.position()
+        time.sleep(1)  # the log's files are told apart by the second in which they began
+        shop.run("RESET MASTER")
+        while parts.position().file < old.file:
+            shop.run("FLUSH BINARY LOGS")
+        while not parts.position().reached(old):
+            shop.insert(order(rng))
+        with pytest.raises(SpillwayError, match=r"is not the one .*copy --again"):
+            Follow(parts, NOTHING).run(until_caught_up=True)
+        Copy(parts, NOTHING).run(again=True)
+        assert differences(parts) == []
+        # And while it is followed: there the server goes on saying that the old log has no more.
+        follow = Follow(parts, NOTHING, proof_seconds=0)
+        with ThreadPoolExecutor() as pool:
+            running = pool.submit(follow.run)
+            eventually(lambda: parts.state.standing().heard_at)
+            shop.run("RESET MASTER")
+            with pytest.raises(SpillwayError, match="copy --again"):
+                running.result(timeout=60)
 
 
 def test_an_old_server_that_went_away_is_waited_for(shop: Shop, aws: str, tmp_path: Path) -> None:
