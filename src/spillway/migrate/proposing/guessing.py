@@ -24,6 +24,7 @@ from spillway.migrate.proposing.looking import (
     Looked,
     address_part,
     is_called,
+    is_of_customers,
     matches,
 )
 from spillway.migrate.proposing.notes import Notes
@@ -33,7 +34,9 @@ INTEGERS = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint"))
 EXACT = frozenset((*INTEGERS, "decimal"))
 TEXTS = frozenset(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"))
 TIMES = frozenset(("datetime", "timestamp", "date"))
-NAMING = frozenset((*EXACT, "char", "varchar", "tinytext", "text", "mediumtext", "longtext"))
+NAMING = frozenset(
+    (*EXACT, "binary", "varbinary", "char", "varchar", "tinytext", "text", "mediumtext", "longtext")
+)
 #: Whole numbers beyond this count milliseconds since 1970: in seconds it would be the year 5138.
 MILLISECONDS_FROM = 100_000_000_000
 #: This share of a Latin-1 column's texts beyond ASCII is no coincidence.
@@ -411,7 +414,9 @@ class _Guess:
             if column is not None
             else "No column looks like the order's number"
         )
-        self.notes.todo("key", f"{odd}. It must be one column: a whole number, DECIMAL or text.")
+        self.notes.todo(
+            "key", f"{odd}. It must be one column: a whole number, DECIMAL, text or BINARY."
+        )
 
     def _created_at(self) -> None:
         column = self._find("created_at", frozenset(TIMES)) or self._find(
@@ -684,8 +689,8 @@ class _Guess:
             by_id.name
         ).endswith("mail")
         notes.set("column", by_id.name, f"Likely: {self._described(by_id)}.")
-        owner = self._with_subjects()
-        if owner is not None and not is_email:
+        owner = self._with_subjects(by_id)
+        if owner is not None:
             table, key, subject = owner
             notes.set(
                 "by", "table", f"Likely: {table.name} has {subject}, by its name what the identity"
@@ -726,17 +731,23 @@ class _Guess:
             " gets a subject of its own; quarantine: it is set aside.",
         )
 
-    def _with_subjects(self) -> tuple[Described, str, str] | None:
+    def _with_subjects(self, of: Column) -> tuple[Described, str, str] | None:
+        """Another table that has the subject by what this column has."""
         for table in self.looked.others:
             subject = [
-                (p, c.name)
-                for c in table.columns
-                if (p := matches(c.name, "subject")) is not None and p < 100
+                (place, column.name)
+                for column in table.columns
+                if (place := matches(column.name, "subject")) is not None
             ]
-            if subject and len(table.primary) == 1 and table.name != self.looked.table.name:
-                said = plain(table.name)
-                if any(word in said for word in ("customer", "user", "kund", "client", "usuario")):
-                    return table, table.primary[0], min(subject)[1]
+            if not subject or len(table.primary) != 1 or not is_of_customers(table.name):
+                continue
+            key = table.by_name[table.primary[0]]
+            if (key.kind in INTEGERS) == (of.kind in INTEGERS):
+                return table, key.name, min(subject)[1]
+            self.notes.note(
+                f"{table.name} has {min(subject)[1]} by {key.name}: a view that shows {key.name}"
+                ' beside each order makes by = "table" possible.'
+            )
         return None
 
     def _money(self) -> None:

@@ -154,6 +154,12 @@ def references(table: Described, head: Described) -> Iterator[tuple[int, str]]:
             yield 2, column.name
 
 
+def is_of_customers(name: str) -> bool:
+    said = plain(name)
+    words = ("customer", "user", "account", "kund", "konten", "konto", "client", "compte")
+    return any(word in said for word in (*words, "usuario", "cuenta"))
+
+
 def _looks_like_orders(name: str) -> bool:
     said = plain(name)
     words = (
@@ -179,10 +185,8 @@ def _is_near(one: Described, main: Described) -> bool:
         return True
     if _looks_like_orders(one.name):
         return True
-    columns = [column.name for column in one.columns]
-    return any(matches(name, "subject") is not None for name in columns) and any(
-        word in plain(one.name) for word in ("customer", "user", "kund", "client", "usuario")
-    )
+    subjects = [c for c in one.columns if matches(c.name, "subject") is not None]
+    return bool(subjects) and is_of_customers(one.name)
 
 
 def _described(connection: Connection[Any]) -> Iterator[Described]:
