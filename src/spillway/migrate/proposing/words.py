@@ -35,12 +35,14 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "created_at": _names(
         "created_at placed_at ordered_at order_date order_time date_created date_created_gmt"
         " created_on purchase_date purchased_at created date_added invoice_date invoiced_at"
-        " placed ordered bestelldatum bestellt_am bestellt bestell_datum auftragsdatum erstellt_am angelegt_am angelegt"
+        " placed ordered bestelldatum bestellt_am bestellt bestell_datum auftragsdatum erstellt_am"
+        " angelegt_am angelegt"
         " erfasst_am rechnungsdatum datum zeitpunkt date_commande date_creation commande_le"
         " passee_le cree_le fecha_pedido fecha_creacion creado_en creado fecha date timestamp at"
     ),
     "settled_at": _names(
-        "completed_at shipped_at delivered_at settled_at completed shipped delivered erledigt date_completed updated_at date_updated"
+        "completed_at shipped_at delivered_at settled_at completed shipped delivered erledigt"
+        " date_completed updated_at date_updated"
         " date_updated_gmt date_modified modified_at last_modified versendet_am versandt_am"
         " geliefert_am erledigt_am geaendert_am geaendert aktualisiert_am expediee_le expedie_le"
         " livree_le date_modification modifie_le enviado_en entregado_en actualizado_en"
@@ -82,7 +84,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "payment": _names(
         "payment_reference payment_ref transaction_id txn_id payment_id charge_id"
-        " payment_transaction_id zahlungsreferenz zahlung_id transaktion_id transaktionsnummer zahlung"
+        " payment_transaction_id zahlungsreferenz zahlung_id transaktion_id transaktionsnummer"
+        " zahlung"
         " reference_paiement transaction id_transaccion referencia_pago"
     ),
     "channel": _names("channel sales_channel order_channel kanal vertriebskanal canal"),
