@@ -26,7 +26,7 @@ from spillway.migrate.old.table import CHUNK_ROWS, OldTable, Position, position_
 from spillway.migrate.running import Parts
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, lines, schema
-from tests.spillway.migrate.servers import Server
+from tests.spillway.migrate.servers import Server, on_every_server
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
 
 NOTHING: Any = lambda *_: None  # noqa: E731
@@ -69,6 +69,7 @@ def numbered(old_server: Server) -> Iterator[Numbered]:
         shop.close()
 
 
+_COLLATIONS = "SELECT collation_name FROM information_schema.collations"
 #: Column types, and numbers that are hard in them.
 TYPES: dict[str, tuple[object, ...]] = {
     "INT(8) ZEROFILL": (42, 43, 123456789),
@@ -105,12 +106,17 @@ def until(goal: Position, stream: Iterator[News]) -> Iterator[Logged]:
             return
 
 
+@on_every_server
 def test_copy_and_log_name_a_row_the_same_way(numbered: Numbered, tmp_path: Path) -> None:
     """Under a mode of the server's that spells a CHAR with its padding."""
     old, config = prepared(numbered, tmp_path)
     numbered.run("SET GLOBAL sql_mode = 'PAD_CHAR_TO_FULL_LENGTH'")
     try:
+        known = {name for (name,) in numbered.run(_COLLATIONS)}
         for kind, numbers in TYPES.items():
+            # MySQL 5.6 has no collation that minds spaces at the end.
+            if "COLLATE" in kind and kind.rpartition(" ")[2] not in known:
+                continue
             numbered.retype(kind)
             with connected(old) as connection:
                 start = position_now(connection)
