@@ -170,7 +170,9 @@ def _mariadb(data: Path) -> list[str]:
         "--skip-test-db",
     ]
     if not data.exists():
-        subprocess.run(install, check=True, capture_output=True, cwd=data.parent)
+        done = subprocess.run(install, check=False, capture_output=True, text=True, cwd=data.parent)
+    if done.returncode:
+        pytest.fail(f"mariadb-install-db failed: {(done.stdout + done.stderr)[-2000:]}")
     return [_binary("mariadbd"), "--no-defaults", "--binlog-row-metadata=FULL"]
 
 

@@ -48,8 +48,8 @@ LOST = (
     "CREATE DATABASE IF NOT EXISTS elsewhere;; USE elsewhere;; TRUNCATE v.orders",
     "SET binlog_format = 'STATEMENT';; /* x */ UPDATE v.orders SET status = 'x' WHERE id = 1",
     (
-        "SET binlog_format = 'STATEMENT';; CREATE TABLE t (id INT);; UPDATE orders o JOIN t ON o.id ="
-        " t.id SET o.status = 'x'"
+        "SET binlog_format = 'STATEMENT';; CREATE TABLE t (id INT);; UPDATE orders o JOIN t"
+        " ON o.id = t.id SET o.status = 'x'"
     ),
     "SET binlog_format = 'STATEMENT', sql_mode = 'ANSI_QUOTES';; DELETE FROM \"orders\"",
     "CREATE TABLE next LIKE orders;; RENAME TABLE orders TO gone, next TO orders",
@@ -60,8 +60,8 @@ LOST = (
         " PARTITION p1"
     ),
     (
-        "SET binlog_format = 'STATEMENT';; CREATE FUNCTION tidy() RETURNS INT MODIFIES SQL DATA BEGIN"
-        " DELETE FROM orders; RETURN 1; END;; SELECT tidy()"
+        "SET binlog_format = 'STATEMENT';; CREATE FUNCTION tidy() RETURNS INT MODIFIES SQL DATA"
+        " BEGIN DELETE FROM orders; RETURN 1; END;; SELECT tidy()"
     ),
     "SET binlog_format = 'STATEMENT';; CREATE PROCEDURE tidy() DELETE FROM orders;; CALL tidy()",
 )
