@@ -11,6 +11,8 @@ from spillway.ui.formatting import age
 
 #: `verify` waits no longer for `follow` either.
 LAG_SECONDS_MAX = 600
+#: The server speaks each second, and `follow` asks it where its log ends.
+SILENT_SECONDS_MAX = 120
 #: A nightly `verify` that was left out once.
 UNVERIFIED_SECONDS_MAX = 2 * 86_400
 
@@ -70,7 +72,13 @@ class Status:
         if not self.at_work(work):
             also = ": it must not rest for more than 24 hours" if work == "back" else ""
             return [f"`spillway migrate {work}` does not run: start it{also}."]
-        if work == "follow" and standing.lag_ms > LAG_SECONDS_MAX * 1000:
+        if work != "follow":
+            return []
+        silent = (self.now - max(standing.heard_at, standing.since)) / 1000
+        if silent > SILENT_SECONDS_MAX:
+            heard = f"The old database's log was last heard {age(silent)} ago"
+            return [f"{heard}: `follow` waits for it, and prints why."]
+        if standing.lag_ms > LAG_SECONDS_MAX * 1000:
             behind = age(standing.lag_ms / 1000)
             faster = "raise target.write_units_per_second_max, or run it nearer to AWS"
             return [f"`follow` is {behind} behind: {faster}."]

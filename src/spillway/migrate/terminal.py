@@ -165,13 +165,19 @@ def status_document(status: Status) -> dict[str, Any]:
         "work": status.work,
         "running": bool(status.work) and status.at_work(status.work),
         "owner": standing.owner,
-        "since": rfc3339(standing.since) if standing.since else None,
+        "since": _moment(standing.since),
+        "heard_at": _moment(standing.heard_at),
+        "changed_at": _moment(standing.changed_at),
         "lag_seconds": standing.lag_ms / 1000,
         "position": None if standing.followed is None else str(standing.followed),
         "quarantine": {"orders": status.quarantined, "rules": status.rules},
         "open": status.open,
         "verified": None if verified is None else {**asdict(verified), "at": rfc3339(verified.at)},
     }
+
+
+def _moment(at: int) -> str | None:
+    return rfc3339(at) if at else None
 
 
 def show_status(status: Status, console: Console) -> None:
@@ -181,6 +187,8 @@ def show_status(status: Status, console: Console) -> None:
     ]
     if status.work:
         rows.append((status.work, mark(status.at_work(status.work)), Text(_working(status))))
+    if status.work == "follow":
+        rows.append(("log", "", Text(_heard(status))))
     rules = ", ".join(f"{rule} {count:,}" for rule, count in status.rules.items())
     aside = counted(status.quarantined, "order") + (f": {rules}" if rules else "")
     rows += [("quarantine", "", aside), ("still open", "", counted(status.open, "order"))]
@@ -197,6 +205,16 @@ def show_status(status: Status, console: Console) -> None:
         console.print(Text(one, "bold red"), soft_wrap=True)
     if not status.needs:
         console.print(Text(f"Next: {status.next}", "bold green"), soft_wrap=True)
+
+
+def _heard(status: Status) -> str:
+    """Two things: that the server speaks, and that the table's changes come. See decision 0049."""
+
+    def ago(at: int) -> str:
+        return f"{age((status.now - at) / 1000)} ago" if at else "not yet"
+
+    standing = status.standing
+    return f"heard {ago(standing.heard_at)}, last change of an order {ago(standing.changed_at)}"
 
 
 def _working(status: Status) -> str:

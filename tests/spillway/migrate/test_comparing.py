@@ -265,7 +265,7 @@ def test_more_that_may_differ_than_are_looked_at_is_never_equal() -> None:
     verdict = compared(Old([reads(*many)]), New([changed]), candidates_max=20)
     assert verdict.result == "differs"
     assert 0 < len(verdict.differences) <= 20
-    assert verdict.orders_not_looked_at >= 180 - 5
+    assert verdict.orders_not_looked_at >= 150
     # What is looked at has arrived; of the rest nothing is known.
     in_flight = Old([reads(*many), reads(*changed)])
     verdict = compared(in_flight, New([changed]), candidates_max=20)

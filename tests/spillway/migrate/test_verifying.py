@@ -132,7 +132,7 @@ def test_it_shares_no_code_with_the_copy() -> None:
     ).stdout.split()
     others = [name for name in loaded if not name.startswith("spillway.migrate.verifying")]
     assert {name.removeprefix("spillway.migrate.") for name in others} <= {
-        *("old", "old.connection", "config", "condition")
+        *("old", "old.connection", "old.option_file", "config", "condition")
     }
 
 

@@ -161,8 +161,7 @@ class State:
 
     def verified(self) -> Verified | None:
         item = self._item(VERIFIED)
-        read = {name: _plain(value) for name, value in item.items() if name not in VERIFIED}
-        return msgspec.convert(read, Verified, strict=False) if read else None
+        return msgspec.convert(_plain(item), Verified) if item else None
 
     def note_verified(self, verified: Verified) -> None:
         item = {name: _stored(value) for name, value in asdict(verified).items()}
@@ -369,15 +368,16 @@ def _place(key: OrderKey) -> dict[str, Any]:
     return {"customer": {"S": key.customer_id}, "order": {"S": key.order_id}}
 
 
-def _plain(value: Any) -> Any:
+def _plain(item: Item) -> dict[str, Any]:
     """A whole number as one: the SDK reads every number as a Decimal."""
-    return int(value["N"]) if "N" in value else _read(value)
+    return {
+        name: int(value["N"]) if "N" in value else next(iter(value.values()))
+        for name, value in item.items()
+    }
 
 
 def _standing(item: Item) -> Standing:
-    values: dict[str, Any] = {
-        name: int(value["N"]) if "N" in value else value["S"] for name, value in item.items()
-    }
+    values = _plain(item)
     for name in _POSITIONS:
         if f"{name}_file" in values:
             values[name] = Position(values[f"{name}_file"], values[f"{name}_offset"])

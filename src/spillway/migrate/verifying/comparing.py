@@ -25,7 +25,7 @@ from spillway.migrate.verifying.canonical import Canonical, Place
 from spillway.migrate.verifying.naming import Sides, differing
 from spillway.migrate.verifying.new import NewSide
 from spillway.migrate.verifying.old import OldSide
-from spillway.migrate.verifying.sums import Sums, by_month, chosen, group_of, unequal_groups
+from spillway.migrate.verifying.sums import Sums, by_month, group_of, unequal
 
 #: Orders that are held side by side, at most: what more there is has no place in memory.
 CANDIDATES_MAX = 100_000
@@ -75,7 +75,7 @@ class Verdict:
     quarantined: int = 0
     days: int = 0
     orders_looked_at_again: int = 0
-    #: Orders that may differ and were not looked at: there were too many.
+    #: About so many orders may differ too and were not looked at: there were too many.
     orders_not_looked_at: int = 0
     #: When the last comparison was made.
     followed: Followed = "caught up"
@@ -117,7 +117,7 @@ class Verdict:
             )
         if self.orders_not_looked_at:
             return (
-                f"{self.orders_not_looked_at:,} more may differ, too many to look at each: the"
+                f"some {self.orders_not_looked_at:,} more may differ, too many to look at each: the"
                 " mapping has changed (`copy --again`), or the shop was too busy: verify again at a"
                 " quieter hour, or with --sample"
             )
@@ -170,12 +170,9 @@ class Verify:
         verdict.quarantined = len(aside)
         verdict.days = len(old.orders_of_day.keys() | new.orders_of_day.keys())
         verdict.months = by_month(old, new)
-        unequal = unequal_groups(old, new)
-        groups = chosen(unequal, old, new, self.candidates_max)
-        verdict.orders_not_looked_at += sum(
-            max(old.counts[group], new.counts[group]) for group in unequal if group not in groups
-        )
-        seen = self._suspects(groups) if groups else {}
+        unlike = unequal(old, new, self.candidates_max)
+        verdict.orders_not_looked_at += unlike.orders_left_out
+        seen = self._suspects(unlike.groups) if unlike.groups else {}
         suspects = {key: one.places for key, one in seen.items()}
         self._judge({**dict.fromkeys(unread, frozenset()), **suspects})
         missed = self._missed(seen)

@@ -30,7 +30,7 @@ from spillway.migrate.verifying.comparing import (
 from spillway.migrate.verifying.naming import differing
 from spillway.migrate.verifying.new import NewSide
 from spillway.migrate.verifying.old import OldSide
-from spillway.migrate.verifying.sums import Sums, chosen, group_of, unequal_groups
+from spillway.migrate.verifying.sums import Sums, group_of, unequal
 
 BACK_PAUSE_SECONDS = 1.0
 
@@ -53,7 +53,7 @@ class VerifyBack:
         for some in self._everything(READING_NEW):
             keys = self._keys(some)
             for key in filter(None, keys.values()):
-                sums.add(key, 1)
+                sums.add(key, hash(key))
             found |= self._compared(some, keys)
             verdict.new_orders += len(some)
         verdict.orders_looked_at_again = len(found)
@@ -73,19 +73,14 @@ class VerifyBack:
         old = Sums()
         for number in self._numbers_of_old(READING_OLD):
             if number not in aside:
-                old.add(number, 1)
+                old.add(number, hash(number))
         verdict.old_orders, verdict.quarantined = old.orders, len(aside)
-        unequal = unequal_groups(old, new)
-        groups = chosen(unequal, old, new, CANDIDATES_MAX)
-        verdict.orders_not_looked_at = sum(
-            max(0, old.counts[group] - new.counts[group])
-            for group in unequal
-            if group not in groups
-        )
-        if not groups:
+        unlike = unequal(old, new, CANDIDATES_MAX)
+        verdict.orders_not_looked_at = unlike.orders_left_out
+        if not unlike.groups:
             return
         numbers = self._numbers_of_old(OLD_AGAIN)
-        left = {number for number in numbers if group_of(number) in groups} - aside
+        left = {number for number in numbers if group_of(number) in unlike.groups} - aside
         for some in self._everything(NEW_AGAIN):
             left.difference_update(self._keys(some).values())
         for number in sorted(left):

@@ -22,6 +22,7 @@ from spillway.migrate.verifying.rows import Reader, Row
 Read = tuple[str, Canonical | None]
 #: The number of all rows that have none.
 NONE = ""
+_NUMBERS = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint", "decimal"))
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Columns:
     primary: tuple[str, ...]
     key_is_text: bool
     key_is_bytes: bool
+    key_is_number: bool
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ class OldSide:
             primary=tuple(row["n"] for row in rows if row["k"] == "PRI"),
             key_is_text=collations.get(self.config.order.key) is not None,
             key_is_bytes=types.get(self.config.order.key) in ("binary", "varbinary"),
+            key_is_number=types.get(self.config.order.key) in _NUMBERS,
         )
 
     def _without_number(self) -> Iterator[Read]:
@@ -151,7 +154,7 @@ class OldSide:
         """A number as a number: the server compares a text with a DECIMAL inexactly."""
         if self.columns.key_is_bytes:
             return bytes.fromhex(key)
-        return key if self.columns.key_is_text else Decimal(key)
+        return Decimal(key) if self.columns.key_is_number else key
 
     def _orders(self, which: str, values: tuple[object, ...]) -> Iterator[Read]:
         key, customers = self.config.order.key, self.config.customers

@@ -7,6 +7,7 @@ of unequal groups are then held side by side.
 
 from __future__ import annotations
 
+import math
 import random
 from array import array
 from collections import Counter
@@ -24,11 +25,10 @@ def group_of(old_key: str) -> int:
 
 @dataclass(slots=True)
 class Sums:
-    """Of one side: by group the orders and the sum of their digests; by day the orders and the sum
-    of their totals."""
+    """Of one side: by group the sum of its orders' digests; by day the orders and the sum of their
+    totals."""
 
     orders: int = 0
-    counts: array[int] = field(default_factory=lambda: array("Q", bytes(8 * GROUPS)))
     digests: array[int] = field(default_factory=lambda: array("Q", bytes(8 * GROUPS)))
     orders_of_day: Counter[int] = field(default_factory=Counter)
     total_of_day: Counter[int] = field(default_factory=Counter)
@@ -36,7 +36,6 @@ class Sums:
     def add(self, old_key: str, digest: int) -> None:
         group = group_of(old_key)
         self.orders += 1
-        self.counts[group] += 1
         self.digests[group] = (self.digests[group] + digest) & _LARGEST
 
     def add_to_day(self, day: int, total: int) -> None:
@@ -44,25 +43,23 @@ class Sums:
         self.total_of_day[day] += total
 
 
-def unequal_groups(old: Sums, new: Sums) -> list[int]:
-    sides = zip(old.counts, new.counts, old.digests, new.digests, strict=True)
-    return [
-        group
-        for group, (count, other, digest, another) in enumerate(sides)
-        if digest != another or count != other
-    ]
+@dataclass(frozen=True, slots=True)
+class Unequal:
+    """Groups whose sums differ: those to look into, and about how many orders the others have."""
+
+    groups: frozenset[int]
+    orders_left_out: int
 
 
-def chosen(groups: list[int], old: Sums, new: Sums, orders_max: int) -> set[int]:
-    """Of these groups random ones with so many orders at most, but always one."""
-    kept: set[int] = set()
-    orders = 0
-    for group in random.sample(groups, len(groups)):
-        orders += old.counts[group] + new.counts[group]
-        if kept and orders > orders_max:
-            break
-        kept.add(group)
-    return kept
+def unequal(old: Sums, new: Sums, orders_max: int) -> Unequal:
+    """`orders_max`: so many orders of both sides may be held side by side, about; but always those
+    of one group. Which ones is chance."""
+    sides = zip(old.digests, new.digests, strict=True)
+    groups = [group for group, (mine, theirs) in enumerate(sides) if mine != theirs]
+    average = max(2, (old.orders + new.orders) / GROUPS)
+    chosen = random.sample(groups, min(len(groups), max(1, int(orders_max / average))))
+    left_out = (len(groups) - len(chosen)) * average / 2
+    return Unequal(frozenset(chosen), math.ceil(left_out))
 
 
 def by_month(old: Sums, new: Sums) -> dict[str, dict[str, tuple[int, int]]]:
