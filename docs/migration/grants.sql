@@ -8,6 +8,7 @@
 -- The user of check, copy, follow, verify and cutover: reads the shop and its binary log.
 CREATE USER spillway IDENTIFIED BY 'choose one' REQUIRE SSL;
 GRANT SELECT ON shop.* TO spillway;
+-- A view as the source: GRANT SHOW VIEW ON shop.* TO spillway;
 GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO spillway;
 -- MySQL only: a new file of the log begins where the copy begins.
 -- GRANT RELOAD ON *.* TO spillway;
