@@ -359,8 +359,19 @@ def back(
         bar("Reading the stream", unwatched=True) as shown,
         _interruptible("back"),
     ):
-        work = GoBack(parts, partial(terminal.written_back, shown))
+        work, known_file = (
+            GoBack(parts, partial(terminal.written_back, shown)),
+            parts.config.quarantine_file,
+        )
         work.run(until_caught_up=until_caught_up, resync=resync)
+    if work.waiting:
+        listed = ", ".join(f"{count:,} {rule}" for rule, count in work.waiting.items())
+        typer.echo(
+            f"{sum(work.waiting.values()):,} orders wait ({listed}): {known_file} says why. `back`"
+            " writes each as soon as the old table can hold it.",
+            err=True,
+        )
+        raise typer.Exit(1)
 
 
 @contextmanager

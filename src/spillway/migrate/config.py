@@ -290,6 +290,25 @@ class Rules(_Section, frozen=True):
     quarantined_max: Annotated[int, Meta(ge=0)] = 10_000
 
 
+#: Fields without which an order is still the same order.
+Losable = Literal[
+    "created_at",
+    "channel",
+    "coupon",
+    "payment_reference",
+    "purchase_order",
+    "address",
+    "address.name",
+    "address.lines",
+    "address.city",
+    "address.country",
+    "address.postal_code",
+    "address.state",
+    "address.phone",
+    "address.email",
+]
+
+
 class Back(_Section, frozen=True):
     """How `back` writes new orders into the old table.
 
@@ -303,6 +322,9 @@ class Back(_Section, frozen=True):
     statuses: dict[Status, str]
     first_key: Annotated[int, Meta(ge=1)] | None = None
     columns: dict[Name, str] = {}
+    #: What an order may lose on its way back, because the old table cannot hold it. "address" is
+    #: all of it. An order that would lose anything else is not written, and quarantined.
+    may_lose: tuple[Losable, ...] = ()
     #: The environment variable with the URL of a user who may write; by default the source's.
     url_variable: str | None = None
 
@@ -374,6 +396,11 @@ class Config(_Section, frozen=True):
             raise ValueError(
                 "[back] needs a table, and source.changes belongs to a view: no order can be"
                 " inserted through several tables, so leave [back] out"
+            )
+        if self.back.key == "auto_increment" and not by_order:
+            raise ValueError(
+                'back.key = "auto_increment" goes with shape = "row_per_order": MySQL would give'
+                " each line a number of its own"
             )
         written: dict[str, str] = {}
         fixed = (("back.columns", column) for column in self.back.columns)

@@ -85,12 +85,12 @@ class Parts:
     @contextmanager
     def old_table(self) -> Iterator[OldTable]:
         with connected(self.account) as connection:
-            yield OldTable(connection, self.config, self._subject)
+            yield OldTable(connection, self.config, self.subject)
 
     def old_side(self) -> OldSide:
-        return OldSide(self.config, self.account, self._subject)
+        return OldSide(self.config, self.account, self.subject)
 
-    def _subject(self, old: str) -> str | None:
+    def subject(self, old: str) -> str | None:
         return old if self.customers is None else self.customers.subject(old)
 
     def _sides(self) -> tuple[OldSide, NewSide]:

@@ -60,10 +60,11 @@ def compared(bar: Bar, stage: str, count: int) -> None:
     bar.reach(count)
 
 
-def written_back(bar: Bar, orders: int, seconds: float) -> None:
+def written_back(bar: Bar, orders: int, seconds: float, waiting: int) -> None:
     bar.title("Writing orders back")
     bar.reach(orders)
-    bar.note(f"{seconds:,.1f} s behind")
+    wait = f", {waiting:,} wait: see the quarantine" if waiting else ""
+    bar.note(f"{seconds:,.1f} s behind{wait}")
 
 
 def on_step() -> Callable[[str, str, bool | None], None]:

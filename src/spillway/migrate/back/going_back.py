@@ -5,58 +5,60 @@ repetition and order do no harm. A table beside the old one has the old number o
 is written in the same transaction as the old rows, so no crash writes an order twice. Another table
 there has the position in each shard: all that `back` knows is in one database.
 
-When the old table cannot hold an order (a customer that it never knew, an emoji in a Latin-1
-column), `spillway_back` and the quarantine file get the reason, and `back` tries again when the
-order changes.
+Before that transaction commits, `back` reads its rows through the mapping of the copy. When the old
+table cannot hold an order (a customer that it never knew, an emoji in a Latin-1 column, a tax
+without a column), nothing of it is written: it waits. `spillway_back` and the quarantine file have
+the reason, each progress says how many wait, and `back` tries again at its start, in each minute,
+and when the order changes.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import pymysql
 from pymysql.connections import Connection
 
 from orders.aws import items
-from orders.aws.items import IMPORTED, Item
 from orders.domain.order import OrderKey
+from orders.domain.units import CustomerId, OrderId
 from spillway.errors import SpillwayError
-from spillway.migrate.back.inverse import Inverse, Unwritable, Values
-from spillway.migrate.back.streaming import Page, Stream
+from spillway.migrate.back.beforehand import hindrances
+from spillway.migrate.back.inverse import Inverse
+from spillway.migrate.back.streaming import GONE_FOR_GOOD, RETENTION_HOURS, Page, Stream
+from spillway.migrate.back.writing import Session, make_tables
 from spillway.migrate.config import Back
-from spillway.migrate.new.items import keys_of, touched
-from spillway.migrate.old.connection import SourceAway, account, code_of, connected, run
-from spillway.migrate.old.mapping import Reason, Unmapped
-from spillway.migrate.old.table import Table, describe, quoted
+from spillway.migrate.new.items import keys_of
+from spillway.migrate.old.connection import (
+    SourceAway,
+    account,
+    connected,
+    run,
+)
+from spillway.migrate.old.mapping import Unmapped
+from spillway.migrate.old.table import OldTable
 from spillway.migrate.running import Parts
 from spillway.target.reading import pages
 
 IDLE_SECONDS = 0.5
 RECONNECT_SECONDS = 2.0
-#: The old column can't hold a value: bad text, too long, out of range, no default, and so on.
-UNWRITABLE = frozenset({1048, 1264, 1265, 1292, 1364, 1366, 1406, 1452, 3819, 4025})
-REASON_MAX = 250
+#: What waits is tried again so often, so many orders at once.
+RETRY_SECONDS = 60.0
+RETRIED_AT_ONCE = 100
+#: GetRecords may answer with nothing although later records are there: so many rounds without any
+#: are taken for the end.
+EMPTY_ROUNDS = 20
+#: Beside the shards: until when (Unix seconds) all changes are known to be read; and that a reading
+#: of the whole table is not complete.
+READ_UNTIL, RESYNC = "#read_until", "#resync"
 
-ORDERS = """CREATE TABLE IF NOT EXISTS spillway_back (
-    seq BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE,
-    customer VARCHAR(256) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-    order_id CHAR(36) CHARACTER SET ascii NOT NULL,
-    old_key VARCHAR(64) NULL,
-    reason VARCHAR(250) CHARACTER SET utf8mb4 NULL,
-    PRIMARY KEY (order_id, customer)
-) ENGINE = InnoDB"""
-SHARDS = """CREATE TABLE IF NOT EXISTS spillway_back_shards (
-    shard VARCHAR(128) CHARACTER SET ascii PRIMARY KEY,
-    place VARCHAR(64) CHARACTER SET ascii NOT NULL
-) ENGINE = InnoDB"""
-
-#: Called after each round: all orders written so far, and the age in seconds of the last change.
-OnProgress = Callable[[int, float], None]
+#: Called after each round: all orders written so far, the age in seconds of the last change, and
+#: how many orders wait.
+OnProgress = Callable[[int, float, int], None]
 
 
 @dataclass(slots=True)
@@ -65,89 +67,144 @@ class GoBack:
     on_progress: OnProgress
     stop: threading.Event = field(default_factory=threading.Event)
     written: int = 0
+    #: How many orders wait, by rule.
+    waiting: dict[str, int] = field(default_factory=dict)
+    _retried_at: float = float("-inf")
 
     def run(self, *, until_caught_up: bool = False, resync: bool = False) -> int:
         """Endless, or until the stream has nothing more. Returns the number of orders written.
 
-        SpillwayError: the configuration does not say how to go back.
+        SpillwayError: the configuration does not say how to go back, the old table cannot be
+        written to, or the stream no longer has all changes.
         """
         back = self.parts.config.back
         if back is None:
             raise SpillwayError("The configuration has no [back]: it says how to write old rows.")
-        with self.parts.state.lease("back", ["switched"]):
+        with self.parts.state.lease("back", ["switched"]) as standing:
             while not self.stop.is_set():
                 try:
                     with self._session(back) as session:
-                        if resync:
-                            self._resync(session)
+                        stream = self._stream(session, standing.switched_at / 1000, resync=resync)
+                        if RESYNC in session.noted:
+                            self._resync(session, stream)
                             resync = False
-                        self._rounds(session, until_caught_up=until_caught_up)
+                        self._retry(session)
+                        self._rounds(session, stream, until_caught_up=until_caught_up)
                         break
                 except SourceAway:
                     self.stop.wait(RECONNECT_SECONDS)
         return self.written
 
     @contextmanager
-    def _session(self, back: Back) -> Iterator[_Session]:
+    def _session(self, back: Back) -> Iterator[Session]:
         config = self.parts.config
         writer = account(config.source, self.parts.environment, back.url_variable)
         with connected(writer, write=True) as connection:
             run(connection, "SET SESSION sql_mode = 'STRICT_ALL_TABLES'")
-            run(connection, ORDERS)
-            run(connection, SHARDS)
-            table = describe(connection, config)
+            old = OldTable(connection, config, self.parts.subject)
+            make_tables(connection)
+            problems = list(hindrances(connection, config, back, old.table))
+            if problems:
+                raise SpillwayError(f"`back` cannot begin: {'; '.join(problems)}.")
 
             def customer(subject: str) -> str | None:
                 return _old_customer(self.parts, connection, subject)
 
-            yield _Session(connection, Inverse(config, back, customer, table.utc_columns), table)
+            inverse = Inverse(config, back, customer, old.table.types)
+            yield Session(connection, inverse, old)
 
-    def _rounds(self, session: _Session, *, until_caught_up: bool) -> None:
-        kept = run(session.connection, "SELECT shard, place FROM spillway_back_shards")
-        stream = Stream(
-            self.parts.place.patient("dynamodbstreams"),
-            self._stream_arn(),
-            {str(shard): str(place) for shard, place in kept},
-        )
+    def _stream(self, session: Session, switched_at: float, *, resync: bool) -> Stream:
+        """From where the last process was. SpillwayError: it no longer has all changes since."""
+        if resync:
+            session.run("DELETE FROM spillway_back_shards")
+            session.note(RESYNC, "1")
+        kept = session.run("SELECT shard, place FROM spillway_back_shards")
+        session.noted.update((str(name), str(value)) for name, value in kept)
+        read_until = float(session.noted.get(READ_UNTIL, switched_at))
+        # An hour less: it takes some time to begin.
+        oldest = time.time() - (RETENTION_HOURS - 1) * 3_600
+        if read_until and read_until < oldest and RESYNC not in session.noted:
+            raise SpillwayError(GONE_FOR_GOOD)
+        places = {name: place for name, place in session.noted.items() if name[0] != "#"}
+        client = self.parts.place.patient("dynamodbstreams")
+        return Stream(client, self._stream_arn(), places)
+
+    def _rounds(self, session: Session, stream: Stream, *, until_caught_up: bool) -> None:
+        empty, began = 0, time.time()
         while not self.stop.is_set():
-            found = False
-            for page in stream.round():
-                found = True
-                self._page(session, page)
-            if not found:
+            found = self._round(session, stream)
+            if found:
+                empty, began = 0, time.time()
+                continue
+            empty += 1
+            if empty % EMPTY_ROUNDS == 0:
+                session.note(READ_UNTIL, str(int(began)))
+                began = time.time()
                 if until_caught_up:
                     return
-                self.on_progress(self.written, 0.0)
+            if time.monotonic() - self._retried_at > RETRY_SECONDS:
+                self._retry(session)
+            if not until_caught_up:
+                self.on_progress(self.written, 0.0, sum(self.waiting.values()))
                 self.stop.wait(IDLE_SECONDS)
 
-    def _page(self, session: _Session, page: Page) -> None:
+    def _round(self, session: Session, stream: Stream) -> bool:
+        """Whether there was anything."""
+        found = False
+        for page in stream.round():
+            found = True
+            self._page(session, page)
+        return found
+
+    def _page(self, session: Session, page: Page) -> None:
         changes = [record["dynamodb"] for record in page.records]
-        self._write(session, [change["Keys"] for change in changes if _by_customers(change)])
+        self._write(session, [items.key_of(one["Keys"]) for one in changes if _by_customers(one)])
         if page.place is not None:
-            run(
-                session.connection,
-                "REPLACE INTO spillway_back_shards (shard, place) VALUES (%s, %s)",
-                (page.shard, page.place),
-            )
+            session.note(page.shard, page.place)
         if changes:
             at = changes[-1]["ApproximateCreationDateTime"].timestamp()
-            self.on_progress(self.written, max(0.0, time.time() - at))
+            age = max(0.0, time.time() - at)
+            self.on_progress(self.written, age, sum(self.waiting.values()))
 
-    def _resync(self, session: _Session) -> None:
-        """Read the whole table. The stream then begins with its oldest record."""
-        run(session.connection, "DELETE FROM spillway_back_shards")
+    def _resync(self, session: Session, stream: Stream) -> None:
+        """Read the whole table, and now and then the stream: it forgets what takes a day."""
+        began, looked = time.time(), time.monotonic()
         for found in pages(self.parts.state.dynamodb, self.parts.place.orders_table):
-            self._write(session, found)
-            self.on_progress(self.written, 0.0)
+            self._write(session, map(items.key_of, found))
+            self.on_progress(self.written, 0.0, sum(self.waiting.values()))
+            if time.monotonic() - looked > RETRY_SECONDS:
+                self._round(session, stream)
+                looked = time.monotonic()
+        session.note(READ_UNTIL, str(int(began)))
+        session.run("DELETE FROM spillway_back_shards WHERE shard = %s", RESYNC)
+        del session.noted[RESYNC]
 
-    def _write(self, session: _Session, changed: Iterable[Item]) -> None:
-        """Write the orders that these items, or keys of items, are about."""
-        keys = dict.fromkeys(map(items.key_of, changed))
+    def _retry(self, session: Session) -> None:
+        """Try what waits: its customer may be there by now, or its column wider."""
+        last = 0
+        while not self.stop.is_set():
+            found = session.run(
+                "SELECT seq, customer, order_id FROM spillway_back WHERE reason IS NOT NULL"
+                " AND seq > %s ORDER BY seq LIMIT %s",
+                last,
+                RETRIED_AT_ONCE,
+            )
+            if not found:
+                break
+            last = int(found[-1][0] or 0)
+            keys = [OrderKey(CustomerId(str(who)), OrderId(str(id_))) for _, who, id_ in found]
+            self._write(session, keys)
+        self._retried_at = time.monotonic()
+        self.waiting = session.waiting()
+
+    def _write(self, session: Session, changed: Iterable[OrderKey]) -> None:
+        keys = dict.fromkeys(changed)
         wanted = [one for key in keys for one in keys_of(key)]
         found = {
             (items.key_of(item), items.is_progress(item)): item
             for item in self.parts.writer.get(self.parts.place.orders_table, wanted)
         }
+        quarantine, news = self.parts.applier.quarantine, False
         for key in keys:
             order = found.get((key, False))
             if order is None or items.is_void(order):
@@ -156,136 +213,27 @@ class GoBack:
             if items.is_stub(order):
                 [(order, progress)] = self.parts.place.archive.items_of([order])
             self.parts.state.ensure()
-            reason = session.write(order, progress)
-            if reason is not None:
-                unmapped = Unmapped(f"{key.customer_id}/{key.order_id}", (Reason("back", reason),))
-                self.parts.applier.quarantine.add([unmapped])
-            self.written += 1
+            done = session.write(order, progress)
+            name = f"{key.customer_id}/{key.order_id}"
+            if done.reason is None:
+                self.written += done.wrote
+                if done.waited:
+                    quarantine.resolve([name])
+            elif done.is_news:
+                quarantine.add([Unmapped(name, (done.reason,))])
+            news = news or done.waited or done.is_news
+        if news:
+            self.waiting = session.waiting()
 
     def _stream_arn(self) -> str:
         table = self.parts.place.orders_table
         described = self.parts.state.dynamodb.describe_table(TableName=table)["Table"]
-        arn = described.get("LatestStreamArn")
-        if not arn:
-            raise SpillwayError(f"The table {table} has no stream: is it the orders table?")
-        return str(arn)
-
-
-@dataclass(frozen=True, slots=True)
-class _Session:
-    connection: Connection[Any]
-    inverse: Inverse
-    table: Table
-
-    def write(self, order: Item, progress: Item | None) -> str | None:
-        """The reason why it could not be written; None where it was."""
-        self.connection.begin()
-        try:
-            if IMPORTED in order:
-                self._update_old(order[IMPORTED]["S"], progress)
-            else:
-                self._upsert_new(order, progress)
-        except (Unwritable, pymysql.err.MySQLError) as error:
-            self.connection.rollback()
-            if isinstance(error, pymysql.err.MySQLError) and code_of(error) not in UNWRITABLE:
-                raise
-            return self._note_unwritable(items.key_of(order), str(error)[:REASON_MAX])
-        self.connection.commit()
-        return None
-
-    def _update_old(self, old_key: str, progress: Item | None) -> None:
-        """An order from the old table: only what the new service has done to it since."""
-        if progress is not None and IMPORTED in progress and touched(progress):
-            self._update(old_key, self.inverse.status_values(items.facts(progress)))
-
-    def _upsert_new(self, order: Item, progress: Item | None) -> None:
-        accepted, facts = items.accepted_order(order), items.facts(progress)
-        names = (accepted.key.customer_id, accepted.key.order_id)
-        mine = "WHERE customer = %s AND order_id = %s"
-        found = self._run(f"SELECT seq, old_key FROM spillway_back {mine} FOR UPDATE", names)  # noqa: S608 -- constant
-        if found and found[0][1] is not None:
-            self._update(found[0][1], self.inverse.status_values(facts))
-            return
-        rows = self.inverse.rows(accepted, facts)
-        if not found:
-            self._run("INSERT INTO spillway_back (customer, order_id) VALUES (%s, %s)", names)
-        seq = found[0][0] if found else self._made()
-        old_key = self._insert(rows, self._number(accepted.key, int(seq or 0)))
-        self._run(
-            f"UPDATE spillway_back SET old_key = %s, reason = NULL {mine}",  # noqa: S608 -- constant
-            (old_key, *names),
-        )
-
-    def _number(self, key: OrderKey, seq: int) -> str | None:
-        """The order number to write; None where MySQL makes it."""
-        back = self.inverse.back
-        if back.key == "auto_increment":
-            return None
-        return key.order_id if back.key == "order_id" else str((back.first_key or 0) + seq)
-
-    def _insert(self, rows: Sequence[Values], number: str | None) -> str:
-        source, order = self.inverse.config.source, self.inverse.config.order
-        for row in rows:
-            values = row if number is None else {order.key: number, **row}
-            names = ", ".join(map(quoted, values))
-            marks = ", ".join(["%s"] * len(values))
-            self._run(
-                f"INSERT INTO {quoted(source.table)} ({names}) VALUES ({marks})",  # noqa: S608 -- names, quoted
-                tuple(values.values()),
+        view = described.get("StreamSpecification", {}).get("StreamViewType")
+        if view != "NEW_AND_OLD_IMAGES":
+            raise SpillwayError(
+                f"The table {table} has no stream of both images: is it the orders table?"
             )
-        # As the table spells it: with the zeros of a ZEROFILL, for example.
-        found = self._run(
-            f"SELECT {quoted(order.key)} FROM {quoted(source.table)}"  # noqa: S608 -- names, quoted
-            f" WHERE {quoted(order.key)} = %s LIMIT 1",
-            (self.table.key.value(number or self._made()),),
-        )
-        made = str(found[0][0])
-        self._must_count(made, len(rows))
-        return made
-
-    def _made(self) -> str:
-        """The number that MySQL has just made."""
-        return str(self._run("SELECT LAST_INSERT_ID()", ())[0][0])
-
-    def _update(self, old_key: str, values: Values) -> None:
-        if not values:
-            return
-        assignments = ", ".join(f"{quoted(name)} = %s" for name in values)
-        counted = self._counted(old_key)
-        self._run(
-            f"UPDATE {quoted(self.inverse.config.source.table)} SET {assignments}"  # noqa: S608 -- names, quoted
-            f" {self._its_rows}",
-            (*values.values(), self.table.key.value(old_key)),
-        )
-        self._must_count(old_key, counted)
-
-    @property
-    def _its_rows(self) -> str:
-        """Of one number, those that `source.where` takes for an order's."""
-        config = self.inverse.config
-        condition = config.source.condition.replace("%", "%%")
-        return f"WHERE {condition} AND {quoted(config.order.key)} = %s"
-
-    def _counted(self, old_key: str) -> int:
-        table = quoted(self.inverse.config.source.table)
-        number = (self.table.key.value(old_key),)
-        return int(self._run(f"SELECT COUNT(*) FROM {table} {self._its_rows}", number)[0][0] or 0)  # noqa: S608 -- names, quoted
-
-    def _must_count(self, old_key: str, rows: int) -> None:
-        """What was written must still be an order to those who read the table."""
-        if self._counted(old_key) < rows:
-            raise Unwritable("as it would be written, source.where takes it for no order")
-
-    def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[str | None, ...]]:
-        return run(self.connection, statement, values)
-
-    def _note_unwritable(self, key: OrderKey, reason: str) -> str:
-        self._run(
-            "INSERT INTO spillway_back (customer, order_id, reason) VALUES (%s, %s, %s)"
-            " ON DUPLICATE KEY UPDATE reason = VALUES(reason)",
-            (key.customer_id, key.order_id, reason),
-        )
-        return reason
+        return str(described["LatestStreamArn"])
 
 
 def _old_customer(parts: Parts, connection: Connection[Any], subject: str) -> str | None:

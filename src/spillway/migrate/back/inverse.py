@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, repeat
@@ -15,6 +15,8 @@ from orders.domain.saga import Facts
 from orders.domain.status import SETTLED, status
 from spillway.currencies import in_major_units
 from spillway.migrate.config import Back, Config, Field
+from spillway.migrate.old.keys import INTEGERS
+from spillway.migrate.old.mapping import Reason
 
 #: Column to value, as MySQL takes it, without the order number.
 Values = dict[str, Any]
@@ -23,7 +25,11 @@ Customers = Callable[[str], str | None]
 
 
 class Unwritable(Exception):
-    """The old table cannot hold this order; the text says why."""
+    """The old table cannot hold this order: a rule that names why, and details for people."""
+
+    @property
+    def reason(self) -> Reason:
+        return Reason(*self.args)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,8 @@ class Inverse:
     config: Config
     back: Back
     customers: Customers
-    utc_columns: frozenset[str]
+    #: Of the old table's columns.
+    types: Mapping[str, str]
 
     def rows(self, accepted: AcceptedOrder, facts: Facts) -> list[Values]:
         """One row, or one for each line. Raises Unwritable."""
@@ -42,8 +49,9 @@ class Inverse:
             own[lines.column] = json.dumps({lines.list: lines_json} if lines.list else lines_json)
             return [own]
         rows = [own | self._line(line, order.currency) for line in order.lines]
-        if order.shipping and self.config.order.shipping is None:
-            rows.append(own | self._line(self._postage(order.shipping), order.currency))
+        postage = self.config.lines.shipping_skus
+        if order.shipping and postage and self.config.order.shipping is None:
+            rows.append(own | self._line(Line(postage[0], 1, order.shipping), order.currency))
         return rows
 
     def status_values(self, facts: Facts) -> Values:
@@ -80,9 +88,6 @@ class Inverse:
             (fields.tax, order.tax),
             (fields.discount, order.discounted),
         )
-        held = sum(field.column is not None for field in address.lines)
-        if 0 < held < len(order.address.lines):
-            raise Unwritable(f"the old table has no column for {order.address.lines[-1]!r}")
         values: Values = {
             self.config.customers.column: self._customer(accepted.key.customer_id),
             fields.created_at: self._time(fields.created_at, accepted.accepted_at),
@@ -101,7 +106,7 @@ class Inverse:
             return None
         known = self.customers(subject.removeprefix(customers.prefix))
         if known is None:
-            raise Unwritable(f"the old shop has no customer with the subject {subject}")
+            raise Unwritable("back_customer_unknown", f"the old shop has no customer {subject!r}")
         return known
 
     def _line(self, line: Line, currency: str) -> Values:
@@ -112,20 +117,18 @@ class Inverse:
             names.unit_price: self._amount(line.unit_price, currency),
         }
 
-    def _postage(self, amount: int) -> Line:
-        if not self.config.lines.shipping_skus:
-            raise Unwritable("the old table has no column or line for shipping")
-        return Line(self.config.lines.shipping_skus[0], 1, amount)
-
     def _amount(self, minor: int, currency: str) -> str:
         if self.config.money.unit == "minor":
             return str(minor)
         return str(in_major_units(minor, currency))
 
     def _time(self, column: str, at_ms: int) -> str:
-        zone = UTC if column in self.utc_columns else ZoneInfo(self.config.source.time_zone)
-        at = datetime.fromtimestamp(at_ms / 1000, zone)
-        return at.strftime("%Y-%m-%d %H:%M:%S")
+        if self.types[column] in INTEGERS:
+            milliseconds = self.config.times.numbers_are == "milliseconds"
+            return str(at_ms if milliseconds else at_ms // 1_000)
+        is_utc = self.types[column] == "timestamp"
+        zone = UTC if is_utc else ZoneInfo(self.config.source.time_zone)
+        return datetime.fromtimestamp(at_ms / 1000, zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _inverted(field: Field, text: str) -> str:

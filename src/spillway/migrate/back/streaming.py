@@ -19,6 +19,11 @@ RETENTION_HOURS = 24
 PAGES_A_ROUND = 5
 ENDED = "ended"
 
+GONE_FOR_GOOD = (
+    f"The stream no longer has all changes: it keeps {RETENTION_HOURS} h, and `back` did not run"
+    " for longer. Run `spillway migrate back --resync`, which reads the whole orders"
+    " table: nothing is lost."
+)
 _GONE = frozenset({"TrimmedDataAccessException", "ResourceNotFoundException"})
 
 Record = Mapping[str, Any]
@@ -43,8 +48,13 @@ class Stream:
     _iterators: dict[str, str | None] = field(default_factory=dict)
 
     def round(self) -> Iterator[Page]:
-        """What the stream has now, some pages of each shard."""
+        """What the stream has now, some pages of each shard.
+
+        SpillwayError: a shard that was not read to its end is gone.
+        """
         shards = self._shards()
+        if any(place != ENDED for shard, place in self.places.items() if shard not in shards):
+            raise SpillwayError(GONE_FOR_GOOD)
         for shard, parent in shards.items():
             waits = parent in shards and self.places.get(parent) != ENDED
             if waits or self.places.get(shard) == ENDED:
@@ -82,11 +92,7 @@ class Stream:
                 self._iterators.pop(shard, None)
                 return Page(shard, (), None)
             if code in _GONE:
-                raise SpillwayError(
-                    f"The stream no longer has all changes: it keeps {RETENTION_HOURS} h, and"
-                    " `back` was stopped for longer. Run `spillway migrate back --resync`, which"
-                    " reads the whole orders table: nothing is lost."
-                ) from error
+                raise SpillwayError(GONE_FOR_GOOD) from error
             raise
         following = self._iterators[shard] = answer.get("NextShardIterator")
         records = tuple(answer["Records"])

@@ -19,7 +19,7 @@ from spillway.errors import SpillwayError
 #: The name of all rows without an order number: NULL, empty, or nothing but spaces.
 NO_NUMBER = ""
 
-_INTEGERS = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint"))
+INTEGERS = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint"))
 #: Bytes, such as UUIDs of 16: their name is their hexadecimal digits.
 BYTES = frozenset(("binary", "varbinary"))
 _TEXTS = frozenset(("char", "varchar", "tinytext", "text", "mediumtext", "longtext"))
@@ -136,7 +136,7 @@ def key_column(
     column: str, data_type: str, column_type: str, charset: str | None, *, ignores_spaces: bool
 ) -> KeyColumn:
     """Of information_schema's description. SpillwayError: its values cannot name orders."""
-    if data_type in _INTEGERS:
+    if data_type in INTEGERS:
         width = _numbers_in(column_type)[0] if "zerofill" in column_type else 0
         return KeyColumn(column, "integer", zeros=width)
     if data_type == "decimal":
