@@ -17,7 +17,7 @@ from spillway.migrate.back.inverse import Inverse
 from spillway.migrate.back.writing import Done, Session, make_tables
 from spillway.migrate.config import Back, Config, Field
 from spillway.migrate.old.connection import account, connected, run
-from spillway.migrate.old.table import OldTable
+from spillway.migrate.old.table import OldTable, describe
 from tests.builders import FREE, NOW, accepted, line, order_id, order_key
 from tests.spillway.migrate.legacy import Shop
 from tests.spillway.migrate.tables import config_for
@@ -194,8 +194,8 @@ def test_back_names_the_grants_that_it_lacks(shop: Shop, tmp_path: Path) -> None
         with connected(
             account(config.source, {"OLD_SHOP": f"mysql://{user}:b@{at}"}), write=True
         ) as connection:
-            old = OldTable(connection, config, lambda customer: customer)
-            found = list(hindrances(connection, config, _back(config), old.table))
+            table = describe(connection, config)
+            found = list(hindrances(connection, config, _back(config), table))
         where = f"ON `{shop.database}`.`orders` TO '{user}'@'%'"
         assert found[:2] == [f"GRANT INSERT {where}", f"GRANT UPDATE {where}"]
         assert found[2].startswith(f"GRANT SELECT ON `{shop.database}`.`people`")

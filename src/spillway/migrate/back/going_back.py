@@ -40,7 +40,7 @@ from spillway.migrate.old.connection import (
     run,
 )
 from spillway.migrate.old.mapping import Unmapped
-from spillway.migrate.old.table import OldTable
+from spillway.migrate.old.table import OldTable, describe
 from spillway.migrate.running import Parts
 from spillway.target.reading import pages
 
@@ -101,11 +101,11 @@ class GoBack:
         writer = account(config.source, self.parts.environment, back.url_variable)
         with connected(writer, write=True) as connection:
             run(connection, "SET SESSION sql_mode = 'STRICT_ALL_TABLES'")
-            old = OldTable(connection, config, self.parts.subject)
             make_tables(connection)
-            problems = list(hindrances(connection, config, back, old.table))
+            problems = list(hindrances(connection, config, back, describe(connection, config)))
             if problems:
                 raise SpillwayError(f"`back` cannot begin: {'; '.join(problems)}.")
+            old = OldTable(connection, config, self.parts.subject)
 
             def customer(subject: str) -> str | None:
                 return _old_customer(self.parts, connection, subject)
