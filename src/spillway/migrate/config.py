@@ -390,20 +390,22 @@ class Config(_Section, frozen=True):
         by_order = self.source.shape == "row_per_order"
         if by_order != (self.lines.column is not None):
             raise ValueError('lines.column (the JSON) goes with shape = "row_per_order"')
-        if self.back is None:
-            return
+        if self.back is not None:
+            self._check_the_way_back(self.back, by_order=by_order)
+
+    def _check_the_way_back(self, back: Back, *, by_order: bool) -> None:
         if self.source.changes:
             raise ValueError(
                 "[back] needs a table, and source.changes belongs to a view: no order can be"
                 " inserted through several tables, so leave [back] out"
             )
-        if self.back.key == "auto_increment" and not by_order:
+        if back.key == "auto_increment" and not by_order:
             raise ValueError(
                 'back.key = "auto_increment" goes with shape = "row_per_order": MySQL would give'
                 " each line a number of its own"
             )
         written: dict[str, str] = {}
-        fixed = (("back.columns", column) for column in self.back.columns)
+        fixed = (("back.columns", column) for column in back.columns)
         for place, column in chain(self.columns, fixed):
             if column in written:
                 raise ValueError(
@@ -411,7 +413,7 @@ class Config(_Section, frozen=True):
                     f" column {column}: give one of them another column, or a value"
                 )
             written[column] = place
-        for status, word in self.back.statuses.items():
+        for status, word in back.statuses.items():
             meaning = self.statuses.get(word)
             if meaning is None:
                 raise ValueError(f"back.statuses.{status.value}: {word!r} is not among statuses")

@@ -128,6 +128,9 @@ def _numbers(
         " WHERE table_schema = DATABASE() AND table_name = %s AND column_name = %s",
         (name, key),
     )
+    if table.key.kind == "bytes":
+        yield f"{key} ({column_type}) holds bytes, and `back` makes numbers and texts"
+        return
     is_text, first = table.key.kind == "text", back.first_key or 0
     needed = ORDER_ID_LENGTH if back.key == "order_id" else len(str(first))
     if back.key == "auto_increment":
