@@ -131,7 +131,7 @@ class Check:
         return profile
 
     def _read(self, profile: Profile, old: OldTable, rows_max: int, rows_in_all: int) -> None:
-        charsets = old.table.charsets
+        charsets = {name: kind.charset for name, kind in old.table.kinds.items()}
         latin1 = [name for name, charset in charsets.items() if charset == "latin1"]
         keyed = takewhile(lambda _: profile.rows < rows_max, old.after(None))
         for order in chain(keyed, old.without_number()):
@@ -207,7 +207,7 @@ class Check:
                     f"{name} is latin1 and has UTF-8 in {count:,} of {self._non_ascii[name]:,}"
                     " texts beyond ASCII: add it to texts.utf8_in_latin1",
                 )
-        sets = sorted({charset for charset in table.charsets.values() if charset})
+        sets = sorted({kind.charset for kind in table.kinds.values() if kind.charset})
         yield good("character sets", f"{', '.join(sets)}, read as utf8mb4")
 
 

@@ -10,7 +10,15 @@ from msgspec import convert
 
 from spillway.migrate.config import Config
 from spillway.migrate.new.items import order_item, progress_item
-from spillway.migrate.old.mapping import Mapped, Mapper, OldOrder, Row, line_columns
+from spillway.migrate.old.mapping import (
+    STATUS_COLUMN,
+    Mapped,
+    Mapper,
+    OldOrder,
+    Row,
+    line_columns,
+    status_words,
+)
 from spillway.migrate.verifying.canonical import Canonical
 from spillway.migrate.verifying.new import NewSide
 from spillway.migrate.verifying.rows import Reader
@@ -84,15 +92,30 @@ def both(settings: Config, *rows: Row, utc: frozenset[str] = frozenset()) -> Bot
     key = str(rows[0][settings.order.key])
     names = line_columns(settings)
     lines = [tuple(row[name] for name in names) for row in rows]
-    old = OldOrder(key, key, rows, lines, (key,))
+    words = status_words(settings)
+
+    def alike(word: str) -> list[str]:
+        """As a collation of the database's that ignores case and spaces at the end."""
+        return [one for one in words if one.lower().rstrip() == word.lower().rstrip()]
+
+    def with_status(row: Row) -> Row:
+        found = alike(row[settings.order.status.column or key] or "\0")
+        places = [words.index(one) + 1 for one in found] or [0]
+        return {**row, STATUS_COLUMN: f"{places[0]} {places[-1]}"}
+
+    old = OldOrder(key, key, list(map(with_status, rows)), lines, (key,))
     read = Mapper(settings, str, NOW, utc).order(old)
-    verified = Reader(settings, str, utc).read(key, [dict(row) for row in rows])
+    verified = Reader(settings, str, utc, alike).read(key, [dict(row) for row in rows])
     if not isinstance(read, Mapped):
         return Both(None, tuple(reason.rule for reason in read.reasons), verified)
-    place = (read.place.customer_id, read.place.order_id)
-    found = NewSide(cast(Any, _Table(read)), "orders", no_archive()).some([place])
-    (copied,) = found.values()
-    return Both(copied, (), verified)
+    return Both(as_stored(read), (), verified)
+
+
+def as_stored(mapped: Mapped) -> Canonical:
+    """As the verification reads it from the orders table."""
+    place = (mapped.place.customer_id, mapped.place.order_id)
+    found = NewSide(cast(Any, _Table(mapped)), "orders", no_archive()).some([place])
+    return found[place]
 
 
 class _Table:

@@ -271,6 +271,40 @@ def test_a_customer_is_read_right_or_set_aside(
         assert found.customer == expected
 
 
+STATUSES: list[tuple[Mapping[str, object], str | None, str]] = [
+    ({}, "done", "confirmed"),
+    ({}, "Done", "confirmed"),
+    ({}, "DONE  ", "confirmed"),
+    ({}, "lost", "status_unknown"),
+    ({}, None, "status_unknown"),
+    ({}, "", "status_unknown"),
+    # NULL and an empty text are the word "".
+    ({"": {"is": "open"}}, None, "open"),
+    ({"": {"is": "open"}}, " ", "open"),
+    ({"1": {"is": "open"}, "10": {"is": "confirmed"}}, "10", "confirmed"),
+    # Where both are named they are two, and a third spelling is neither.
+    ({"DONE": {"is": "open"}}, "done", "confirmed"),
+    ({"DONE": {"is": "open"}}, "DONE", "open"),
+    ({"DONE": {"is": "open"}}, "Done", "status_unknown"),
+    ({"DONE": {"is": "confirmed"}}, "Done", "confirmed"),
+    ({"\u00fcber": {"is": "open"}}, "\u00dcBER", "open"),
+]
+
+
+@pytest.mark.parametrize(("words", "old", "expected"), STATUSES)
+def test_a_status_has_the_meaning_of_its_word_or_is_set_aside(
+    words: Mapping[str, object], old: str | None, expected: str
+) -> None:
+    found = read(both(config(statuses=words), {**ROW, "st": old}))
+    assert found == (expected,) if expected == "status_unknown" else found.state.outcome == expected
+
+
+def test_a_status_is_translated_before_its_meaning_is_looked_up() -> None:
+    renamed = config(order={"status": {"column": "st", "map": {"Versandt": "done"}}})
+    for word in ("Versandt", "versandt", "done"):
+        assert read(both(renamed, {**ROW, "st": word})).state.outcome == "confirmed"
+
+
 IN_JSON = config(
     source={"shape": "row_per_order"},
     lines={"column": "items", "list": "lines"},
@@ -326,7 +360,9 @@ def test_a_byte_of_a_blob_that_is_no_utf8_counts_where_it_is_asked_for_alone() -
     for sku, readable in (("A", True), ("\udce9", False)):
         found = both(IN_JSON, {**ROW, "items": text % sku})
         blob = (text % sku).encode("utf-8", "surrogateescape")
-        verified = Reader(IN_JSON, str, frozenset()).read("1001", [{**ROW, "items": blob}])
+        verified = Reader(IN_JSON, str, frozenset(), lambda _: []).read(
+            "1001", [{**ROW, "items": blob}]
+        )
         assert found.verified == verified
         assert (found.copied is not None) == readable
         assert found.copied in (verified, None)

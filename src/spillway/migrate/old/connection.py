@@ -35,9 +35,6 @@ AWAY = frozenset(
 #: A lock is held: MariaDB and MySQL 5.7; MySQL 8 with NOWAIT; and a deadlock.
 LOCKED = frozenset({1205, 3572, 1213})
 
-#: Two texts whose collations differ, and a collation that is not of a text's character set.
-INCOMPARABLE = frozenset({1253, 1267})
-
 _OTHER_PLUGIN = (
     "The account logs in in a way that this tool does not know ({reason}): give it a password that"
     " it does, with ALTER USER ... IDENTIFIED WITH caching_sha2_password BY '...' (before MySQL 8"

@@ -45,6 +45,9 @@ EXACTNESS_COLUMN = "spillway_exactness"
 #: From another table, beside a row's columns: its customer's subject, and how many there are.
 SUBJECT_COLUMN = "spillway_subject"
 SUBJECTS_COLUMN = "spillway_subjects"
+#: Beside a row's columns: the places in `status_words` of the first and of the last word that the
+#: database holds equal to its status, counted from 1: "2 2", and "0 0" for none.
+STATUS_COLUMN = "spillway_status"
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -150,6 +153,7 @@ class Mapper:
             frozenset(config.currencies), {}, wholesale_allowed=True, now=Millis(now_ms)
         )
         self.own_columns = own_columns(config)
+        self._status_words = status_words(config)
         self.units = lru_cache(KNOWN_MAX)(values.whole_number)
         self.minor = lru_cache(KNOWN_MAX)(partial(values.minor_units, money=config.money))
 
@@ -312,9 +316,17 @@ class Mapper:
     def _meaning(self, key: str, row: Row) -> StatusMeaning:
         word = _raw(self.config.order.status, key, row)
         meaning = self.config.statuses.get(word or "")
-        if meaning is None:
+        if meaning is not None:
+            return meaning
+        # A word as it is written counts first: where "New" and "new" are two, they stay two.
+        held_equal = (int(place) for place in (row.get(STATUS_COLUMN) or "").split())
+        words = [self._status_words[place - 1] for place in held_equal if place > 0]
+        meanings = [
+            self.config.statuses.get(_mapped(self.config.order.status, word)) for word in words
+        ]
+        if not meanings or meanings[0] is None or meanings[0] != meanings[-1]:
             raise Unusable("status_unknown", repr(word))
-        return meaning
+        return meanings[0]
 
     def _facts(self, own: Sequence[Row], meaning: StatusMeaning, created_at: int) -> Facts:
         """Settled with the latest of its lines."""
@@ -415,6 +427,11 @@ def own_columns(config: Config) -> tuple[str, ...]:
     return tuple(dict.fromkeys(column for column in columns if column is not None))
 
 
+def status_words(config: Config) -> list[str]:
+    """The old shop's words for which the configuration has a meaning."""
+    return list(dict.fromkeys([*(config.order.status.map or ()), *config.statuses]))
+
+
 def line_columns(config: Config) -> list[str]:
     """The columns about one line, or the one that has them all as JSON."""
     return [column for place, column in config.columns if place.startswith("lines.")]
@@ -447,6 +464,10 @@ def _raw(field: Field, key: str, row: Row) -> str | None:
     text = row[field.column or ""]
     if text is None or not text.strip():
         return field.default
+    return _mapped(field, text)
+
+
+def _mapped(field: Field, text: str) -> str:
     return text if field.map is None else field.map.get(text.strip(), text)
 
 

@@ -6,20 +6,21 @@ Every reader asks for the same columns and yields whole orders: all rows under o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import pymysql
 from pymysql.connections import Connection
 
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Config, Customers
-from spillway.migrate.old import mapping
-from spillway.migrate.old.connection import AWAY, INCOMPARABLE, LOCKED, code_of, run
+from spillway.migrate.old import expressions, mapping
+from spillway.migrate.old.connection import AWAY, LOCKED, code_of, run
+from spillway.migrate.old.expressions import Described, kinds_of
 from spillway.migrate.old.keys import BYTES, NO_NUMBER, Encoded, KeyColumn, Logged, key_column, name
 from spillway.migrate.old.mapping import (
     Gone,
@@ -158,8 +159,7 @@ class Watched:
 class Table:
     """What is known of the old table: its columns, as information_schema describes them."""
 
-    types: dict[str, str]
-    charsets: dict[str, str | None]
+    kinds: dict[str, Described]
     #: Without its columns, the lines of an order are in no order of their own.
     primary: tuple[str, ...]
     key: KeyColumn
@@ -187,29 +187,29 @@ class Table:
 
     @property
     def utc_columns(self) -> frozenset[str]:
-        return frozenset(name for name, kind in self.types.items() if kind == "timestamp")
+        return frozenset(name for name, kind in self.kinds.items() if kind.type == "timestamp")
 
 
 def describe(connection: Connection[Any], config: Config) -> Table:
     """SpillwayError: the table or a column that the configuration names does not exist, or can't be
     used as the configuration wants it."""
-    columns = _columns(connection, config.source.table)
+    kinds = kinds_of(connection, config.source.table)
     version, server_id = run(connection, "SELECT VERSION(), @@server_id")[0]
     uuids = [str(uuid) for _, uuid in run(connection, "SHOW VARIABLES LIKE 'server_uuid'")]
-    _check(config, {name: column.type for name, column in columns.items()})
+    _check(config, {column: kind.type for column, kind in kinds.items()})
     if config.source.where is not None:
         _check_condition(connection, config)
-    key = _key(connection, columns[config.order.key])
+    key = _key(connection, config.order.key, kinds[config.order.key])
     if config.back is not None and key.kind == "bytes":
         raise SpillwayError(
             f"`back` cannot make an order number of bytes, as {key.column} is: leave [back] out."
         )
     view = _view(connection, config)
+    _check_times(connection, config, kinds, is_view=view is not None)
     followed = _behind(connection, config, view, key) if view else {config.source.table: key}
     return Table(
-        types={name: column.type for name, column in columns.items()},
-        charsets={name: column.charset for name, column in columns.items()},
-        primary=tuple(name for name, column in columns.items() if column.is_primary),
+        kinds=kinds,
+        primary=tuple(column for column, kind in kinds.items() if kind.is_primary),
         key=key,
         followed=followed,
         view=view,
@@ -219,42 +219,15 @@ def describe(connection: Connection[Any], config: Config) -> Table:
     )
 
 
-class _Column(NamedTuple):
-    """As information_schema describes it."""
-
-    name: str
-    type: str
-    full_type: str
-    charset: str | None
-    collation: str | None
-    is_primary: bool
-
-
-def _columns(connection: Connection[Any], table: str) -> dict[str, _Column]:
-    found = run(
-        connection,
-        "SELECT column_name, data_type, column_type, character_set_name, collation_name, column_key"
-        " FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s"
-        " ORDER BY ordinal_position",
-        (table,),
-    )
-    return {
-        str(name): _Column(str(name), str(kind), str(full), charset, collation, key == "PRI")
-        for name, kind, full, charset, collation, key in found
-    }
-
-
-def _key(connection: Connection[Any], column: _Column) -> KeyColumn:
+def _key(connection: Connection[Any], column: str, kind: Described) -> KeyColumn:
     ignores_spaces = False
-    if column.collation is not None:
+    if kind.collation is not None:
         texts = [
-            f"CONVERT('{text}' USING {column.charset}) COLLATE {column.collation}"
+            f"CONVERT('{text}' USING {kind.charset}) COLLATE {kind.collation}"
             for text in ("a", "a ")
         ]
         ignores_spaces = run(connection, f"SELECT {' = '.join(texts)}")[0][0] == "1"
-    return key_column(
-        column.name, column.type, column.full_type, column.charset, ignores_spaces=ignores_spaces
-    )
+    return key_column(column, kind.type, kind.form, kind.charset, ignores_spaces=ignores_spaces)
 
 
 def _view(connection: Connection[Any], config: Config) -> View | None:
@@ -295,13 +268,13 @@ def _behind(
     followed = {}
     for table, column in config.source.changes.items():
         view.column_of(table, column)
-        described = _columns(connection, table).get(column)
+        described = kinds_of(connection, table).get(column)
         if described is None:
             raise SpillwayError(f"source.changes: the table {table} shows no column {column}.")
-        followed[table] = own = _key(connection, described)
+        followed[table] = own = _key(connection, column, described)
         if replace(own, column=key.column) != key:
             raise SpillwayError(
-                f"source.changes: {table}.{column} is {described.full_type}, and spells a number"
+                f"source.changes: {table}.{column} is {described.form}, and spells a number"
                 f" otherwise than the view's {key.column}: both must have one type and collation."
             )
     return followed
@@ -319,7 +292,7 @@ def watched(connection: Connection[Any], config: Config) -> Watched:
     try:
         run(connection, f"SELECT 1 FROM {quoted(source.table)} LIMIT 0")  # noqa: S608 -- a name, quoted
         table = describe(connection, config)
-        columns = {name: _columns(connection, name) for name in table.followed}
+        columns = {name: kinds_of(connection, name) for name in table.followed}
         schema, folding = run(connection, "SELECT DATABASE(), @@lower_case_table_names")[0]
         at = position_now(connection)
     finally:
@@ -339,8 +312,8 @@ def watched(connection: Connection[Any], config: Config) -> Watched:
     return Watched(tuple(tables), at)
 
 
-def _layout(columns: dict[str, _Column], key: KeyColumn) -> Layout:
-    full_type = columns[key.column].full_type
+def _layout(columns: dict[str, Described], key: KeyColumn) -> Layout:
+    full_type = columns[key.column].form
     return Layout(
         types=tuple(column.type for column in columns.values()),
         place=list(columns).index(key.column),
@@ -395,6 +368,34 @@ def _check_condition(connection: Connection[Any], config: Config) -> None:
         ) from error
 
 
+def _check_times(
+    connection: Connection[Any], config: Config, kinds: Mapping[str, Described], *, is_view: bool
+) -> None:
+    """SpillwayError: a column holds no exact time, or it shows a TIMESTAMP or FROM_UNIXTIME() as
+    if it were a time of its own: what it says depends on the zone of whoever reads it."""
+    source, fields = config.source, config.order
+    for column in filter(None, (fields.created_at, fields.settled_at)):
+        if kinds[column].type == "float":
+            raise SpillwayError(
+                f"The column {column} of {source.table} is a FLOAT, which holds no time to the"
+                " minute: name another one."
+            )
+        if kinds[column].type == "timestamp" or not (is_view or "virtual" in kinds[column].extra):
+            continue
+        key, at, table = map(quoted, (fields.key, column, source.table))
+        some = run(connection, f"SELECT {key} FROM {table} WHERE {at} IS NOT NULL LIMIT 1")  # noqa: S608 -- names, quoted
+        query = f"SELECT {at} FROM {table} WHERE {key} = %s ORDER BY {at}"  # noqa: S608
+        shown = []
+        for zone in ("+12:00", "+00:00") if some else ():
+            run(connection, "SET time_zone = %s", (zone,))
+            shown.append(run(connection, query, some[0]))
+        if shown[:1] != shown[1:]:
+            raise SpillwayError(
+                f"The column {column} of {source.table} says another time in a session with another"
+                " time zone: name the TIMESTAMP, or the number, that it is made of."
+            )
+
+
 def _columns_of_the_order(config: Config) -> list[str]:
     """Those with mostly the same value on all lines of an order; the key comes first."""
     fields = config.order
@@ -402,45 +403,36 @@ def _columns_of_the_order(config: Config) -> list[str]:
     return list(dict.fromkeys(name for name in names if name is not None))
 
 
-def _of_the_customer(connection: Connection[Any], config: Config) -> Iterator[tuple[str, str]]:
+def _of_the_customer(
+    connection: Connection[Any], customers: Customers, kind: Described
+) -> Iterator[tuple[str, str]]:
     """What another table says of an order's customer: a subject, and how many different ones."""
-    customers = config.customers
     if customers.table and customers.key and customers.subject:
+        there = kinds_of(connection, customers.table)
+        lacking = [name for name in (customers.key, customers.subject) if name not in there]
+        if lacking:
+            raise SpillwayError(
+                f"The old database shows no column {', '.join(lacking)} of {customers.table}: fix"
+                " [customers] or grant SELECT on it."
+            )
         subject = f"c.{quoted(customers.subject)}"
-        same = _same_customer(connection, config.source.table, customers)
+        own, key = f"o.{quoted(customers.column)}", f"c.{quoted(customers.key)}"
+        same = " AND ".join(expressions.same_customer(own, kind, key, there[customers.key]))
         rows = f"FROM {quoted(customers.table)} c WHERE {same}"
         yield mapping.SUBJECT_COLUMN, f"(SELECT MIN({subject}) {rows})"
         yield mapping.SUBJECTS_COLUMN, f"(SELECT COUNT(DISTINCT BINARY {subject}) {rows})"
 
 
-def _same_customer(connection: Connection[Any], table: str, customers: Customers) -> str:
-    """SQL that compares the two tables' columns.
-
-    Some servers' rules do not say by which of two collations; then the one of the customers' table
-    does, because its index has it. Between character sets of which neither holds the other, both
-    texts become Unicode.
-    """
-    own, other = f"o.{quoted(customers.column)}", f"c.{quoted(customers.key or '')}"
-    found = run(
-        connection,
-        "SELECT collation_name FROM information_schema.columns"
-        " WHERE table_schema = DATABASE() AND table_name = %s AND column_name = %s",
-        (customers.table, customers.key),
-    )
-    ways = [f"{other} = {own}"]
-    ways += [f"{other} = {own} COLLATE {collation}" for (collation,) in found if collation]
-    ways += [f"CONVERT({other} USING utf8mb4) = CONVERT({own} USING utf8mb4)"]
-    *others, last = ways
-    for way in others:
-        try:
-            tables = f"{quoted(table)} o, {quoted(customers.table or '')} c"
-            run(connection, f"SELECT 1 FROM {tables} WHERE {way} LIMIT 0")  # noqa: S608 -- names, quoted
-        except pymysql.err.MySQLError as error:
-            if code_of(error) not in INCOMPARABLE:
-                raise
-        else:
-            return way
-    return last
+def _of_the_status(
+    connection: Connection[Any], config: Config, kinds: Mapping[str, Described]
+) -> Iterator[tuple[str, str]]:
+    """Which of the configuration's words the database holds equal to an order's status."""
+    column = config.order.status.column
+    if column is None or kinds[column].collation is None:
+        return
+    words = mapping.status_words(config)
+    same = expressions.held_equal(connection, f"o.{quoted(column)}", kinds[column], words)
+    yield mapping.STATUS_COLUMN, same
 
 
 class OldTable:
@@ -460,7 +452,10 @@ class OldTable:
         self._own = _columns_of_the_order(config)
         self._of_lines = mapping.line_columns(config)
         self._key = f"o.{quoted(config.order.key)}"
-        wanted = [f"o.{quoted(column)}" for column in (*self._own, *self._of_lines)]
+        wanted = [
+            expressions.every_digit(f"o.{quoted(column)}", table.kinds[column])
+            for column in (*self._own, *self._of_lines)
+        ]
         wanted[0] = table.key.shown(self._key)
         sameness = table.key.sameness(self._key)
         if sameness is not None:
@@ -474,7 +469,11 @@ class OldTable:
         self._place = itemgetter(0 if place is None else len(self._own) - 1)
         self._by_place = place is not None
         # Not by a join: two rows of one customer would double the order's lines.
-        for column, expression in _of_the_customer(connection, config):
+        customer = table.kinds[config.customers.column]
+        for column, expression in (
+            *_of_the_customer(connection, config.customers, customer),
+            *_of_the_status(connection, config, table.kinds),
+        ):
             wanted.insert(len(self._own), expression)
             self._own.append(column)
         self._rows_of = f"FROM {quoted(config.source.table)} o WHERE {config.source.condition}"

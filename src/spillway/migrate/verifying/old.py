@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
-from itertools import groupby
+from functools import cached_property, lru_cache
+from itertools import chain, groupby
 from operator import itemgetter
 
-import pymysql
 from pymysql.cursors import SSDictCursor
 
 from spillway.migrate.config import Config
-from spillway.migrate.old.connection import INCOMPARABLE, Account, code_of, connected
+from spillway.migrate.old.connection import Account, connected
 from spillway.migrate.verifying.canonical import Canonical
 from spillway.migrate.verifying.rows import Reader, Row
 
@@ -23,11 +22,17 @@ Read = tuple[str, Canonical | None]
 #: The number of all rows that have none.
 NONE = ""
 _NUMBERS = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint", "decimal"))
+#: Of a column that has a word of its own for each order, not all are kept.
+WORDS_KEPT = 1_000
+#: Without decimals of their own.
+_FLOATS = ("float", "float unsigned", "float unsigned zerofill")
 
 
 @dataclass(frozen=True)
 class Columns:
     timestamps: frozenset[str]
+    floats: frozenset[str]
+    collations: Mapping[str, str | None]
     primary: tuple[str, ...]
     key_is_text: bool
     key_is_bytes: bool
@@ -111,23 +116,64 @@ class OldSide:
 
     @cached_property
     def columns(self) -> Columns:
-        rows = list(
-            self.rows(
-                "SELECT column_name AS n, data_type AS t, column_key AS k, collation_name AS c"
-                " FROM information_schema.columns"
-                " WHERE table_schema = DATABASE() AND table_name = %s ORDER BY ordinal_position",
-                (self.config.source.table,),
-            )
-        )
-        collations = {row["n"]: row["c"] for row in rows}
+        rows = self._described(self.config.source.table)
         types = {row["n"]: row["t"] for row in rows}
         return Columns(
             timestamps=frozenset(row["n"] for row in rows if row["t"] == "timestamp"),
+            floats=frozenset(row["n"] for row in rows if row["f"] in _FLOATS),
+            collations={row["n"]: row["c"] for row in rows},
             primary=tuple(row["n"] for row in rows if row["k"] == "PRI"),
-            key_is_text=collations.get(self.config.order.key) is not None,
+            key_is_text=any(row["c"] for row in rows if row["n"] == self.config.order.key),
             key_is_bytes=types.get(self.config.order.key) in ("binary", "varbinary"),
             key_is_number=types.get(self.config.order.key) in _NUMBERS,
         )
+
+    def _described(self, table: str) -> list[Row]:
+        return list(
+            self.rows(
+                "SELECT column_name AS n, data_type AS t, column_type AS f, column_key AS k,"
+                " collation_name AS c FROM information_schema.columns"
+                " WHERE table_schema = DATABASE() AND table_name = %s ORDER BY ordinal_position",
+                (table,),
+            )
+        )
+
+    @cached_property
+    def _alike(self) -> Callable[[str], list[str]]:
+        """Asks the database, once for each word: there are few."""
+        status = self.config.order.status
+        collation = self.columns.collations.get(status.column or "")
+        known = [*(status.map or {}), *self.config.statuses]
+
+        @lru_cache(WORDS_KEPT)
+        def alike(word: str) -> list[str]:
+            if collation is None:
+                return []
+            charset = collation.partition("_")[0]
+            there = f"CONVERT(%s USING {charset})"
+            held = f"BINARY CONVERT({there} USING utf8mb4) = BINARY %s"
+            same = f"{there} = {there} COLLATE {collation} AND {held}"
+            asked = ", ".join(f"{same} AS `{place}`" for place in range(len(known)))
+            values = tuple(chain.from_iterable((word, one, one, one) for one in known))
+            (answer,) = self.rows(f"SELECT {asked}", values)
+            return [one for place, one in enumerate(known) if answer[str(place)] == "1"]
+
+        return alike
+
+    def _is_customer(self, own: str, other: str) -> str:
+        """The comparison of an order's customer with another table's, as texts unless both are
+        numbers: as numbers, a text counts by the digits that it begins with."""
+        customers = self.config.customers
+        collations = {row["n"]: row["c"] for row in self._described(customers.table or "")}
+        mine, theirs = self.columns.collations[customers.column], collations[customers.key]
+        if mine == theirs:
+            return f"{other} = {own}"
+        if mine is None or theirs is None:
+            texts = (f"BINARY CONVERT({one} USING utf8mb4)" for one in (other, f"TRIM({own})"))
+            return f"{other} = {own} AND {' = '.join(texts)}"
+        converted = f"CONVERT({own} USING {theirs.partition('_')[0]})"
+        is_same = f"BINARY CONVERT({converted} USING utf8mb4) = BINARY CONVERT({own} USING utf8mb4)"
+        return f"{other} = {converted} COLLATE {theirs} AND {is_same}"
 
     def _without_number(self) -> Iterator[Read]:
         """Once, where there are such rows: nothing can be said of them but that."""
@@ -160,11 +206,16 @@ class OldSide:
         key, customers = self.config.order.key, self.config.customers
         columns = dict.fromkeys(column for _, column in self.config.columns)
         # Not all: some may be invisible, others forbidden.
-        wanted = ", ".join(f"o.{_name(column)}" for column in columns)
+        # A FLOAT shows six digits, and as a DOUBLE all that it has.
+        exact = dict.fromkeys(self.columns.floats, " * 1e0")
+        wanted = ", ".join(
+            f"o.{_name(column)}{exact.get(column, '')} AS {_name(column)}" for column in columns
+        )
         wanted += f", {self._number_of} AS `#number`"
         if customers.table and customers.key and customers.subject:
             subject = f"BINARY CONVERT(c.{_name(customers.subject)} USING utf8mb4)"
-            of_them = f"FROM {_name(customers.table)} c WHERE {self._joined}"
+            own, other = f"o.{_name(customers.column)}", f"c.{_name(customers.key)}"
+            of_them = f"FROM {_name(customers.table)} c WHERE {self._is_customer(own, other)}"
             first, last = (f"(SELECT {end}({subject}) {of_them})" for end in ("MIN", "MAX"))
             wanted = f"{wanted}, {first} AS `#first`, {last} AS `#last`"
         order_by = ", ".join(f"o.{_name(name)}" for name in (key, *self.columns.primary))
@@ -173,7 +224,7 @@ class OldSide:
             values,
         )
         ambiguous = self._spelled_twice(which, values)
-        reader = Reader(self.config, self.subject_of, self.columns.timestamps)
+        reader = Reader(self.config, self.subject_of, self.columns.timestamps, self._alike)
         for name, group in groupby(rows, key=itemgetter("#number")):
             if _is_blank(name):
                 continue
@@ -181,28 +232,6 @@ class OldSide:
             if order is not None and self.sorts_lines:
                 order = order._replace(lines=tuple(sorted(order.lines)))
             yield name, order
-
-    @cached_property
-    def _joined(self) -> str:
-        """The first of these conditions that the server takes: it knows which texts it compares."""
-        customers, source = self.config.customers, self.config.source
-        own, other = f"o.{_name(customers.column)}", f"c.{_name(customers.key or '')}"
-        pair = f"{_name(source.table)} o JOIN {_name(customers.table or '')} c"
-        with connected(self.account) as connection, connection.cursor() as cursor:
-            described = "SELECT collation_name FROM information_schema.columns"
-            here = f"{described} WHERE table_schema = DATABASE() AND table_name = %s"
-            cursor.execute(f"{here} AND column_name = %s", (customers.table, customers.key))
-            (collation,) = cursor.fetchone() or (None,)
-            by_its_index = f" COLLATE {collation}" if collation else ""
-            for right in (own, f"{own}{by_its_index}"):
-                try:
-                    cursor.execute(f"SELECT 1 FROM {pair} ON {other} = {right} LIMIT 0")  # noqa: S608
-                except pymysql.err.MySQLError as error:
-                    if code_of(error) not in INCOMPARABLE:
-                        raise
-                else:
-                    return f"{other} = {right}"
-        return f"CONVERT({other} USING utf8mb4) = CONVERT({own} USING utf8mb4)"
 
     def rows(self, query: str, values: tuple[object, ...] = ()) -> Iterator[Row]:
         with (

@@ -49,6 +49,9 @@ class Reader:
     #: Old customer id to subject.
     subject_of: Callable[[str], str | None]
     timestamps: frozenset[str]
+    #: The words of the old shop's, among those that have a meaning, that the database holds equal
+    #: to a status.
+    alike: Callable[[str], list[str]]
 
     def read(self, name: str, rows: list[Row]) -> Canonical | None:
         """None for what can't be read as an order."""
@@ -62,7 +65,7 @@ class Reader:
         first, fields = rows[0], self.config.order
         accepted_at = min(self._moment(row, fields.created_at) for row in rows)
         currency = self._text(fields.currency, name, first)
-        meaning = self.config.statuses[self._text(fields.status, name, first, clean=False)]
+        meaning = self._meaning(self._text(fields.status, name, first, clean=False))
         lines, postage = self._lines(rows, currency)
         discount = abs(self._amount(first, fields.discount, currency))
         shipping = self._amount(first, fields.shipping, currency) + postage
@@ -86,6 +89,16 @@ class Reader:
             payment=self._text(fields.payment_reference, name, first) if total else "",
             purchase_order=self._text(fields.purchase_order, name, first, written=True),
         )
+
+    def _meaning(self, word: str) -> StatusMeaning:
+        """Of the word as it is written, else of all that the database holds equal to it."""
+        statuses, renamed = self.config.statuses, self.config.order.status.map or {}
+        if word in statuses:
+            return statuses[word]
+        first, *others = (statuses[renamed.get(one, one)] for one in self.alike(word))
+        if any(other != first for other in others):
+            raise ValueError(word)
+        return first
 
     def _address(self, name: str, row: Row) -> Iterator[tuple[str, str]]:
         fields = self.config.order.address
