@@ -186,6 +186,10 @@ class Table:
         return "LOCK IN SHARE MODE NOWAIT" if self.is_mariadb else "FOR SHARE NOWAIT"
 
     @property
+    def types(self) -> dict[str, str]:
+        return {name: kind.type for name, kind in self.kinds.items()}
+
+    @property
     def utc_columns(self) -> frozenset[str]:
         return frozenset(name for name, kind in self.kinds.items() if kind.type == "timestamp")
 
