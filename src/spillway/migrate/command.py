@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 migrate = typer.Typer(
     help="Move orders from an older MySQL database, with no downtime and no lost order.",
+    epilog="Exit codes: 0 done; 1 looked at, and the answer is no; 2 wrong usage or configuration;"
+    " 3 it could not be done or said; 130 stopped, it continues where it was.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tomllib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from typer.testing import CliRunner
 from spillway.cli import app
 from spillway.errors import SpillwayError, UsageError
 from spillway.migrate.checking import Check
-from spillway.migrate.config import TODO, read_config
+from spillway.migrate.config import TODO, Source, read_config
+from spillway.migrate.old.connection import account, connected
 from spillway.migrate.proposing.guessing import Connection, Proposal, propose
 from spillway.migrate.proposing.looking import Column, Described, Looked, look
 from spillway.migrate.proposing.words import plain, state_of
@@ -22,9 +24,13 @@ from spillway.migrate.running import Place, assembled
 from spillway.run.stack.aws import client
 from tests.spillway.archived import no_archive
 from tests.spillway.migrate.legacy import DOCS, Shop, lines
-from tests.spillway.migrate.servers import Server
+from tests.spillway.migrate.servers import Server, on_every_server
 
 BY_URL = Connection("OLD_SHOP", None)
+#: For `check`, which asks nothing of AWS.
+NO_PLACE = Place(
+    lambda service, _: client("http://127.0.0.1:9", service), "t", "m", None, no_archive()
+)
 
 
 def table(name: str, columns: str, **facts: Any) -> Described:
@@ -510,6 +516,12 @@ def test_a_file_with_todo_is_refused_in_one_sentence_that_names_all(tmp_path: Pa
     assert "\n" not in str(error.value)
 
 
+def texts(url: dict[str, str]) -> AbstractContextManager[Any]:
+    """A session as the commands have it: every value is a text."""
+    source = Source("t", "row_per_order", "UTC", url_variable="OLD_SHOP", tls="off")
+    return connected(account(source, url))
+
+
 def filled(text: str, answers: Sequence[tuple[str, str]]) -> str:
     for setting, answer in answers:
         assert setting in text
@@ -535,10 +547,7 @@ def test_from_init_to_a_check_that_is_ready(shop: Shop, tmp_path: Path) -> None:
         ('prefix = "TODO"', 'prefix = "legacy|"'),
     )
     path.write_text(filled(path.read_text(), answers))
-    place = Place(
-        lambda service, _: client("http://127.0.0.1:9", service), "t", "m", None, no_archive()
-    )
-    with assembled(read_config(path), place, url) as parts:
+    with assembled(read_config(path), NO_PLACE, url) as parts:
         profile = Check(parts, lambda _rows, _all: None).run(None)
     assert profile.blockers == []
     assert (profile.mapped, profile.unmapped) == (40, 0)
@@ -547,12 +556,51 @@ def test_from_init_to_a_check_that_is_ready(shop: Shop, tmp_path: Path) -> None:
     assert 'prefix = "legacy|"' in path.read_text()
 
 
+@on_every_server
+def test_a_view_for_two_tables_can_be_made_and_read(old_server: Server, tmp_path: Path) -> None:
+    """Beside the example's own view; an order that has lost its lines is not passed over."""
+    path = tmp_path / "migration.toml"
+    with old_server.database() as name, old_server.connect(name) as connection:
+        url = {"OLD_SHOP": old_server.url(name)}
+
+        def run(*statements: str) -> None:
+            with connection.cursor() as cursor:
+                for statement in filter(str.strip, statements):
+                    cursor.execute(statement)
+
+        run(*(DOCS / "two-tables.sql").read_text().split(";\n"))
+        run(
+            "INSERT INTO bestellungen (id, bestellt, empfaenger, strasse, plz, ort, status, art)"
+            " VALUES (1, '2024-01-02', 'J. Müller', 'Weg 1', '50667', 'Köln', 'versandt', 'Neu'),"
+            " (2, '2024-01-03', 'J. Müller', 'Weg 1', '50667', 'Köln', 'bezahlt', 'Neu'),"
+            " (3, '2024-01-03', 'J. Müller', 'Weg 1', '50667', 'Köln', 'bezahlt', 'Gutschrift')",
+            "INSERT INTO positionen (bestellung_id, artikel, menge, preis)"
+            " VALUES (1, 'T-1', 2, 6.50), (1, 'T-2', 1, 3.00), (3, 'T-1', 1, 6.50)",
+        )
+        with texts(url) as reading:
+            looked = look(reading, "bestellungen")
+        made = propose(looked, Connection("OLD_SHOP", None, "off"))
+        assert made.view is not None
+        run(made.view)
+        answers = (
+            ('currencies = ["TODO"]', 'currencies = ["EUR"]'),
+            ('time_zone = "TODO"', 'time_zone = "Europe/Berlin"'),
+            ('currency = { value = "TODO" }', 'currency = { value = "EUR" }'),
+            ('prefix = "TODO"', 'prefix = "legacy|"'),
+        )
+        path.write_text(filled(made.text, answers))
+        with assembled(read_config(path), NO_PLACE, url) as parts:
+            profile = Check(parts, lambda _rows, _all: None).run(None)
+    assert profile.blockers == []
+    assert (profile.mapped, profile.unmapped) == (1, 1)
+    assert profile.reasons["line_incomplete"].samples[0][0] == "2"
+
+
 def test_a_table_that_is_not_there_is_answered_with_those_that_look_like_it(
     old_server: Server,
 ) -> None:
-    with old_server.database() as name, old_server.connect(name) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute("CREATE TABLE kunden_bestellungen (id INT)")
+    with old_server.database() as name, texts({"OLD_SHOP": old_server.url(name)}) as connection:
+        old_server.run("CREATE TABLE kunden_bestellungen (id INT)", name)
         with pytest.raises(UsageError, match="orders: kunden_bestellungen"):
             look(connection, "nothing")
 
