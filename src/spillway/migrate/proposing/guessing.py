@@ -217,7 +217,7 @@ class _Guess:
         self.notes.lines.append("")
         self.notes.note(
             "The orders are in one table and their lines in another. This view has a row per line;"
-            " create it as a user who may, then grant SELECT on it:"
+            " create it as a user who may, then grant SELECT and SHOW VIEW on it:"
         )
         self.notes.paste(self.view.statement(self.used))
         for one in self.view.notes:
