@@ -6,20 +6,23 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from spillway.errors import SpillwayError
 from spillway.migrate.old.binlog import news
 from spillway.migrate.old.connection import account, connected
 from spillway.migrate.old.keys import Logged
 from spillway.migrate.old.table import position_now, watched
+from tests.needs import starts
 from tests.spillway.migrate.legacy import Shop
-from tests.spillway.migrate.servers import on_every_server
+from tests.spillway.migrate.servers import Server, on_every_server, private
 from tests.spillway.migrate.tables import config_for
 
 
-def logged(shop: Shop, folder: Path, *statements: str) -> list[Logged]:
+def logged(shop: Shop, folder: Path, *statements: str, **source: str) -> list[Logged]:
     """The numbers that the log reports of these statements, of one session each."""
     config = config_for(shop, "unused", folder)
+    config = replace(config, source=replace(config.source, **source))
     old = account(config.source, {"OLD_SHOP": shop.server.url(shop.database)})
     with connected(old) as connection:
         table, start = watched(connection, config), position_now(connection)
@@ -107,6 +110,26 @@ def test_what_the_log_cannot_tell_ends_with_a_sentence(
         else:
             silent.append(statement)
     assert silent == []
+
+
+@pytest.fixture
+@starts("mysql")
+def folding_server(tmp_path: Path) -> Iterator[Server]:
+    """It keeps the names of tables in lower case."""
+    with private(tmp_path, "mysql", "--lower-case-table-names=1") as started:
+        yield started
+
+
+def test_a_table_that_the_server_spells_in_another_way_is_followed(
+    folding_server: Server, tmp_path: Path
+) -> None:
+    with folding_server.database() as name:
+        shop = Shop(folding_server, name.upper(), "row-per-order")
+        capitals = {"table": "Orders", "database": name.title()}
+        assert logged(shop, tmp_path, ONE, **capitals) == ["7"]
+        with pytest.raises(SpillwayError, match="statement without its rows"):
+            logged(shop, tmp_path, "TRUNCATE ORDERS", **capitals)
+        shop.close()
 
 
 @on_every_server
