@@ -871,7 +871,8 @@ class _Guess:
             return
         notes.note(
             "The way back, for a return after the switch. Take the signs away when `check` is"
-            " ready; each status needs one of the words above."
+            " ready; each status needs one of the words above. What no column can hold is named in"
+            " may_lose, or its order waits."
         )
         kind = self._key_of_new_orders(key)
         by_meaning = {state_of(word): word for word in reversed(list(self._known_words()))}
