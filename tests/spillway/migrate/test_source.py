@@ -191,6 +191,7 @@ def contents(parts: Parts) -> dict[str, tuple[list[str], int, str]]:
     return orders
 
 
+@on_every_server
 def test_two_tables_behind_a_view_are_copied_followed_and_verified(
     two: TwoTables, aws: str, tmp_path: Path
 ) -> None:
