@@ -30,6 +30,7 @@ from spillway.migrate.old.table import (
     WatchedTable,
     describe,
 )
+from spillway.migrate.old.views import read_view
 from spillway.migrate.running import Parts
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, lines, schema
@@ -270,6 +271,52 @@ def test_changes_are_for_a_view_and_not_for_a_table(shop: Shop, tmp_path: Path) 
     old = account(config.source, {"OLD_SHOP": shop.server.url(shop.database)})
     with connected(old) as connection, pytest.raises(SpillwayError, match="is a table and no view"):
         describe(connection, config)
+
+
+#: As MariaDB and MySQL print a join, the latter with more brackets.
+@pytest.mark.parametrize("brackets", [False, True], ids=["mariadb", "mysql"])
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("JOIN `s`.`lines` `i` on(EQUAL)", True),
+        ("LEFT JOIN `s`.`lines` `i` on(EQUAL and (`i`.`qty` > 0 or `i`.`qty` < 0))", True),
+        ("JOIN `s`.`lines` `i` where `o`.`st` <> 'or' and EQUAL order by `o`.`id`", True),
+        ("JOIN `s`.`lines` `i` on(EQUAL or `i`.`qty` = 3)", False),
+        ("JOIN `s`.`lines` `i` on(`i`.`qty` = 1 or `i`.`qty` = 2 and EQUAL)", False),
+        ("JOIN `s`.`lines` `i` on(EQUAL xor `i`.`qty` = 1)", False),
+        ("JOIN `s`.`lines` `i` on((EQUAL) is not false)", False),
+        ("JOIN `s`.`lines` `i` on(EQUAL = (`i`.`qty` = 1))", False),
+        ("JOIN `s`.`lines` `i` on(EQUAL + 1)", False),
+        ("JOIN `s`.`lines` `i` on(if(`i`.`qty` = 1,EQUAL,1))", False),
+        ("JOIN `s`.`lines` `i` on(case when `i`.`qty` > 1 then EQUAL else 1 end)", False),
+        ("JOIN `s`.`lines` `i` on(`i`.`a` between 1 and `i`.`b` and EQUAL)", False),
+        ("JOIN `s`.`lines` `i` having EQUAL", False),
+        ("JOIN `s`.`lines` `i` on(EQUAL) JOIN `s`.`lines` `j`", False),
+    ],
+)
+def test_a_column_is_the_orders_number_where_the_view_makes_it_so_for_each_row(
+    condition: str, holds: bool, brackets: bool
+) -> None:
+    equal = "`i`.`order_id` = `o`.`id`"
+    text = condition.replace("EQUAL", f"({equal})" if brackets else equal)
+    definition = f"select `o`.`id` AS `nr`,(`i`.`order_id` = `o`.`id`) AS `x` from `s`.`o` {text}"
+    view = read_view(definition, "s", "nr")
+    view.column_of("o", "id")
+    if holds:
+        view.column_of("lines", "order_id")
+    else:
+        with pytest.raises(SpillwayError, match="order_id is not the view's order number"):
+            view.column_of("lines", "order_id")
+
+
+def test_a_view_without_other_names_is_read_too() -> None:
+    definition = (
+        "select distinct `s`.`orders`.`no` AS `no`,`s`.`lines`.`sku` AS `sku` from (`s`.`orders`"
+        " join `s`.`lines`) where `s`.`lines`.`order_no` = `s`.`orders`.`no`"
+    )
+    view = read_view(definition, "s", "no")
+    assert dict(view.tables) == {"orders": "orders", "lines": "lines"}
+    view.column_of("lines", "order_no")
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ that names another order than it changes would be lost in silence.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from spillway.errors import SpillwayError
 from spillway.migrate.condition import unsteady
@@ -19,9 +20,15 @@ _NAME = r"`((?:[^`]|``)+)`"
 #: A column: of a table's other name, or of the table in its database.
 _COLUMN = rf"(?:`(?:[^`]|``)+`\.)?{_NAME}\.{_NAME}"
 _TEXT = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
-#: An equality that stands for itself, and is not a part of a sum or of an `or`.
-_EQUAL = re.compile(
-    rf"(?:\(|\band\s|\bwhere\s)\s*{_COLUMN}\s*=\s*{_COLUMN}\s*(?=\)|\band\b|$)", re.IGNORECASE
+_WORD = re.compile(r"`(?:[^`]|``)+`|\w+|\S")
+#: One of these beside an equality, and it does not hold for each row; `between` has an `and` too.
+_NOT_ALL = frozenset(("or", "xor", "|", "between", "case"))
+#: What may stand behind a condition.
+_BEHIND = frozenset(
+    (
+        *("group", "having", "order", "limit", "procedure", "union", ","),
+        *("join", "left", "right", "inner", "cross"),
+    )
 )
 
 #: A table's name in the view, and a column of it.
@@ -71,7 +78,7 @@ def read_view(definition: str, database: str, key: str) -> View:
             " columns of tables: let the view select one unchanged, such as a generated column."
         )
     number = {(shown[1], shown[2])}
-    equal = [((one[1], one[2]), (one[3], one[4])) for one in _EQUAL.finditer(text)]
+    equal = list(_equalities(_WORD.findall(text)))
     for _ in equal:
         number |= {column for pair in equal if number & set(pair) for column in pair}
     names = frozenset(re.findall(_NAME, text))
@@ -83,3 +90,45 @@ def _tables(text: str, database: str) -> Iterator[tuple[str, str]]:
     for found in re.finditer(own, text):
         if not re.match(r"\s+AS\b", text[found.end(1) + 1 :]):
             yield found[2] or found[1], found[1]
+
+
+def _equalities(words: Sequence[str]) -> Iterator[tuple[Column, Column]]:
+    """Columns that are equal in every row: by a condition of a join, or of the whole."""
+    for place, word in enumerate(words, start=1):
+        if word.lower() in ("on", "where"):
+            yield from _conjuncts(words[place : place + _length(words[place:])])
+
+
+def _length(words: Sequence[str]) -> int:
+    """Of the condition with which they begin."""
+    for place, (word, depth) in enumerate(zip(words, _depths(words), strict=True)):
+        if depth < 0 or (depth == 0 and word.lower() in _BEHIND):
+            return place
+    return len(words)
+
+
+def _conjuncts(words: Sequence[str]) -> Iterator[tuple[Column, Column]]:
+    depths = _depths(words)
+    if words[:1] == ["("] and depths.index(0) == len(words) - 1:
+        yield from _conjuncts(words[1:-1])
+        return
+    parts: list[list[str]] = [[]]
+    for word, depth in zip(words, depths, strict=True):
+        if depth == 0 and word.lower() in _NOT_ALL:
+            return
+        if depth == 0 and word.lower() == "and":
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    if len(parts) > 1:
+        for part in parts:
+            yield from _conjuncts(part)
+        return
+    found = re.fullmatch(rf"{_COLUMN}={_COLUMN}", "".join(words))
+    if found:
+        yield (found[1], found[2]), (found[3], found[4])
+
+
+def _depths(words: Sequence[str]) -> list[int]:
+    """How many brackets are open behind each word."""
+    return list(accumulate((word == "(") - (word == ")") for word in words))
