@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from orders.domain.saga import Outcome, Step
 from orders.domain.units import Millis
 from spillway.errors import SpillwayError
 from spillway.migrate.back.going_back import GoBack
+from spillway.migrate.back.streaming import ENDED, Stream
 from spillway.migrate.copying import Copy
 from spillway.migrate.cutting_over import Cutover
 from spillway.migrate.following import Follow
@@ -170,7 +173,7 @@ def test_an_order_that_the_old_table_cannot_hold_is_named_and_not_lost(
     judge = moved.verify_back(NOTHING)
     judge.pause_seconds = 0.0
     (difference,) = judge.run().differences
-    assert difference.kind == "not in the old table"
+    assert difference.kind.startswith("not in the old table: `back` could not write it (")
 
 
 def test_an_order_that_came_back_wrong_is_found(shop: Shop, aws: str, tmp_path: Path) -> None:
@@ -304,3 +307,65 @@ def _cut_others(shop: Shop) -> None:
     for other in shop.run("SELECT id FROM information_schema.processlist WHERE db = DATABASE()"):
         if other != mine:
             shop.server.run(f"KILL {other[0]}")
+
+
+def test_an_order_waits_for_its_customer_and_comes_back_then(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    dynamodb = client(aws, "dynamodb")
+    shop.run("CREATE TABLE people (id VARCHAR(40) PRIMARY KEY, sub VARCHAR(40))")
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    known = {"by": "table", "table": "people", "key": "id", "subject": "sub"}
+    config = replace(config, customers=replace(config.customers, **known))
+    with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
+        Copy(parts, NOTHING).run()
+        switched(parts)
+        table = DynamoOrders(dynamodb, parts.place.orders_table)
+        new_order(table, "legacy|new")
+        back = GoBack(parts, NOTHING)
+        assert back.run(until_caught_up=True) == 0
+        assert back.waiting == {"back_customer_unknown": 1}
+
+        shop.run("INSERT INTO people VALUES ('9001', 'new')")
+        back = GoBack(parts, NOTHING)
+        assert back.run(until_caught_up=True) == 1
+        assert back.waiting == {}
+        assert shop.run("SELECT customer_id FROM orders") == [("9001",)]
+        assert json.loads(_last_line(tmp_path / "quarantine.jsonl"))["resolved"]
+        assert parts.verify_back(NOTHING).run().differences == []
+
+
+def _last_line(path: Path) -> str:
+    return path.read_text().splitlines()[-1]
+
+
+def test_a_gap_in_the_stream_ends_back_until_all_is_read_again(
+    shop: Shop, aws: str, moved: Parts
+) -> None:
+    table = DynamoOrders(client(aws, "dynamodb"), moved.place.orders_table)
+    GoBack(moved, NOTHING).run(until_caught_up=True)
+    shop.run("UPDATE spillway_back_shards SET place = place - 90000 WHERE shard = '#read_until'")
+    with pytest.raises(SpillwayError, match="back --resync"):
+        GoBack(moved, NOTHING).run(until_caught_up=True)
+
+    new_order(table)
+    GoBack(moved, NOTHING).run(until_caught_up=True, resync=True)
+    assert shop.run("SELECT COUNT(*) FROM orders") == [(2,)]
+    # Killed in the middle of that reading: the next one does it again.
+    shop.run("INSERT INTO spillway_back_shards VALUES ('#resync', '1')")
+    shop.run("DELETE FROM spillway_back")
+    shop.run("DELETE FROM orders WHERE id > 1")
+    GoBack(moved, NOTHING).run(until_caught_up=True)
+    assert shop.run("SELECT COUNT(*) FROM orders") == [(2,)]
+    assert shop.run("SELECT shard FROM spillway_back_shards WHERE shard = '#resync'") == []
+
+
+def test_a_shard_that_is_gone_before_its_end_was_read_is_a_gap() -> None:
+    streams = SimpleNamespace(
+        describe_stream=lambda **_: {"StreamDescription": {"Shards": [{"ShardId": "s-2"}]}},
+        get_shard_iterator=lambda **_: {"ShardIterator": "i"},
+        get_records=lambda **_: {"Records": []},
+    )
+    assert [page.place for page in Stream(streams, "arn", {"s-1": ENDED}).round()] == [ENDED]
+    with pytest.raises(SpillwayError, match="back --resync"):
+        list(Stream(streams, "arn", {"s-1": "100"}).round())

@@ -7,9 +7,8 @@ found by sums over all numbers, and then by name: whatever the old shop took aft
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import groupby, islice
 
 from spillway.migrate.old.connection import Missing
@@ -45,6 +44,8 @@ class VerifyBack:
     #: Longer with each look: `back` may be some seconds behind.
     pause_seconds: float = BACK_PAUSE_SECONDS
     verdict: Verdict = field(default_factory=Verdict)
+    #: Why `back` could not write an order.
+    _waiting: dict[Place, str] = field(default_factory=dict)
 
     def run(self) -> Verdict:
         verdict = self.verdict
@@ -111,7 +112,9 @@ class VerifyBack:
             there = old.get(key)
             if there is None:
                 name = key or f"{order.customer}/{order.order_id}"
-                yield order.place, Difference(name, "not in the old table")
+                waits = self._waiting.get(order.place)
+                why = f": `back` could not write it ({waits})" if waits else ""
+                yield order.place, Difference(name, f"not in the old table{why}")
                 continue
             sides = self._comparable(there), self._comparable(order)
             fields = differing(self.old.config, *sides, status=_outcome)
@@ -127,38 +130,41 @@ class VerifyBack:
 
     def _numbers(self, order_ids: Sequence[str]) -> dict[Place, str]:
         query = (
-            "SELECT customer, order_id, old_key FROM spillway_back WHERE old_key IS NOT NULL"  # noqa: S608
-            f" AND order_id IN ({', '.join(['%s'] * len(order_ids))})"
+            "SELECT customer, order_id, old_key, reason FROM spillway_back"  # noqa: S608
+            f" WHERE order_id IN ({', '.join(['%s'] * len(order_ids))})"
         )
         try:
             rows = list(self.old.rows(query, tuple(order_ids)))
         except Missing:  # `back` never ran.
             return {}
-        return {(row["customer"], row["order_id"]): row["old_key"] for row in rows}
+        of_place = {(row["customer"], row["order_id"]): row for row in rows}
+        self._waiting |= {at: row["reason"] for at, row in of_place.items() if row["reason"]}
+        return {at: row["old_key"] for at, row in of_place.items() if row["old_key"]}
 
     def _comparable(self, order: Canonical) -> Canonical:
-        """What both tables can hold: times to the second, and of an address what has a column."""
+        """What both tables can hold: times to the second, and nothing that may be lost."""
+        lost = self._may_lose
         return order._replace(
             old_key="",
             order_id="",
             customer=order.customer.removeprefix(self.old.config.customers.prefix),
-            accepted_at=order.accepted_at // 1_000 * 1_000,
-            channel="",
+            accepted_at=0 if "created_at" in lost else order.accepted_at // 1_000 * 1_000,
+            channel="" if "channel" in lost else order.channel,
             lines=tuple(sorted(order.lines)),
-            address=tuple(one for one in order.address if one[0] in self._address_columns),
-            payment="",
-            purchase_order="",
+            address=tuple(one for one in order.address if _lost_with(one[0]).isdisjoint(lost)),
+            payment="" if "payment_reference" in lost else order.payment,
+            purchase_order="" if "purchase_order" in lost else order.purchase_order,
         )
 
-    @cached_property
-    def _address_columns(self) -> tuple[str, ...]:
-        """The parts of an address that have a column. Lines close up where one is empty, so all of
-        them count, or none."""
-        fields = self.old.config.order.address
-        single = {"name": fields.name, "city": fields.city, "country": fields.country}
-        parts = tuple(name for name, one in {**single, **fields.optional}.items() if one.column)
-        lines = tuple(f"line {place}" for place in range(1, len(fields.lines) + 1))
-        return (*parts, *(lines if all(one.column for one in fields.lines) else ()))
+    @property
+    def _may_lose(self) -> Collection[str]:
+        back = self.old.config.back
+        return () if back is None else back.may_lose
+
+
+def _lost_with(part: str) -> set[str]:
+    """The settings with which a part of an address may be lost."""
+    return {"address", "address.lines" if part.startswith("line ") else f"address.{part}"}
 
 
 def _outcome(state: State) -> str:
