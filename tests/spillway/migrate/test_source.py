@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -369,3 +370,63 @@ def test_a_view_that_is_not_read_by_indexes_is_a_blocker(
     found = list(findings(standing, config))
     assert [one.subject for one in found if one.level == "blocker"] == ["view"]
     assert any("changes of kunden are not followed" in one.detail for one in found)
+
+
+@PER_LINE
+def test_lines_without_an_order_of_their_own_are_moved_and_compared_sorted(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    """In a table without a primary key. They say different times of their order's end, too."""
+    dynamodb = client(aws, "dynamodb")
+    shop.run("ALTER TABLE order_lines DROP COLUMN id, ADD shipped DATETIME NULL")
+    line = {**lines(random.Random(1), "A1")[0], "customer_id": "77"}
+    for number, article in enumerate(("S2", "S10", "S1", "S2"), start=1):
+        shipped = None if article == "S1" else f"2026-01-0{number} 12:00:00"
+        shop.insert({**line, "stock_code": article, "quantity": number, "shipped": shipped})
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path, back=None)
+    config = replace(config, order=replace(config.order, settled_at="shipped"))
+    with migration(shop, dynamodb, config) as parts:
+        Copy(parts, NOTHING).run()
+        found = dynamodb.scan(TableName=parts.place.orders_table)["Items"]
+        (content,) = (item["content"]["B"] for item in found if "content" in item)
+        moved = [(one.sku, one.quantity) for one in decompressed(content).lines]
+        assert moved == [("S1", 3), ("S10", 2), ("S2", 1), ("S2", 4)]
+        (ship,) = (item["ship"]["M"]["at"]["N"] for item in found if "ship" in item)
+        assert ship == "1767528000000"  # 2026-01-04 12:00 UTC
+        assert parts.verify(NOTHING).whole().differences == []
+        shop.run("UPDATE order_lines SET quantity = 5 - quantity WHERE stock_code = 'S2'")
+        assert parts.verify(NOTHING).whole().differences == []
+        shop.run("UPDATE order_lines SET quantity = 9 WHERE stock_code = 'S10'")
+        (difference,) = parts.verify(NOTHING).whole().differences
+        assert difference.key == "A1"
+
+
+@PER_LINE
+def test_a_user_of_some_columns_moves_a_table_with_invisible_ones(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    dynamodb = client(aws, "dynamodb")
+    shop.fill(iter(lines(random.Random(1), "A1")))
+    shop.run(
+        "ALTER TABLE order_lines MODIFY quantity INT NOT NULL INVISIBLE DEFAULT 1,"
+        " MODIFY country VARCHAR(40) NULL INVISIBLE, ADD secret INT NOT NULL DEFAULT 7"
+    )
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path, back=None)
+    config = with_where(config, "status <> 'cart'")
+    columns = ", ".join(dict.fromkeys(["id", *(column for _, column in config.columns)]))
+    user = f"some_{shop.database}"
+    with migration(shop, dynamodb, config) as parts:
+        parts = dataclasses.replace(parts, account=dataclasses.replace(parts.account, user=user))
+        shop.run(f"CREATE USER {user}")
+        try:
+            shop.run(f"GRANT SELECT ({columns}) ON order_lines TO {user}")
+            shop.run(f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {user}")
+            assert Check(parts, NOTHING).run(None).blockers == []
+            Copy(parts, NOTHING).run()
+            shop.run("UPDATE order_lines SET quantity = quantity + 1")
+            Follow(parts, NOTHING).run(until_caught_up=True)
+            assert numbers(parts) == {"A1"}
+            assert parts.verify(NOTHING).whole().differences == []
+            assert parts.verify(NOTHING).sample(9).clean
+        finally:
+            shop.run(f"DROP USER {user}")
