@@ -165,7 +165,7 @@ def copy(
         # The copy makes hardly any garbage in cycles: searching for it as often as Python does by
         # default takes a twenty-fifth of the time.
         gc.set_threshold(20_000)
-        with bar("Orders", total, unwatched=True) as shown, _interruptible("copy"):
+        with _interruptible("copy"), bar("Orders", total, unwatched=True) as shown:
             shown.reach(done, total)
             work = Copy(parts, partial(terminal.copied, shown, parts.writer))
             tally = work.run_quarantined() if quarantined else work.run(again=again)
@@ -194,8 +194,8 @@ def follow(config: _Config = _DEFAULT, until_caught_up: _UntilCaughtUp = False) 
 
     with (
         _parts(config) as parts,
-        bar("Connecting", unwatched=True) as shown,
         _interruptible("follow"),
+        bar("Connecting", unwatched=True) as shown,
     ):
         try:
             Follow(parts, partial(terminal.followed, shown)).run(until_caught_up=until_caught_up)
@@ -358,8 +358,8 @@ def back(
 
     with (
         _parts(config) as parts,
-        bar("Reading the stream", unwatched=True) as shown,
         _interruptible("back"),
+        bar("Reading the stream", unwatched=True) as shown,
     ):
         work, known_file = (
             GoBack(parts, partial(terminal.written_back, shown)),

@@ -105,7 +105,7 @@ class Copy:
                 last = self._write(self._batches(old, last), last, apply, save=not again)
                 if self._complete:
                     for keyless in old.readings([NO_NUMBER]):
-                        self._count(len(keyless), applier.apply(keyless))
+                        self._count(0, applier.apply(keyless))
         if again:
             self._sweep()
         place = {"followed": start, "server": server, "log_made": made, "described": None}

@@ -93,7 +93,10 @@ class Status:
         if found is not None and found.back != (self.work == "back"):
             found = None
         if found is not None and found.result != "equal":
-            return [f"The last `{command}`: {found.summary}."]
+            names = (
+                f"; `spillway migrate {command}` names each" if found.result == "differs" else ""
+            )
+            return [f"The last `{command}`: {found.summary}{names}."]
         last = self.standing.since if found is None else found.at
         unproven = (self.now - last) / 1000
         if last and unproven > UNVERIFIED_SECONDS_MAX:

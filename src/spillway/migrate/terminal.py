@@ -101,8 +101,9 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
 
 
 def show_verdict(verdict: Verdict, console: Console) -> None:
-    """Each order that differs with its columns and both values, then the result in one line."""
-    if verdict.months:
+    """Each order that differs with its columns and both values, then the result in one line. In a
+    nightly log that line is all where nothing differs."""
+    if verdict.months and (console.is_terminal or not verdict.clean):
         console.print(_months(verdict))
     listed = [*verdict.differences, *verdict.unsettled]
     for one in listed[:DIFFERENCES_SHOWN]:
@@ -113,9 +114,11 @@ def show_verdict(verdict: Verdict, console: Console) -> None:
         more = len(listed) - DIFFERENCES_SHOWN
         console.print(Text(f"and {more:,} more: --json lists them all", "dim"))
     aside = f", {verdict.quarantined:,} in quarantine" if verdict.quarantined else ""
-    what = "of a sample" if verdict.sampled else f"on {verdict.days:,} days"
+    what = "of a sample" if verdict.sampled else f"on {counted(verdict.days, 'day')}"
     if verdict.result == "equal":
-        result = Text(f"{verdict.old_orders:,} orders {what}: no difference{aside}.", "bold green")
+        result = Text(
+            f"{counted(verdict.old_orders, 'order')} {what}: no difference{aside}.", "bold green"
+        )
     else:
         result = Text(f"{verdict.summary}{aside}.", "bold red")
     console.print(result, soft_wrap=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
+from rich.console import Console
 
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Config, read_config
+from spillway.migrate.terminal import show_verdict
 from spillway.migrate.verifying.canonical import Canonical, Place, State
 from spillway.migrate.verifying.comparing import CANDIDATES_MAX, Followed, Verdict, Verify
 from spillway.migrate.verifying.comparing_back import VerifyBack
@@ -144,6 +147,30 @@ def test_a_difference_is_named_by_number_field_column_and_both_values(
     assert (verdict.result, found.key, found.kind) == ("differs", "B", "differs")
     old, new = sides
     assert found.fields == {field: {"column": column, "old": old, "new": new}}
+
+
+def printed(verdict: Verdict) -> list[str]:
+    """Without a terminal, as in a nightly log."""
+    written = io.StringIO()
+    show_verdict(verdict, Console(file=written, width=80))
+    return written.getvalue().splitlines()
+
+
+def test_a_nightly_log_has_one_line_or_all_that_differs() -> None:
+    assert printed(compared(Old([reads(A, B)]), New([[A, B]]))) == [
+        "2 orders on 1 day: no difference."
+    ]
+    dearer = A._replace(lines=(*A.lines[:2], ("PAN", 1, 901)), total=1_601)
+    lines = printed(compared(Old([reads(A, B)]), New([[dearer]])))
+    assert [line for line in lines if "order" in line and line[0] not in "╭│"] == [
+        "order A: differs",
+        "order B: not in the orders table",
+        "2 of 2 orders differ.",
+    ]
+    assert "    total: 1600 in the old table, 1601 in the new" in lines
+    assert (
+        "    line 3 (PAN) unit_price (column items): 900 in the old table, 901 in the new" in lines
+    )
 
 
 def test_of_lines_it_says_which_one_and_a_missing_one_makes_no_other_differ() -> None:

@@ -73,5 +73,5 @@ def by_month(old: Sums, new: Sums) -> dict[str, dict[str, tuple[int, int]]]:
             totals[month, side] += sums.total_of_day[day]
     return {
         month: {side: (orders[month, side], totals[month, side]) for side in ("old", "new")}
-        for month, _ in orders
+        for month in sorted({month for month, _ in orders})
     }
