@@ -113,6 +113,11 @@ class Source(_Section, frozen=True):
         """SQL that is true for the rows that count."""
         return "TRUE" if self.where is None else f"({self.where})"
 
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The tables that the old shop writes: this one, or those behind this view."""
+        return tuple(self.changes) or (self.table,)
+
 
 class Target(_Section, frozen=True):
     """The orders table: of a stack on this machine (`local_port`), or on AWS."""

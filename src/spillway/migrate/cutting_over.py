@@ -113,22 +113,27 @@ class Cutover:
 
     def _read_only(self) -> Outcome:
         """Somebody's word or the server's settings, and then the log."""
-        settings, table = self.parts.config.cutover, self.parts.config.source.table
+        settings, source = self.parts.config.cutover, self.parts.config.source
+        written = " and ".join(source.written)
         if self.dry_run:
             command = " ".join(settings.read_only_command)
-            return None, command or f"you would make {table} read-only now. {self._guard().detail}"
+            return (
+                None,
+                command or f"you would make {written} read-only now. {self._guard().detail}",
+            )
         _run(settings.read_only_command, "nothing was switched")
         found = self._guard()
         if settings.read_only_command:
             word = f"{settings.read_only_command[0]} was run"
         elif found.closed:
             word = "proven by the server"
-        elif self.confirmed(table):
+        elif self.confirmed(source.table):
             word = "confirmed by you"
         else:
             return False, (
-                f"not confirmed ({found.detail}): make {table} read-only, then type its name here,"
-                " or pass --read-only-confirmed, or name cutover.read_only_command"
+                f"not confirmed ({found.detail}): make {written} read-only, then type"
+                f" {source.table} here, or pass --read-only-confirmed, or name"
+                " cutover.read_only_command"
             )
         problem = self._wait_until_quiet()
         if problem:
@@ -138,7 +143,7 @@ class Cutover:
 
     def _guard(self) -> Guard:
         with connected(self.parts.account) as connection:
-            return guard(connection, self.parts.config.source.table)
+            return guard(connection, self.parts.config.source.written)
 
     def _wait_until_quiet(self) -> str:
         """Until `follow` has read so many seconds of the log without a change of the table. Returns

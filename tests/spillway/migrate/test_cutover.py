@@ -186,7 +186,7 @@ def test_read_only_is_what_the_server_says_and_for_whom(
             "information_schema": [(account,) for account in accounts],
         }
     )
-    found = guard(connection, "orders")
+    found = guard(connection, ["orders"])
     assert found.closed is closed
     assert said in found.detail
 
@@ -200,11 +200,12 @@ def test_with_few_rights_read_only_says_what_it_cannot_see(shop: Shop, tmp_path:
         at = f"{shop.server.host}:{shop.server.port}/{shop.database}"
         few = account(config.source, {"OLD_SHOP": f"mysql://{reader}:r@{at}"})
         with connected(few) as connection:
-            assert "cannot see" in guard(connection, "orders").detail
+            assert "cannot see" in guard(connection, ["orders"]).detail
         all_rights = account(config.source, {"OLD_SHOP": shop.server.url(shop.database)})
         shop.run(f"GRANT UPDATE ON {shop.database}.orders TO {reader}")
         with connected(all_rights) as connection:
-            assert f"'{reader}'@'%'" in guard(connection, "orders").detail
-            assert f"'{reader}'@'%'" not in guard(connection, "others").detail
+            assert f"'{reader}'@'%'" in guard(connection, ["orders"]).detail
+            assert f"'{reader}'@'%'" not in guard(connection, ["others"]).detail
+            assert f"'{reader}'@'%'" in guard(connection, ["others", "orders"]).detail
     finally:
         shop.run(f"DROP USER {reader}")

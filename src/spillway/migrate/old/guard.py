@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ class Guard:
     detail: str
 
 
-def guard(connection: Connection[Any], table: str) -> Guard:
+def guard(connection: Connection[Any], tables: Sequence[str]) -> Guard:
     """By the server's settings, and its accounts where this one may read them."""
     settings = {
         str(name): str(value).upper() not in ("OFF", "0")
@@ -33,7 +34,7 @@ def guard(connection: Connection[Any], table: str) -> Guard:
     for closing in ("super_read_only", "innodb_read_only"):
         if settings.get(closing):
             return Guard(True, f"{closing} is on: no account can write")
-    accounts = _writers(connection, table, read_only=settings.get("read_only", False))
+    accounts = _writers(connection, tables, read_only=settings.get("read_only", False))
     if not settings.get("read_only"):
         may = "which accounts may write, this one cannot see" if accounts is None else ""
         return Guard(False, f"read_only is off; {may or _may_write(accounts or [])}")
@@ -50,7 +51,9 @@ def _may_write(accounts: list[str]) -> str:
     return f"{', '.join(accounts)} may write" if accounts else "no account may write"
 
 
-def _writers(connection: Connection[Any], table: str, *, read_only: bool) -> list[str] | None:
+def _writers(
+    connection: Connection[Any], tables: Sequence[str], *, read_only: bool
+) -> list[str] | None:
     """Accounts whose rights let them write. None where this one sees no rights but its own."""
     try:
         run(connection, "SELECT 1 FROM mysql.user LIMIT 1")
@@ -63,9 +66,9 @@ def _writers(connection: Connection[Any], table: str, *, read_only: bool) -> lis
     everywhere = f"{_RIGHTS_OF}.user_privileges WHERE {_WRITES}"
     here = f"{_RIGHTS_OF}.schema_privileges WHERE {_WRITES} AND DATABASE() LIKE table_schema"
     to_it = f"{_RIGHTS_OF}.table_privileges WHERE {_WRITES} AND table_schema = DATABASE()"
-    return _grantees(
-        connection, f"{everywhere} UNION {here} UNION {to_it} AND table_name = %s", table
-    )
+    marks = ", ".join(["%s"] * len(tables))
+    to_them = f"{to_it} AND table_name IN ({marks})"
+    return _grantees(connection, f"{everywhere} UNION {here} UNION {to_them}", *tables)
 
 
 def _grantees(connection: Connection[Any], statement: str, *values: str) -> list[str]:
