@@ -21,7 +21,7 @@ from spillway.migrate.new.state import quarantined_of
 from spillway.migrate.old.binlog import News, news
 from spillway.migrate.old.connection import account, connected
 from spillway.migrate.old.keys import Logged
-from spillway.migrate.old.mapping import Mapped
+from spillway.migrate.old.mapping import Gone, Mapped
 from spillway.migrate.old.table import CHUNK_ROWS, OldTable, Position, position_now, watched
 from spillway.migrate.running import Parts
 from spillway.run.stack.aws import client
@@ -386,6 +386,9 @@ def test_what_cannot_be_found_by_the_number_that_is_shown_is_no_order(
             read = reader.mapper.order(order)
             by_its_number = [row.own for row in reader.of([order.key]) if row.own == order.own]
             assert isinstance(read, Mapped) == bool(by_its_number), order
+            # Nor is it gone, when something else of it has changed.
+            ((again,),) = reader.readings([order.key])
+            assert not isinstance(again, Gone), order
 
 
 @pytest.mark.parametrize("charset", ["latin1", "utf8mb4"])

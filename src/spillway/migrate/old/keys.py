@@ -25,6 +25,10 @@ BYTES = frozenset(("binary", "varbinary"))
 _TEXTS = frozenset(("char", "varchar", "tinytext", "text", "mediumtext", "longtext"))
 #: Character sets that the log can be read in without asking the server.
 _UTF8 = frozenset(("utf8mb4", "utf8mb3", "utf8", "ascii"))
+#: Character sets in which a character has two codes, of which the server writes one.
+_TWO_CODES = frozenset(
+    ("armscii8", "big5", "cp932", "eucjpms", "euckr", "gb18030", "gb2312", "gbk", "sjis", "ujis")
+)
 
 
 class Encoded(NamedTuple):
@@ -116,6 +120,12 @@ class KeyColumn:
             return None
         shown = f"CONVERT({expression} USING utf8mb4)"
         return f"BINARY {expression} = BINARY CONVERT({shown} USING {self.charset})"
+
+    def may_show(self, number: str) -> bool:
+        """Rows that cannot be asked for by this name may be shown by it, see `exactness`."""
+        if self.kind != "text" or self.charset in _UTF8:
+            return False
+        return self.charset in _TWO_CODES or "?" in number or "\ufffd" in number
 
     def is_lacking(self, expression: str) -> str:
         """SQL that is true for rows without a number; it can use the index. LIKE compares without

@@ -584,8 +584,19 @@ class OldTable:
             orders = list(self.of(numbers, settled=settled)) if numbers else []
             if NO_NUMBER in some:
                 orders += self.without_number(settled=settled)
+            keys = {order.key for order in orders}
+            orders += self._shown_as([one for one in numbers if one not in keys])
             found: dict[str, Reading] = {order.key: self.mapper.order(order) for order in orders}
             yield [*found.values(), *(Gone(one) for one in some if one not in found)]
+
+    def _shown_as(self, names: Sequence[str]) -> Iterator[OldOrder]:
+        """Rows that are shown by these names, and not found by them: they can only be quarantined.
+        It reads every number, for names that hardly any shop has."""
+        shown = [self.connection.escape(one) for one in names if self.table.key.may_show(one)]
+        if shown:
+            number = f"BINARY CONVERT({self._key} USING utf8mb4)"
+            wanted = ", ".join(f"BINARY {one}" for one in shown)
+            yield from self._read(f"{self._select} AND {number} IN ({wanted}) {self._by_key}")
 
     def without_number(self, *, settled: bool = False) -> Iterator[OldOrder]:
         """A row without an order number, where there is one: they can only be quarantined, and one
