@@ -252,7 +252,7 @@ def _show_what_to_paste(findings: Sequence[Finding], console: Console) -> None:
     for one in findings:
         if one.paste:
             sign = "✘" if one.level == "blocker" else "!"
-            console.print(Text(f"\n{sign} {one.subject}: {one.detail}", "dim"))
+            console.print(Text(f"\n{sign} {one.subject}", "dim"))
             for line in one.paste:
                 console.print(Text(f"    {line}"), soft_wrap=True)
 

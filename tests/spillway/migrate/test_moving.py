@@ -259,6 +259,34 @@ def test_the_snapshot_and_its_place_belong_together_with_and_without_mariadbs_ow
                 assert (position.file, position.offset) < (at[0], at[1])
 
 
+@on_every_server
+def test_the_copy_waits_for_what_is_prepared_in_two_phases(shop: Shop, tmp_path: Path) -> None:
+    """Its rows are in the log before the copy's position, and nobody sees them yet."""
+    config = config_for(shop, "unused", tmp_path)
+    number = shop.insert(order(random.Random(1), status="paid"))
+    other = shop.server.connect(shop.database)
+    with other.cursor() as cursor:
+        for statement in (
+            "XA START 'x'",
+            f"UPDATE orders SET status = 'shipped' WHERE id = {number}",
+            "XA END 'x'",
+            "XA PREPARE 'x'",
+        ):
+            cursor.execute(statement)
+    old = account(config.source, {"OLD_SHOP": shop.server.url(shop.database)})
+    with connected(old) as connection:
+        table = OldTable(connection, config, lambda old: old)
+        with pytest.raises(SpillwayError, match="XA RECOVER"), table.snapshot(patience=0):
+            pass
+        committer = threading.Timer(0.3, other.cursor().execute, ["XA COMMIT 'x'"])
+        committer.start()
+        with table.snapshot():
+            (read,) = table.after(None)
+        committer.join()
+    other.close()
+    assert read.own[0]["status"] == "shipped"
+
+
 def test_a_second_process_is_turned_away_and_a_dead_ones_place_is_free(
     shop: Shop, aws: str, tmp_path: Path
 ) -> None:

@@ -273,6 +273,31 @@ def test_a_table_without_transactions_or_experience_is_followed_with_a_warning(e
     assert [found.subject for found in warnings(one)] == ["table"]
 
 
+@pytest.mark.parametrize(
+    ("column_name", "on_delete", "on_update", "blocks"),
+    [
+        ("parent", "CASCADE", "RESTRICT", True),
+        ("parent", "SET NULL", "CASCADE", False),
+        ("parent", "NO ACTION", "NO ACTION", False),
+        ("invoice", "SET NULL", "NO ACTION", True),
+        ("customer_id", "RESTRICT", "CASCADE", True),
+    ],
+)
+def test_a_cascade_that_changes_what_is_read_blocks(
+    column_name: str, on_delete: str, on_update: str, blocks: bool
+) -> None:
+    one: Record = {
+        "name": "kin",
+        "delete_rule": on_delete,
+        "update_rule": on_update,
+        "parent": "parents",
+        "own_column": column_name,
+        "parent_column": "id",
+    }
+    found = blockers(standing(cascades=(one,)))
+    assert [finding.subject for finding in found] == (["foreign key"] if blocks else [])
+
+
 @pytest.mark.parametrize("kind", ["varchar(9) /*M!100301 COMPRESSED*/", "vector(3)"])
 def test_a_column_that_the_logs_reader_cannot_read_blocks(kind: str) -> None:
     columns = (column("id", "int(11)", "PRI"), column("invoice"), column("extra", kind))
@@ -427,6 +452,15 @@ def test_a_real_server_is_ready_and_each_fault_of_it_is_seen(shop: Shop, tmp_pat
     assert blockers(asked(shop, number), number) == []
     shop.run("ALTER TABLE orders ENGINE = MyISAM")
     assert "table" in [one.subject for one in warnings(asked(shop, config), config)]
+    shop.run("CREATE TABLE another LIKE orders")
+    shop.run("CREATE TABLE over_another LIKE orders")
+    shop.run("ALTER TABLE over_another ENGINE = MERGE UNION = (another)")
+    assert blockers(asked(shop, config), config) == []
+    shop.run("CREATE TABLE over_it LIKE over_another")
+    shop.run("ALTER TABLE over_it UNION = (another, orders)")
+    (found,) = blockers(asked(shop, config), config)
+    assert "over_it" in found.detail
+    assert "over_another" not in found.detail
 
 
 def test_copy_refuses_what_check_calls_a_blocker(shop: Shop, aws: str, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def findings(standing: Standing, config: Config, copy_seconds: float = 0.0) -> I
         yield from _columns(its, own)
         if its.described.get("type") != "VIEW":
             yield _index(its, own)
-        yield from _foreign_keys(its, own.order.key, config.source.changes)
+        yield from _foreign_keys(its, own, config.source.changes)
     if standing.behind:
         yield from _view(standing, config)
 
@@ -421,6 +421,13 @@ def _table(standing: Standing, config: Config) -> Iterator[Finding]:
         )
     elif engine == "BLACKHOLE":
         yield blocker(subject, f"{table} is a BLACKHOLE table, which keeps no rows")
+    elif standing.merges:
+        yield blocker(
+            subject,
+            f"what is written through the MERGE table {', '.join(standing.merges)} is in the log"
+            f" under that name, and not as a change of {table}: drop it, or have all write to"
+            f" {table}",
+        )
     elif engine in _NOT_TRIED:
         yield warning(subject, f"{engine} was never tried: verify every day")
     elif engine in _WITHOUT_TRANSACTIONS:
@@ -490,23 +497,35 @@ def _is_used(index: Record) -> bool:
     return not hidden and index.get("index_type") == "BTREE"
 
 
-def _foreign_keys(standing: Standing, key: str, changes: Mapping[str, str]) -> Iterator[Finding]:
+def _foreign_keys(
+    standing: Standing, config: Config, changes: Mapping[str, str]
+) -> Iterator[Finding]:
     """A cascade changes rows inside the storage engine: the binary log does not report them. But it
     reports the row that they hang on, which may be one of the same order."""
+    read = {column for _, column in config.columns} | {config.order.key}
     for one in standing.cascades:
-        same_order = changes.get(one.get("parent") or "") == one.get("parent_column")
-        if one.get("own_column") == key and same_order:
+        column = one.get("own_column") or ""
+        if column == config.order.key and changes.get(one.get("parent") or "") == one.get(
+            "parent_column"
+        ):
             continue
+        counts = column in read or column in (config.source.where or "")
         acts = [
             f"ON {event} {rule}"
             for event, rule in (("DELETE", one["delete_rule"]), ("UPDATE", one["update_rule"]))
-            if rule not in ("RESTRICT", "NO ACTION")
+            if (rule == "CASCADE" and event == "DELETE")
+            or (rule not in ("RESTRICT", "NO ACTION") and counts)
         ]
         if acts:
-            yield warning(
+            table = _quoted(config.source.table)
+            yield blocker(
                 "foreign key",
                 f"{one['name']} ({', '.join(acts)}) changes rows that the binary log does not"
-                " report: run `copy --again` after such a change",
+                " report: until the switch, let the parent's row be kept instead",
+                (
+                    f"ALTER TABLE {table} DROP FOREIGN KEY {_quoted(one['name'] or '')};",
+                    "# and add it again without these words: MySQL's own rule is RESTRICT",
+                ),
             )
 
 

@@ -126,9 +126,9 @@ class Standing:
     `schema`: the database in the server's own spelling. `described`: a row of
     information_schema.tables. `log`: a row of SHOW MASTER STATUS. `replica`: its sources, None
     where the account may not ask. `columns` and `indexes`, of the table: information_schema.columns
-    and SHOW INDEX. `retention_hours`: on RDS, where no variable has it. Of a
-    view, `behind` are the tables that are followed, `beside` those that are not, and `plan` is how
-    the server finds one order.
+    and SHOW INDEX. `retention_hours`: on RDS, where no variable has it. `merges`: MERGE tables over
+    this one. Of a view, `behind` are the tables that are followed, `beside` those that are not, and
+    `plan` is how the server finds one order.
     """
 
     server: Server
@@ -143,6 +143,7 @@ class Standing:
     indexes: Sequence[Record]
     cascades: Sequence[Record]
     retention_hours: Record | None
+    merges: Sequence[str] = ()
     behind: Mapping[str, Standing] = field(default_factory=dict)
     beside: Sequence[str] = ()
     plan: Sequence[Record] = ()
@@ -204,6 +205,7 @@ def ask(connection: Connection[Any], table: str) -> Standing:
             " WHERE constraint_schema = DATABASE() AND table_name = %s AND ordinal_position = 1",
             (table,),
         ),
+        merges=_merges(connection, table) if described.get("engine") == "MyISAM" else (),
         retention_hours=_retention(connection) if server.host in ("rds", "aurora") else None,
     )
 
@@ -261,6 +263,22 @@ def _first_that_it_knows(connection: Connection[Any], *statements: str) -> list[
                 return None
             raise
     return None
+
+
+def _merges(connection: Connection[Any], table: str) -> list[str]:
+    """MERGE tables that this account can see, and that have this one."""
+    found = records(
+        connection,
+        "SELECT table_schema AS `schema`, table_name AS name FROM information_schema.tables"
+        " WHERE engine = 'MRG_MyISAM'",
+    )
+    over = []
+    for one in found:
+        name = f"`{one['schema']}`.`{one['name']}`"
+        made = run(connection, f"SHOW CREATE TABLE {name}")[0][1] or ""
+        if f"`{table}`" in made.partition("UNION=")[2]:
+            over.append(name)
+    return over
 
 
 def _retention(connection: Connection[Any]) -> Record | None:

@@ -41,6 +41,9 @@ CHUNK_ROWS = 2_000
 KEYS_MAX = 100
 #: Where the first event of a file of the binary log is, behind the four bytes of its kind.
 LOG_BEGINS_AT = 4
+#: How long the copy waits for transactions in two phases.
+PREPARED_SECONDS_MAX = 60.0
+PREPARED_PAUSE_SECONDS = 0.2
 #: The pause before another try to read a row that a transaction has locked.
 LOCK_PAUSE_SECONDS = 0.02
 LOCK_WAIT_SECONDS_MAX = 300.0
@@ -616,23 +619,42 @@ class OldTable:
         return [read[one] if isinstance(one, Encoded) else one for one in wanted]
 
     @contextmanager
-    def snapshot(self) -> Iterator[Position]:
-        """A consistent view of the whole database, and the binary log's position at that moment.
+    def snapshot(self, patience: float = PREPARED_SECONDS_MAX) -> Iterator[Position]:
+        """A consistent view of the whole database, and a position in the binary log before it, from
+        which it lacks nothing.
 
-        MariaDB reports the snapshot's own position. MySQL does not, and a place that is noted
-        earlier is not safe by itself: a transaction is in the log before others see it, so the
-        snapshot may lack one that the log has behind it. But MySQL begins a new file of its log
-        only when all transactions of the former ones are visible. So a new one is begun, and its
-        start is the position. This locks nothing.
+        The end of the log a moment earlier is no such position: a transaction is in the log before
+        others see it, so the snapshot may lack one that the log has behind it. MariaDB reports what
+        place a snapshot is of; that of an earlier snapshot is safe. And MySQL begins a new file of
+        its log only when all transactions of the former ones are visible: a new one is begun, and
+        its start is the position. Nothing is locked.
+
+        A transaction that is prepared (XA) is in the log, and nothing tells its rows again when it
+        is committed: those that were prepared before the position must have ended.
         """
         run(self.connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        begun = None if self.table.is_mariadb else _new_log_file(self.connection)
+        begun = self._log_place()
+        _await_prepared(self.connection, patience)
         run(self.connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         try:
-            yield begun or _of_snapshot(self.connection)
+            yield begun
         finally:
             if self.connection.open:
                 self.connection.rollback()
+
+    def _log_place(self) -> Position:
+        """All transactions before it are visible."""
+        if not self.table.is_mariadb:
+            run(self.connection, "FLUSH BINARY LOGS")
+            return Position(position_now(self.connection).file, LOG_BEGINS_AT)
+        run(self.connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        status = run(self.connection, "SHOW STATUS LIKE 'binlog_snapshot_%'")
+        self.connection.rollback()
+        found = {str(name): value for name, value in status}
+        file, offset = found.get("Binlog_snapshot_file"), found.get("Binlog_snapshot_position")
+        if not file:
+            raise SpillwayError("The old database writes no binary log: switch it on with log_bin.")
+        return Position(file, int(offset or 0))
 
     def _with_locks_passed(self, statement: str) -> Iterator[TwoTexts]:
         """Read rows that the binary log has just reported.
@@ -697,19 +719,27 @@ def _sortable(line: OldLine) -> tuple[str, ...]:
     return tuple(text or "" for text in line)
 
 
-def _new_log_file(connection: Connection[Any]) -> Position:
-    run(connection, "FLUSH BINARY LOGS")
-    return Position(position_now(connection).file, LOG_BEGINS_AT)
+def _await_prepared(connection: Connection[Any], patience: float) -> None:
+    """Wait until every transaction that is prepared now has ended, where the account sees them."""
+    deadline = time.monotonic() + patience
+    waited_for = _prepared(connection)
+    while waited_for & _prepared(connection):
+        if time.monotonic() > deadline:
+            raise SpillwayError(
+                f"{len(waited_for)} transactions of the old database are prepared and wait for"
+                " their end (XA RECOVER lists them): the copy would miss their rows. XA COMMIT or"
+                " XA ROLLBACK them, and run this again."
+            )
+        time.sleep(PREPARED_PAUSE_SECONDS)
 
 
-def _of_snapshot(connection: Connection[Any]) -> Position:
-    """MariaDB's, of the transaction under way."""
-    status = "SHOW STATUS LIKE 'binlog_snapshot_%'"
-    found = {str(name): value for name, value in run(connection, status)}
-    file, offset = found.get("Binlog_snapshot_file"), found.get("Binlog_snapshot_position")
-    if not file:
-        raise SpillwayError("The old database writes no binary log: switch it on with log_bin.")
-    return Position(file, int(offset or 0))
+def _prepared(connection: Connection[Any]) -> set[tuple[str | None, ...]]:
+    try:
+        return set(run(connection, "XA RECOVER"))
+    except pymysql.err.MySQLError as error:
+        if code_of(error) in AWAY:
+            raise
+        return set()
 
 
 def position_now(connection: Connection[Any]) -> Position:
