@@ -99,10 +99,12 @@ class Parts:
         return old, NewSide(dynamodb, place.orders_table, place.archive, old.sorts_lines)
 
     def verify(self, on_progress: OnProgress) -> Verify:
-        return Verify(*self._sides(), self.quarantined, self.settled, on_progress)
+        orders = self.state.standing().copied
+        return Verify(*self._sides(), self.quarantined, self.settled, on_progress, orders)
 
     def verify_back(self, on_progress: OnProgress) -> VerifyBack:
-        return VerifyBack(*self._sides(), on_progress, self.quarantined)
+        orders = self.state.standing().copied
+        return VerifyBack(*self._sides(), on_progress, self.quarantined, orders)
 
     def note(self, verdict: Verdict, *, back: bool) -> None:
         """Keep what was found for `status`: numbers alone, nothing of an order."""

@@ -19,6 +19,7 @@ from spillway.migrate.verifying.comparing_back import VerifyBack
 from spillway.migrate.verifying.naming import differing
 from spillway.migrate.verifying.new import NewSide
 from spillway.migrate.verifying.old import OldSide, Read
+from spillway.migrate.verifying.sums import Sums, groups_for, unequal
 from tests.spillway.migrate.legacy import DOCS
 
 PER_ORDER = read_config(DOCS / "row-per-order.toml")
@@ -298,6 +299,19 @@ def test_more_that_may_differ_than_are_looked_at_is_never_equal() -> None:
     verdict = compared(in_flight, New([changed]), candidates_max=20)
     assert (verdict.result, verdict.differences) == ("unsure", [])
     assert "more may differ" in verdict.summary
+
+
+def test_groups_grow_with_the_table_and_have_an_end() -> None:
+    sizes = [groups_for(orders) for orders in (0, 10_000, 1_000_000, 10**7, 10**8, 10**10)]
+    assert sizes == [2**16, 2**16, 2**19, 2**22, 2**22, 2**22]
+    for groups in sizes[:3]:
+        old, new = Sums(groups), Sums(groups)
+        for number in range(1_000):
+            old.add(str(number), number)
+            new.add(str(number), number if number != 77 else 78)
+        found = unequal(old, new, 100_000)
+        assert "77" in found
+        assert len(found.groups) == 1
 
 
 def test_a_sampled_order_that_no_look_finds_is_a_difference() -> None:

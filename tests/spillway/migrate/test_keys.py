@@ -24,6 +24,7 @@ from spillway.migrate.old.keys import Logged
 from spillway.migrate.old.mapping import Gone, Mapped
 from spillway.migrate.old.table import CHUNK_ROWS, OldTable, Position, position_now, watched
 from spillway.migrate.running import Parts
+from spillway.migrate.verifying.old import OldSide
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, lines, schema
 from tests.spillway.migrate.servers import Server, on_every_server
@@ -135,6 +136,27 @@ def test_copy_and_log_name_a_row_the_same_way(numbered: Numbered, tmp_path: Path
                     assert name in {order.key for order in reader.of([name])}, (kind, name)
     finally:
         numbered.run("SET GLOBAL sql_mode = 'NO_ENGINE_SUBSTITUTION'")
+
+
+def test_verify_finds_by_its_number_each_order_that_it_reads(
+    numbered: Numbered, tmp_path: Path
+) -> None:
+    """With rules of its own, for whichever type."""
+    old, config = prepared(numbered, tmp_path)
+    for kind, numbers in TYPES.items():
+        numbered.retype(kind)
+        numbered.add(*numbers)
+        side = OldSide(config, old, lambda old: old)
+        read = {key: order for key, order in side.all() if key}
+        assert len(read) == len([number for number in numbers if number not in ("", b"")]), kind
+        assert None not in read.values(), kind
+        assert {key: order for key, order in side.some(list(read)) if key} == read, kind
+        for key, order in read.items():
+            assert dict(side.some([key]))[key] == order, (kind, key)
+        assert sorted(side.numbers()) == sorted(read), kind
+        assert sorted(side.sample(100)) == sorted(read), kind
+        assert side.present(set(read)) == set(read), kind
+        assert side.count() == len(read), kind
 
 
 @pytest.mark.parametrize("kind", ["DOUBLE", "FLOAT(9,2)", "UUID", "DATE", "BLOB", "ENUM('a')"])

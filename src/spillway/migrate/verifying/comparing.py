@@ -25,7 +25,7 @@ from spillway.migrate.verifying.canonical import Canonical, Place
 from spillway.migrate.verifying.naming import Sides, differing
 from spillway.migrate.verifying.new import NewSide
 from spillway.migrate.verifying.old import OldSide
-from spillway.migrate.verifying.sums import Sums, by_month, group_of, unequal
+from spillway.migrate.verifying.sums import Sums, Unequal, by_month, groups_for, unequal
 
 #: Orders that are held side by side, at most: what more there is has no place in memory.
 CANDIDATES_MAX = 100_000
@@ -144,6 +144,8 @@ class Verify:
     quarantined: Quarantined
     settle: Settle
     on_progress: OnProgress
+    #: About so many orders are compared.
+    orders: int = 0
     pause_seconds: float = PAUSE_SECONDS
     candidates_max: int = CANDIDATES_MAX
     verdict: Verdict = field(default_factory=Verdict)
@@ -172,7 +174,7 @@ class Verify:
         verdict.months = by_month(old, new)
         unlike = unequal(old, new, self.candidates_max)
         verdict.orders_not_looked_at += unlike.orders_left_out
-        seen = self._suspects(unlike.groups) if unlike.groups else {}
+        seen = self._suspects(unlike) if unlike.groups else {}
         suspects = {key: one.places for key, one in seen.items()}
         self._judge({**dict.fromkeys(unread, frozenset()), **suspects})
         missed = self._missed(seen)
@@ -254,7 +256,7 @@ class Verify:
         return (order for order in self.new.imported() if not aside.get(order.old_key))
 
     def _sums(self, stage: str, orders: Iterable[Canonical]) -> Sums:
-        sums = Sums()
+        sums = Sums(groups_for(self.orders))
         for order in self._counted(stage, orders):
             sums.add(order.old_key, order.digest)
             sums.add_to_day(order.day, order.total)
@@ -268,15 +270,15 @@ class Verify:
                 self.on_progress(stage, count)
         self.on_progress(stage, count)
 
-    def _suspects(self, groups: Collection[int]) -> dict[str, Seen]:
+    def _suspects(self, unlike: Unequal) -> dict[str, Seen]:
         """By key, the orders of those groups that differ in a reading of everything."""
         found: dict[str, Seen] = defaultdict(Seen)
         aside = self.quarantined()
         for order in self._counted(OLD_AGAIN, self._old(aside)):
-            if group_of(order.old_key) in groups:
+            if order.old_key in unlike:
                 found[order.old_key].old.append(order.digest)
         for order in self._counted(NEW_AGAIN, self._new(aside)):
-            if group_of(order.old_key) in groups:
+            if order.old_key in unlike:
                 found[order.old_key].new.append(order.digest)
                 found[order.old_key].places.add(order.place)
         return {key: seen for key, seen in found.items() if seen.unequal}

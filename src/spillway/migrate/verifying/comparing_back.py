@@ -29,7 +29,7 @@ from spillway.migrate.verifying.comparing import (
 from spillway.migrate.verifying.naming import differing
 from spillway.migrate.verifying.new import NewSide
 from spillway.migrate.verifying.old import OldSide
-from spillway.migrate.verifying.sums import Sums, group_of, unequal
+from spillway.migrate.verifying.sums import Sums, groups_for, unequal
 
 BACK_PAUSE_SECONDS = 1.0
 
@@ -41,6 +41,8 @@ class VerifyBack:
     on_progress: OnProgress
     #: Old orders that were never in the new table.
     quarantined: Quarantined
+    #: About so many orders are compared.
+    orders: int = 0
     #: Longer with each look: `back` may be some seconds behind.
     pause_seconds: float = BACK_PAUSE_SECONDS
     verdict: Verdict = field(default_factory=Verdict)
@@ -50,7 +52,7 @@ class VerifyBack:
     def run(self) -> Verdict:
         verdict = self.verdict
         found: dict[Place, Difference] = {}
-        sums = Sums()
+        sums = Sums(groups_for(self.orders))
         for some in self._everything(READING_NEW):
             keys = self._keys(some)
             for key in filter(None, keys.values()):
@@ -71,7 +73,7 @@ class VerifyBack:
         """Orders that only the old table has; `new` has the numbers of all others."""
         verdict = self.verdict
         aside = {key for key, changed in self.quarantined().items() if not changed}
-        old = Sums()
+        old = Sums(groups_for(self.orders))
         for number in self._numbers_of_old(READING_OLD):
             if number not in aside:
                 old.add(number, hash(number))
@@ -81,7 +83,7 @@ class VerifyBack:
         if not unlike.groups:
             return
         numbers = self._numbers_of_old(OLD_AGAIN)
-        left = {number for number in numbers if group_of(number) in unlike.groups} - aside
+        left = {number for number in numbers if number in unlike} - aside
         for some in self._everything(NEW_AGAIN):
             left.difference_update(self._keys(some).values())
         for number in sorted(left):

@@ -11,30 +11,32 @@ import math
 import random
 from array import array
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 
-#: With 100 million orders a group has 400, so that one order that differs costs no more than these.
-GROUPS = 1 << 18
+#: A group has two orders, and 25 where there are 100 million: then the groups take 64 MB.
+GROUPS_MIN, GROUPS_MAX = 1 << 16, 1 << 22
 _LARGEST = (1 << 64) - 1
 
 
-def group_of(old_key: str) -> int:
-    return hash(old_key) % GROUPS
+def groups_for(orders: int) -> int:
+    """How many groups about so many orders are divided into: a power of two."""
+    return min(GROUPS_MAX, max(GROUPS_MIN, 1 << (orders // 2).bit_length()))
 
 
-@dataclass(slots=True)
 class Sums:
     """Of one side: by group the sum of its orders' digests; by day the orders and the sum of their
     totals."""
 
-    orders: int = 0
-    digests: array[int] = field(default_factory=lambda: array("Q", bytes(8 * GROUPS)))
-    orders_of_day: Counter[int] = field(default_factory=Counter)
-    total_of_day: Counter[int] = field(default_factory=Counter)
+    def __init__(self, groups: int) -> None:
+        self.orders = 0
+        self.digests = array("Q", [0]) * groups
+        self.orders_of_day: Counter[int] = Counter()
+        self.total_of_day: Counter[int] = Counter()
+        self._last = groups - 1
 
     def add(self, old_key: str, digest: int) -> None:
-        group = group_of(old_key)
+        group = hash(old_key) & self._last
         self.orders += 1
         self.digests[group] = (self.digests[group] + digest) & _LARGEST
 
@@ -49,6 +51,10 @@ class Unequal:
 
     groups: frozenset[int]
     orders_left_out: int
+    _last: int
+
+    def __contains__(self, old_key: str) -> bool:
+        return hash(old_key) & self._last in self.groups
 
 
 def unequal(old: Sums, new: Sums, orders_max: int) -> Unequal:
@@ -56,10 +62,10 @@ def unequal(old: Sums, new: Sums, orders_max: int) -> Unequal:
     of one group. Which ones is chance."""
     sides = zip(old.digests, new.digests, strict=True)
     groups = [group for group, (mine, theirs) in enumerate(sides) if mine != theirs]
-    average = max(2, (old.orders + new.orders) / GROUPS)
+    average = max(2, (old.orders + new.orders) / len(old.digests))
     chosen = random.sample(groups, min(len(groups), max(1, int(orders_max / average))))
     left_out = (len(groups) - len(chosen)) * average / 2
-    return Unequal(frozenset(chosen), math.ceil(left_out))
+    return Unequal(frozenset(chosen), math.ceil(left_out), len(old.digests) - 1)
 
 
 def by_month(old: Sums, new: Sums) -> dict[str, dict[str, tuple[int, int]]]:
