@@ -12,6 +12,7 @@ GRANT SELECT ON shop.* TO spillway;
 GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO spillway;
 -- MySQL only: a new file of the log begins where the copy begins.
 -- GRANT RELOAD ON *.* TO spillway;
+-- MySQL 8.0 before 8.0.22 only: GRANT LOCK TABLES ON shop.* TO spillway;
 
 -- The user of back: writes the orders' table and keeps two small tables of its own beside it.
 CREATE USER spillway_back IDENTIFIED BY 'choose another' REQUIRE SSL;

@@ -72,6 +72,9 @@ _GRANTS = {
     "RELOAD": ("RELOAD",),
 }
 _WRITE_GRANTS = frozenset(("ALL PRIVILEGES", "INSERT", "UPDATE", "DELETE"))
+#: One of them is needed for SELECT ... FOR SHARE before the version in which SELECT is enough.
+_LOCKING_GRANTS = frozenset(("ALL PRIVILEGES", "LOCK TABLES", "UPDATE", "DELETE"))
+_SHARED_FOR_ALL = (8, 0, 22)
 _BACK_WRITES = ("SELECT", "INSERT", "UPDATE")
 _BACK_OWN = {
     "spillway_back": (*_BACK_WRITES, "CREATE"),
@@ -377,7 +380,16 @@ def _grants(standing: Standing) -> Iterator[Finding]:
             paste.append(f"# or: SET DEFAULT ROLE {roles[0]} {to} {account};")
         yield blocker(subject, f"lacks {', '.join(lacking)} ON *.*{asleep}", tuple(paste))
         return
-    may_write = not _WRITE_GRANTS.isdisjoint(standing.grants.on(standing.schema))
+    here = standing.grants.on(standing.schema)
+    may_lock = not here.isdisjoint(_LOCKING_GRANTS)
+    if not server.is_mariadb and (8,) <= server.version < _SHARED_FOR_ALL and not may_lock:
+        yield blocker(
+            subject,
+            "lacks LOCK TABLES, without which MySQL before 8.0.22 lets nobody wait for a row",
+            (f"GRANT LOCK TABLES ON {_quoted(standing.schema)}.* TO {account};",),
+        )
+        return
+    may_write = not _WRITE_GRANTS.isdisjoint(here)
     spare = "; it may also write the shop, which this tool never does" if may_write else ""
     yield good(subject, f"enough to read and to follow{spare}")
 
