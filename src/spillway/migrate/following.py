@@ -13,6 +13,8 @@ from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
+from pymysql.err import MySQLError
+
 from spillway.errors import SpillwayError
 from spillway.migrate.new.applying import Tally
 from spillway.migrate.new.state import Standing
@@ -128,6 +130,10 @@ class Follow:
                     work.write()
                     continue
                 if isinstance(some, BaseException):
+                    # The old database may be away for this too: then it is read again.
+                    with suppress(SpillwayError, MySQLError):
+                        work.write()
+                    work.note(force=True)
                     raise some
                 self._pause = RECONNECT_SECONDS_MIN
                 work.take(some)

@@ -48,9 +48,9 @@ class Event:
     ends: int | None = None
 
 
-def format_description(made: int = MADE, version: str = "8.0.36") -> Event:
+def format_description(made: int = MADE, version: str = "8.0.36", checksums: int = 1) -> Event:
     """Without lengths of headers: the reader then takes those that it knows."""
-    body = struct.pack("<H50sIB", 4, version.encode(), 0, 19) + b"\x01"
+    body = struct.pack("<H50sIB", 4, version.encode(), 0, 19) + bytes([checksums])
     return Event(FORMAT, body, at=made, ends=0)
 
 

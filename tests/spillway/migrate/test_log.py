@@ -269,6 +269,15 @@ def test_no_position_is_beyond_four_gibibytes() -> None:
     assert "FLUSH BINARY LOGS" in str(told(start=Position(START.file, 2**32)).ended)
 
 
+def test_the_library_asks_again_where_the_checksums_end() -> None:
+    """It takes four bytes off each event, or leaves them, as it was told when it connected."""
+    without = format_description(MADE + 9, checksums=0)
+    found = told(*GOOD, rotate("binlog.000008", at=1), without, *GOOD)
+    assert isinstance(found.ended, ConnectionLost)
+    assert found.keys == ["42"]
+    assert found.positions[-1] == Position("binlog.000008", 4)
+
+
 def test_another_log_under_the_same_name_is_known_by_when_it_was_begun() -> None:
     assert told(*GOOD, log_made=MADE).ended is None
     found = told(*GOOD, log_made=MADE - 1)
@@ -295,6 +304,7 @@ def test_another_log_under_the_same_name_is_known_by_when_it_was_begun() -> None
             SpillwayError,
             "max_allowed_packet =",
         ),
+        (1236, "Slave can not handle events with the checksum", SpillwayError, "binlog_checksum"),
         (1236, "A slave with the same server_uuid/server_id as this", DisplacedError, "server_id"),
         (4052, "A slave with the same server_uuid/server_id is", DisplacedError, "server_id"),
         (1227, "you need the REPLICATION SLAVE privilege", SpillwayError, "REPLICATION SLAVE"),

@@ -256,6 +256,11 @@ def _failure(
         )
     if code != LOG_UNREADABLE:
         return explained(error, account)
+    if "checksum" in said:
+        return SpillwayError(
+            "The old database's binlog_checksum was changed, and the log cannot be read across that"
+            f" place ({said}): leave it as it is, {_AGAIN}"
+        )
     if "max_allowed_packet" in said:
         return SpillwayError(
             f"The old database can't send its log at {start} ({said}): SET GLOBAL"
@@ -279,6 +284,7 @@ class _Reader:
     _heard_log: bool = False
     _in_transaction: bool = False
     _beyond: bool = False
+    _sums: int | None = None
     _last: Position | None = None
     #: By the log's number of a table, the character set of its order number.
     _charsets: dict[int, str] = field(default_factory=dict)
@@ -289,6 +295,7 @@ class _Reader:
                 case event.FormatDescriptionEvent():
                     self._begin(seen)
                     yield self._news((), 0)
+                    self._check_sums(seen)
                 case event.RotateEvent():
                     self._turn(seen)
                     yield self._news((), 0)
@@ -357,6 +364,14 @@ class _Reader:
                 " migrate copy --again`: nothing is lost."
             )
         self.log_made, self._heard_log = made, True
+
+    def _check_sums(self, seen: Any) -> None:
+        """The library asks once whether events end with a checksum. Where another file has none, it
+        would cut four bytes off each, and rows with them: it must ask again, from this file on."""
+        kind = seen.checksum_algorithm
+        if self._sums not in (None, kind):
+            raise ConnectionLost("its log has other checksums from here on")
+        self._sums = kind
 
     def _turn(self, seen: Any) -> None:
         """Another file; or the one where the reading begins."""

@@ -280,6 +280,10 @@ def _names(words: Sequence[Word]) -> Iterator[Name]:
 
 def _changes(words: Sequence[Word]) -> Iterator[list[Word]]:
     """The parts of an ALTER TABLE, between commas outside of brackets."""
+    if [word.text for word in words[1:2]] == ["PARTITION"]:
+        # It is the only change, and its commas are between partitions.
+        yield list(words)
+        return
     depth = 0
     change: list[Word] = []
     # MariaDB: how long to wait for the table.
