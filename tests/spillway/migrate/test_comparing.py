@@ -279,6 +279,7 @@ def test_what_may_not_be_written_yet_is_not_called_a_difference(sample: int | No
     assert "does not run" in verdict.summary
     assert "start it" in verdict.summary
     assert found("caught up", "behind").result == "unsure"
+    assert found("stopped", "caught up").result == "unsure"
     assert found("caught up").result == "differs"
 
 

@@ -77,7 +77,7 @@ class Verdict:
     orders_looked_at_again: int = 0
     #: About so many orders may differ too and were not looked at: there were too many.
     orders_not_looked_at: int = 0
-    #: When the last comparison was made.
+    #: Other than "caught up" if it once was while they were compared.
     followed: Followed = "caught up"
     #: Orders and their total by month, on either side.
     months: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
@@ -158,8 +158,7 @@ class Verify:
 
     def whole(self) -> Verdict:
         verdict = self.verdict
-        verdict.followed = self.settle()
-        if verdict.followed == "behind":
+        if self._settled() == "behind":
             raise SpillwayError(
                 "`spillway migrate follow` runs and does not catch up, so nothing can be compared:"
                 " `spillway migrate status` shows its lag."
@@ -184,6 +183,13 @@ class Verify:
             verdict.differences += self._counted_again(doubtful, missed, unread - judged)
         return verdict
 
+    def _settled(self) -> Followed:
+        """Whether `follow` has caught up now. If it once had not, the verdict remembers."""
+        followed = self.settle()
+        if followed != "caught up":
+            self.verdict.followed = followed
+        return followed
+
     def _missed(self, seen: Mapping[str, Seen]) -> set[str]:
         """Orders whose rows a reading had and the looks did not: they are no differences yet."""
         verdict = self.verdict
@@ -197,7 +203,7 @@ class Verify:
     ) -> Iterator[Difference]:
         """Of orders that a look has cleared, or `missed`, those that another reading shows unequal.
         In an open shop that happens again to an order that has changed again, but to no other."""
-        self.verdict.followed = self.settle()
+        self._settled()
         aside = self.quarantined()
         old: dict[str, list[Canonical]] = defaultdict(list)
         new: dict[str, list[Canonical]] = defaultdict(list)
@@ -292,8 +298,7 @@ class Verify:
             if not suspects:
                 break
             time.sleep(self.pause_seconds * max(0, look - 1))
-            self.verdict.followed = followed = self.settle()
-            needed = _LOOKS[followed]
+            needed = _LOOKS[self._settled()]
             found: dict[str, tuple[Difference, int]] = {}
             for one in self._differences(suspects):
                 former, looks = before.get(one.key, (one, 0))
