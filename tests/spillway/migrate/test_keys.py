@@ -75,6 +75,8 @@ _COLLATIONS = "SELECT collation_name FROM information_schema.collations"
 TYPES: dict[str, tuple[object, ...]] = {
     "INT(8) ZEROFILL": (42, 43, 123456789),
     "BIGINT UNSIGNED": (2**64 - 1, 2**53 + 1),
+    "INT UNSIGNED": (2**32 - 1, 2**31),
+    "MEDIUMINT UNSIGNED": (2**24 - 1, 2**23),
     "SMALLINT": (-7, 0),
     "DECIMAL(10,2)": ("1.5", "0.07", "-3", "12345678.90"),
     "DECIMAL(8,2) ZEROFILL": ("1.5", "0"),

@@ -310,6 +310,26 @@ def test_a_column_is_the_orders_number_where_the_view_makes_it_so_for_each_row(
             view.column_of("lines", "order_id")
 
 
+def test_of_cascades_behind_a_view_only_one_from_order_to_line_is_no_harm(
+    two: TwoTables, tmp_path: Path
+) -> None:
+    two.run(
+        "ALTER TABLE positionen ADD CONSTRAINT lines_of FOREIGN KEY (bestellung_id)"
+        " REFERENCES bestellungen (id) ON DELETE CASCADE ON UPDATE CASCADE"
+    )
+    two.run(
+        "ALTER TABLE bestellungen ADD CONSTRAINT placed_by FOREIGN KEY (kunde_id)"
+        " REFERENCES kunden (id) ON DELETE SET NULL"
+    )
+    config = config_for(two, "unused", tmp_path)
+    reads = account(config.source, {"OLD_SHOP": two.server.url(two.database)})
+    with connected(reads) as connection:
+        standing = ask_of(OldTable(connection, config, lambda old: old))
+    (found,) = (one for one in findings(standing, config) if one.level == "blocker")
+    assert found.subject == "foreign key of bestellungen"
+    assert "placed_by (ON DELETE SET NULL)" in found.detail
+
+
 def test_a_view_without_other_names_is_read_too() -> None:
     definition = (
         "select distinct `s`.`orders`.`no` AS `no`,`s`.`lines`.`sku` AS `sku` from (`s`.`orders`"

@@ -7,6 +7,7 @@ binary log say less than all of a change, or say it in a form that is not read, 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -105,15 +106,23 @@ def findings(standing: Standing, config: Config, copy_seconds: float = 0.0) -> I
     yield from _replica(standing)
     yield _retention(standing, copy_seconds)
     yield from _grants(standing)
-    for name, its in (standing.behind or {config.source.table: standing}).items():
-        own = _alone(config, name) if standing.behind else config
-        yield from _table(its, own)
-        yield from _columns(its, own)
-        if its.described.get("type") != "VIEW":
-            yield _index(its, own)
-        yield from _foreign_keys(its, own, config.source.changes)
-    if standing.behind:
-        yield from _view(standing, config)
+    if not standing.behind:
+        yield from _of_table(standing, config)
+        return
+    for name, its in standing.behind.items():
+        for one in _of_table(its, _alone(config, name), config.source.changes):
+            yield dataclasses.replace(one, subject=f"{one.subject} of {name}")
+    yield from _view(standing, config)
+
+
+def _of_table(
+    standing: Standing, config: Config, changes: Mapping[str, str] | None = None
+) -> Iterator[Finding]:
+    yield from _table(standing, config)
+    yield from _columns(standing, config)
+    if standing.described.get("type") != "VIEW":
+        yield _index(standing, config)
+    yield from _foreign_keys(standing, config, changes or {})
 
 
 def _alone(config: Config, table: str) -> Config:
@@ -513,7 +522,8 @@ def _foreign_keys(
     standing: Standing, config: Config, changes: Mapping[str, str]
 ) -> Iterator[Finding]:
     """A cascade changes rows inside the storage engine: the binary log does not report them. But it
-    reports the row that they hang on, which may be one of the same order."""
+    reports the row that they hang on, which may be one of the same order. A view may read any
+    column of its tables."""
     read = {column for _, column in config.columns} | {config.order.key}
     for one in standing.cascades:
         column = one.get("own_column") or ""
@@ -521,7 +531,7 @@ def _foreign_keys(
             "parent_column"
         ):
             continue
-        counts = column in read or column in (config.source.where or "")
+        counts = changes or column in read or column in (config.source.where or "")
         acts = [
             f"ON {event} {rule}"
             for event, rule in (("DELETE", one["delete_rule"]), ("UPDATE", one["update_rule"]))
