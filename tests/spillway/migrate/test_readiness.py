@@ -4,8 +4,10 @@ documentation has them, and on real ones."""
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,11 @@ from spillway.errors import SpillwayError
 from spillway.migrate.checking import Check
 from spillway.migrate.config import Config, Customers, read_config
 from spillway.migrate.copying import Copy
-from spillway.migrate.old.connection import account, connected
+from spillway.migrate.old.connection import Account, account, connected
 from spillway.migrate.old.mapping import Mapped
 from spillway.migrate.old.readiness import Finding, back_findings, findings
 from spillway.migrate.old.server import Grants, Record, Server, Standing, ask
-from spillway.migrate.old.table import OldTable
+from spillway.migrate.old.table import OldTable, position_now
 from spillway.migrate.verifying.old import OldSide
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import DOCS, Shop, order
@@ -469,6 +471,40 @@ def test_a_real_server_is_ready_and_each_fault_of_it_is_seen(shop: Shop, tmp_pat
     (found,) = blockers(asked(shop, config), config)
     assert "over_it" in found.detail
     assert "over_another" not in found.detail
+
+
+@on_every_server
+def test_an_account_with_too_little_is_told_what_to_grant(shop: Shop, tmp_path: Path) -> None:
+    config = config_for(shop, "unused", tmp_path)
+    shop.run("CREATE TABLE other (id INT)")
+    shop.run("CREATE USER lean@localhost IDENTIFIED BY 'x'")
+    known = account(config.source, {"OLD_SHOP": shop.server.url(shop.database)})
+    lean = changed(known, user="lean", password="x")
+    try:
+        shop.run(f"GRANT SELECT ON {shop.database}.other TO lean@localhost")
+        grant = f"GRANT SELECT ON `{shop.database}`.* TO 'lean'@'localhost';"
+        with (
+            pytest.raises(SpillwayError, match=re.escape(grant)),
+            connected(lean) as connection,
+        ):
+            OldTable(connection, config, lambda old: old)
+        shop.run(grant)
+        for statement in pasted(lean, config):
+            shop.run(statement)
+        assert pasted(lean, config) == []
+        with connected(lean) as connection:
+            table = OldTable(connection, config, lambda old: old)
+            with table.snapshot() as position:
+                assert list(table.after(None)) == []
+            assert position_now(connection).reached(position)
+    finally:
+        shop.run("DROP USER lean@localhost")
+
+
+def pasted(old: Account, config: Config) -> list[str]:
+    with connected(old) as connection:
+        found = blockers(ask(connection, config.source.table), config)
+    return [line for one in found for line in one.paste]
 
 
 def test_copy_refuses_what_check_calls_a_blocker(shop: Shop, aws: str, tmp_path: Path) -> None:

@@ -248,7 +248,9 @@ def _log(connection: Connection[Any]) -> Record:
 
 
 def _replica(connection: Connection[Any]) -> Sequence[Record] | None:
-    return _first_that_it_knows(connection, "SHOW SLAVE STATUS", "SHOW REPLICA STATUS")
+    """MariaDB may have several sources, each with a name."""
+    known = ("SHOW ALL SLAVES STATUS", "SHOW SLAVE STATUS", "SHOW REPLICA STATUS")
+    return _first_that_it_knows(connection, *known)
 
 
 def _first_that_it_knows(connection: Connection[Any], *statements: str) -> list[Record] | None:

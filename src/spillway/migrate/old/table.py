@@ -203,7 +203,7 @@ def describe(connection: Connection[Any], config: Config) -> Table:
     kinds = kinds_of(connection, config.source.table)
     version, server_id = run(connection, "SELECT VERSION(), @@server_id")[0]
     uuids = [str(uuid) for _, uuid in run(connection, "SHOW VARIABLES LIKE 'server_uuid'")]
-    _check(config, {column: kind.type for column, kind in kinds.items()})
+    _check(connection, config, {column: kind.type for column, kind in kinds.items()})
     if config.source.where is not None:
         _check_condition(connection, config)
     key = _key(connection, config.order.key, kinds[config.order.key])
@@ -333,12 +333,15 @@ def _wanted(config: Config) -> list[str]:
     return list(dict.fromkeys([*_columns_of_the_order(config), *mapping.line_columns(config)]))
 
 
-def _check(config: Config, types: dict[str, str]) -> None:
+def _check(connection: Connection[Any], config: Config, types: dict[str, str]) -> None:
     table = config.source.table
     wanted = _wanted(config)
     if not types:
+        account, schema = run(connection, "SELECT CURRENT_USER(), DATABASE()")[0]
+        user, _, host = map(connection.escape, str(account).rpartition("@"))
         raise SpillwayError(
-            f"The old database shows no table {table}: fix source.table or grant SELECT on it."
+            f"The old database shows no table {table}: fix source.table, or run GRANT SELECT ON"
+            f" {quoted(str(schema))}.* TO {user}@{host};"
         )
     lacking = [name for name in wanted if name not in types]
     if lacking:
