@@ -193,7 +193,7 @@ def test_read_only_is_what_the_server_says_and_for_whom(
 
 def test_with_few_rights_read_only_says_what_it_cannot_see(shop: Shop, tmp_path: Path) -> None:
     config = config_for(shop, "orders", tmp_path)
-    reader = f"reader_{shop.database}"
+    reader = f"r{shop.database[5:]}"
     shop.run(f"CREATE USER {reader} IDENTIFIED BY 'r'")
     try:
         shop.run(f"GRANT SELECT ON {shop.database}.* TO {reader}")

@@ -20,6 +20,7 @@ from spillway.migrate.old.connection import account, connected, run
 from spillway.migrate.old.table import OldTable, describe
 from tests.builders import FREE, NOW, accepted, line, order_id, order_key
 from tests.spillway.migrate.legacy import Shop
+from tests.spillway.migrate.servers import on_every_server
 from tests.spillway.migrate.tables import config_for
 
 PER_LINE = pytest.mark.parametrize("shop", ["row-per-line"], indirect=True)
@@ -105,6 +106,7 @@ def test_what_may_be_lost_is(shop: Shop, tmp_path: Path) -> None:
         assert write(old, **FREE).wrote
 
 
+@on_every_server
 def test_a_waiting_order_is_written_as_soon_as_it_can_be(shop: Shop, tmp_path: Path) -> None:
     shop.run("CREATE TRIGGER no BEFORE INSERT ON orders FOR EACH ROW SIGNAL SQLSTATE '45000'")
     key = order_key("legacy|77", order_id(NOW))
@@ -182,7 +184,7 @@ def test_back_does_not_begin_what_it_cannot_do(
 
 def test_back_names_the_grants_that_it_lacks(shop: Shop, tmp_path: Path) -> None:
     shop.run("CREATE TABLE people (id VARCHAR(40), sub VARCHAR(40))")
-    user = f"back_{shop.database}"
+    user = f"b{shop.database[5:]}"
     shop.run(f"CREATE USER {user} IDENTIFIED BY 'b'")
     shop.run(f"GRANT SELECT ON {shop.database}.orders TO {user}")
     shop.run(f"GRANT SELECT, INSERT, CREATE ON {shop.database}.spillway_back TO {user}")

@@ -32,13 +32,14 @@ REASON_MAX = 250
 
 _MINE = "WHERE customer = %s AND order_id = %s"
 
+#: A key of MySQL before 5.7 has 767 bytes of a column, which are 191 characters.
 ORDERS = """CREATE TABLE IF NOT EXISTS spillway_back (
     seq BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE,
     customer VARCHAR(256) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     order_id CHAR(36) CHARACTER SET ascii NOT NULL,
     old_key VARCHAR(64) NULL,
     reason VARCHAR(250) CHARACTER SET utf8mb4 NULL,
-    PRIMARY KEY (order_id, customer)
+    PRIMARY KEY (order_id, customer(191))
 ) ENGINE = InnoDB"""
 SHARDS = """CREATE TABLE IF NOT EXISTS spillway_back_shards (
     shard VARCHAR(128) CHARACTER SET ascii PRIMARY KEY,
