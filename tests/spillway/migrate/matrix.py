@@ -440,7 +440,7 @@ def expected(stage: Stage) -> dict[str, Scanned]:
         connection.close()
     orders: dict[str, list[Any]] = {}
     for number, *row in rows:
-        text = number.decode(errors="replace") if isinstance(number, bytes) else number
+        text = number.hex() if isinstance(number, bytes) else number
         if text is not None and text.strip(" "):
             orders.setdefault(text, []).append(row)
     return {number: _order(lines) for number, lines in orders.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -174,8 +175,9 @@ def _servers() -> Iterator[Case]:
     yield Case(
         "server",
         "RESET MASTER, and the same length since",
+        MARIADB,
         options=("--server-id=1",),
-        before=("RESET MASTER",),
+        beside=("CREATE TABLE u (x TEXT)", "INSERT INTO u VALUES (REPEAT('x', 5000))"),
         act=_reset_to_the_same,
     )
 
@@ -195,25 +197,29 @@ def _reset_and_longer(stage: Stage) -> None:
 
 
 def _reset_to_the_same(stage: Stage) -> None:
-    """The log is again exactly as long as at the copy, by other changes of the same size."""
-    (copied,) = {int(row[1]) for row in stage.shop.run("SHOW MASTER STATUS")}
-    stage.run(("RESET MASTER",))
+    """The log is again exactly as long as at the copy, by other changes."""
+
+    def end() -> int:
+        return int(stage.shop.run("SHOW MASTER STATUS")[0][1])
+
+    copied = end()
+    # The log of before began in another second than the new one: its events have no more.
+    time.sleep(1.1)
     with stage.session() as run:
+        run("RESET MASTER")
         run(CHANGES[1])
-        begun = int(stage.shop.run("SHOW MASTER STATUS")[0][1])
-        # The rest of the way by statements whose length can be chosen.
-        room = copied - begun
         run("CREATE DATABASE x")
-        used = int(stage.shop.run("SHOW MASTER STATUS")[0][1]) - begun
-        assert room > 2 * used + 20, (copied, begun, used)
         run("DROP DATABASE x")
-        left = copied - int(stage.shop.run("SHOW MASTER STATUS")[0][1])
-        while left > 4000:
-            run("CREATE DATABASE x /*" + "-" * 1000 + "*/")
+        before = end()
+        run("CREATE DATABASE x")
+        size = end() - before
+        # The rest of the way by statements whose length can be chosen.
+        while copied - end() > size + 2_000:
             run("DROP DATABASE x")
-            left = copied - int(stage.shop.run("SHOW MASTER STATUS")[0][1])
-        run("CREATE DATABASE x /*" + "-" * (left - used - 5) + "*/")
-        assert int(stage.shop.run("SHOW MASTER STATUS")[0][1]) == copied
+            run(f"CREATE DATABASE x /*{'-' * 1_000}*/")
+        run("DROP DATABASE x")
+        run(f"CREATE DATABASE x /*{'-' * (copied - end() - size - 5)}*/")
+        assert end() == copied
         run(LAST)
 
 

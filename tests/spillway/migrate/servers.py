@@ -171,8 +171,8 @@ def _mariadb(data: Path) -> list[str]:
     ]
     if not data.exists():
         done = subprocess.run(install, check=False, capture_output=True, text=True, cwd=data.parent)
-    if done.returncode:
-        pytest.fail(f"mariadb-install-db failed: {(done.stdout + done.stderr)[-2000:]}")
+        if done.returncode:
+            pytest.fail(f"mariadb-install-db failed: {(done.stdout + done.stderr)[-2000:]}")
     return [_binary("mariadbd"), "--no-defaults", "--binlog-row-metadata=FULL"]
 
 

@@ -17,14 +17,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, get_args
 
 from spillway.migrate.copying import WRITERS, Copy
 from spillway.migrate.following import Follow
@@ -35,8 +36,10 @@ from spillway.migrate.running import WRITING, Parts
 from spillway.run.stack.aws import client
 from spillway.run.stack.emulator import emulator
 from spillway.run.stack.processes import own_environment
+from tests.spillway.migrate import third as third_table
 from tests.spillway.migrate.legacy import Shop, Values, lines, real_lines, real_orders, rows, writer
-from tests.spillway.migrate.servers import Server, server
+from tests.spillway.migrate.scan import scanned, set_aside
+from tests.spillway.migrate.servers import Make, Server, private, server
 from tests.spillway.migrate.tables import config_file, config_for, make_orders_table, migration
 
 SPILLWAY = [sys.executable, "-m", "spillway"]
@@ -304,9 +307,15 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=100_000)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--sales", type=Path, help="Online Retail as CSV, gzipped or not")
-    parser.add_argument("--part", choices=("hostile", "sales", "rate", "memory"), action="append")
+    parser.add_argument("--part", choices=tuple(_PARTS), action="append")
     asked = parser.parse_args()
-    parts = asked.part or ["rate", "memory", "hostile", *(["sales"] if asked.sales else [])]
+    parts = asked.part or [
+        "rate",
+        "memory",
+        "hostile",
+        "third",
+        *(["sales"] if asked.sales else []),
+    ]
     for part in parts:
         with playground() as (old, endpoint, folder):
             for report in _PARTS[part](old, endpoint, folder, asked):
@@ -361,6 +370,166 @@ def _sales_part(old: Server, endpoint: str, folder: Path, asked: Any) -> Iterato
             yield {"shape": shape, **_soak_report(shop, endpoint, folder, asked.kills, 3)}
 
 
+def _third_part(old: Server, endpoint: str, folder: Path, asked: Any) -> Iterator[dict[str, Any]]:
+    for make in get_args(Make):
+        report = third(
+            folder, make, endpoint, kills=asked.kills, sales=asked.sales, orders=2_000, pause=0.02
+        )
+        yield {"server": make, **report}
+
+
+@dataclass
+class Restarting:
+    """A server of our own that can be ended and started again."""
+
+    folder: Path
+    make: Make
+    server: Server | None = None
+    _running: ExitStack = field(default_factory=ExitStack)
+
+    def start(self) -> Server:
+        port = self.server.port if self.server is not None else 0
+        block = private(self.folder, self.make, port=port, gently=True)
+        self.server = self._running.enter_context(block)
+        return self.server
+
+    def end(self) -> None:
+        self._running.close()
+
+
+def third(
+    folder: Path,
+    make: Make,
+    endpoint: str,
+    *,
+    kills: int,
+    sales: Path | None,
+    orders: int,
+    pause: float,
+    seed: int = 7,
+) -> dict[str, Any]:
+    """A table of another make under traffic of every kind: copy and follow are killed, its columns
+    change, its log is rotated and purged, its server is restarted. `kills` is at most a wish: a
+    copy may end before."""
+    began, rng = time.monotonic(), random.Random(seed)
+    folder = Path(tempfile.mkdtemp(dir=folder))
+    (folder / "old").mkdir()
+    running = Restarting(folder / "old", make)
+    try:
+        old = running.start()
+        old.run("CREATE DATABASE shop CHARACTER SET latin1")
+        third_table.fill(old, "shop", sales, orders)
+        dynamodb = client(endpoint, "dynamodb")
+        table = make_orders_table(dynamodb)
+        environment = {
+            **own_environment(),
+            "AWS_ENDPOINT_URL": endpoint,
+            "OLD_SHOP": old.url("shop"),
+        }
+        runner = Runner(third_table.config_file(table, folder), environment)
+        status, out, err = runner.run("check", "--json")
+        assert status == 0, out + err
+        traffic = third_table.Traffic(old, "shop", seed, pause)
+        with traffic.going_on():
+            killed = _copy_killed(runner, kills // 3, rng)
+            events = _events(running, traffic, dynamodb, f"{table}-migration")
+            again = _follow_killed(runner, events, kills - killed, rng)
+            assert again == 0 or make == "mysql"
+            following = runner.start("follow")
+            try:
+                time.sleep(2)
+                under_traffic = _verdict(runner)
+                assert following.poll() is None, following.communicate()[1]
+            except BaseException:
+                following.kill()
+                raise
+        try:
+            quiet = _verdict(runner)
+        finally:
+            following.send_signal(signal.SIGTERM)
+            following.communicate(timeout=60)
+        wanted = third_table.expected(old, "shop")
+        aside = set(set_aside(dynamodb, f"{table}-migration"))
+        found = scanned(dynamodb, table)
+        return {
+            "kills": kills - again,
+            "copied_again": again,
+            "changes": traffic.done,
+            "right": len(wanted.orders),
+            "quarantined": len(wanted.aside),
+            "faults": third_table.faults(wanted, found, aside),
+            "under_traffic": _short(under_traffic),
+            "quiet": _short(quiet),
+            "seconds": round(time.monotonic() - began),
+        }
+    finally:
+        running.end()
+
+
+def _copy_killed(runner: Runner, kills: int, rng: random.Random) -> int:
+    for killed in range(kills):
+        if not _killed(runner, ("copy",), rng.uniform(1.2, 4)):
+            return killed
+    status, _, err = runner.run("copy")
+    # It may be killed when all was done.
+    assert status == 0 or "The copy is complete" in err, err
+    return kills
+
+
+def _events(
+    running: Restarting, traffic: third_table.Traffic, dynamodb: Any, state: str
+) -> list[Callable[[], None]]:
+    """What happens while follow runs, each in turn."""
+
+    def changed(statement: str) -> None:
+        # Not in the middle of a long transaction: the table would wait for it, and all for that.
+        with traffic.resting():
+            traffic.server.run(statement, "shop")
+
+    def purged() -> None:
+        """All that follow has read."""
+        traffic.server.run("FLUSH BINARY LOGS")
+        time.sleep(2)
+        item = dynamodb.get_item(
+            TableName=state, Key={"pk": {"S": "migration"}, "sk": {"S": "state"}}
+        )["Item"]
+        traffic.server.run(f"PURGE BINARY LOGS TO '{item['followed_file']['S']}'")
+
+    def restarted() -> None:
+        with traffic.resting():
+            running.end()
+            running.start()
+
+    alters = [partial(changed, statement) for statement in third_table.SCHEMA_CHANGES]
+    return [*alters[:2], purged, *alters[2:3], restarted, *alters[3:], purged]
+
+
+def _follow_killed(
+    runner: Runner, events: list[Callable[[], None]], kills: int, rng: random.Random
+) -> int:
+    """Each event while follow runs, which is killed after the first ones, and sometimes again
+    without any. How often the log had to be given up for a copy: MySQL 5.6 does not name a row's
+    columns in it, so that a follow that is killed just after they changed cannot know them."""
+    again = 0
+    for number in range(max(len(events), kills)):
+        following = runner.start("follow")
+        try:
+            time.sleep(rng.uniform(1.2, 3))
+            if number < len(events):
+                events[number]()
+                time.sleep(rng.uniform(0, 2))
+            ended = following.poll() is not None
+        finally:
+            following.send_signal(signal.SIGKILL if number < kills else signal.SIGTERM)
+            _, err = following.communicate()
+        if ended:
+            assert "changed while the log was not followed" in err, err
+            status, _, err = runner.run("copy", "--again")
+            assert status == 0, err
+            again += 1
+    return again
+
+
 def _soak_report(
     shop: Shop, endpoint: str, folder: Path, kills: int, wait_seconds: float
 ) -> dict[str, Any]:
@@ -395,6 +564,7 @@ _PARTS = {
     "memory": _memory_part,
     "hostile": _hostile_part,
     "sales": _sales_part,
+    "third": _third_part,
 }
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -12,7 +13,8 @@ from spillway.errors import SpillwayError
 from spillway.paths import PROJECT
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, real_lines, rows
-from tests.spillway.migrate.soak import Runner, soak
+from tests.spillway.migrate.servers import Make
+from tests.spillway.migrate.soak import Runner, soak, third
 from tests.spillway.migrate.tables import make_orders_table
 
 #: The Online Retail data set as CSV, gzipped or not. It is not part of this project.
@@ -35,6 +37,17 @@ def test_processes_that_are_killed_lose_and_double_nothing(
     assert survived.under_traffic["differences"] == []
     assert survived.quiet["differences"] == []
     assert survived.quiet["orders"]["old"] == survived.quiet["orders"]["new"] > 1_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", get_args(Make))
+def test_a_table_of_another_make_survives_kills_changes_of_its_columns_and_its_servers_restart(
+    make: Make, aws: str, tmp_path: Path, old_servers: object
+) -> None:
+    report = third(tmp_path, make, aws, kills=2, sales=None, orders=150, pause=0.03)
+    assert report["faults"] == []
+    assert report["under_traffic"]["differences"] == report["quiet"]["differences"] == []
+    assert report["right"] > 150
 
 
 @pytest.mark.parametrize("shop", ["row-per-line"], indirect=True)
