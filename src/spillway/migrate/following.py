@@ -89,13 +89,13 @@ class Follow:
                             return self.tally
                 except (ConnectionLost, SourceAway) as away:
                     if isinstance(away, DisplacedError):
-                        self._displaced(away)
+                        self.displaced(away)
                     self.on_lag(Lag(standing.followed, 0.0, self.tally, str(away)))
                     self.stop.wait(self._pause)
                     self._pause = min(RECONNECT_SECONDS_MAX, self._pause * 2)
         return self.tally
 
-    def _displaced(self, other: DisplacedError) -> None:
+    def displaced(self, other: DisplacedError) -> None:
         """By `cutover`, which reads the log behind the switch; or by somebody else, whom we would
         displace in turn, and so on for ever."""
         # Raises `Switched` where it was the former.
@@ -110,7 +110,7 @@ class Follow:
         if start is None:
             raise SpillwayError("The copy noted no position in the binary log: run it again.")
         table = watched(old.connection, self.parts.config)
-        work = _Work(self, old, table.at, start, standing.log_made)
+        work = Work(self, old, table.at, start, standing.log_made)
         log = news(
             self.parts.account,
             self.parts.config,
@@ -136,7 +136,7 @@ class Follow:
                     work.note(force=True)
                     raise some
                 self._pause = RECONNECT_SECONDS_MIN
-                work.take(some)
+                work.take(some, latest=inbox.empty())
                 if some.schema_changed or (goal is not None and work.reached(goal)):
                     break
             work.write()
@@ -147,7 +147,7 @@ class Follow:
 
 
 @dataclass(slots=True)
-class _Work:
+class Work:
     """What the log has reported and is not written yet."""
 
     follow: Follow
@@ -155,6 +155,7 @@ class _Work:
     described: Position
     position: Position
     log_made: int | None
+    began: float = field(default_factory=time.time)
     keys: dict[Logged, None] = field(default_factory=dict)
     _ahead: Position | None = None
     _ahead_made: int | None = None
@@ -162,7 +163,6 @@ class _Work:
     _changed: Position | None = None
     _changed_at: int = 0
     _changing: bool = False
-    _began: float = field(default_factory=time.time)
     _heard_at: float | None = None
     #: Where the log must come to, because it ends there, and how often it said since then that it
     #: has nothing more.
@@ -173,7 +173,8 @@ class _Work:
     _idle: bool = False
     _saved: float = 0.0
 
-    def take(self, news: News) -> None:
+    def take(self, news: News, *, latest: bool = True) -> None:
+        """`latest`: nothing was heard since, so that this says what the server says now."""
         self.keys |= dict.fromkeys(news.keys)
         self._idle = news.idle
         self._heard_at = time.time()
@@ -186,7 +187,7 @@ class _Work:
             if self._changing:
                 self._changed, self._changing = news.position, False
                 self._changed_at = _ms(self._heard_at)
-            if news.idle:
+            if news.idle and latest:
                 self._prove_heard(news.position)
         if len(self.keys) >= KEYS_MAX:
             self.write()
@@ -235,7 +236,7 @@ class _Work:
         if not force and time.monotonic() - self._saved < SAVE_SECONDS:
             return
         seconds = 0.0 if self._idle or not self._at else max(0.0, time.time() - self._at)
-        silent = time.time() - (self._heard_at or self._began)
+        silent = time.time() - (self._heard_at or self.began)
         if silent < SILENT_SECONDS:
             silent = 0.0
         values: dict[str, object] = {
