@@ -193,41 +193,30 @@ def _log(standing: Standing, config: Config) -> Iterator[Finding]:
             remedies.log_switched_on(server),
         )
         return
-    found = list(_wrong_settings(standing, config))
-    yield from found
-    if server("binlog_storage_engine"):
-        found.append(
-            blocker(
-                subject,
-                f"binlog_storage_engine is {server('binlog_storage_engine')}: such a log has no"
-                " places to continue from",
-                in_file("# remove the line binlog_storage_engine, and restart"),
-            )
-        )
-        yield found[-1]
-    number = server("server_id")
-    if number == "0":
-        found.append(
-            blocker(
-                subject,
-                "server_id is 0: the server gives its log to nobody",
-                setting(server, "server_id", "1"),
-            )
-        )
-        yield found[-1]
-    if number == str(config.source.server_id):
-        found.append(
-            blocker(
-                subject,
-                f"source.server_id is {number}, as the server's own: choose another in the"
-                " configuration",
-            )
-        )
-        yield found[-1]
-    if not found:
-        yield good(
+    found = [*_wrong_settings(standing, config), *_wrong_server(server, config)]
+    right = "ROW, with whole rows; a session that sets less for itself would stop `follow`"
+    yield from found or [good(subject, right)]
+
+
+def _wrong_server(server: Server, config: Config) -> Iterator[Finding]:
+    subject, storage, number = "binary log", server("binlog_storage_engine"), server("server_id")
+    if storage:
+        yield blocker(
             subject,
-            "ROW, with whole rows; a session that sets less for itself would stop `follow`",
+            f"binlog_storage_engine is {storage}: such a log has no places to continue from",
+            in_file("# remove the line binlog_storage_engine, and restart"),
+        )
+    if number == "0":
+        yield blocker(
+            subject,
+            "server_id is 0: the server gives its log to nobody",
+            setting(server, "server_id", "1"),
+        )
+    if number == str(config.source.server_id):
+        yield blocker(
+            subject,
+            f"source.server_id is {number}, as the server's own: choose another in the"
+            " configuration",
         )
 
 
@@ -282,9 +271,6 @@ def _replica(standing: Standing) -> Iterator[Finding]:
     names = ("log_replica_updates", "log_slave_updates")
     name = next((one for one in names if one in server.variables), names[1])
     is_replica = bool(standing.replica)
-    if standing.replica is None:
-        # Without the right to ask: MariaDB notes what a replica has applied.
-        is_replica = bool(server("gtid_slave_pos"))
     if server.is_on("wsrep_on") and not logs:
         yield blocker(
             "Galera",
@@ -303,6 +289,12 @@ def _replica(standing: Standing) -> Iterator[Finding]:
             subject,
             "this server replicates from another, and logs it. Before the cutover, make the other"
             " one read-only and wait until this one has caught up (Seconds_Behind_Master: 0)",
+        )
+    elif server("gtid_slave_pos") and not logs:
+        yield warning(
+            subject,
+            f"it was a replica once: if it becomes one again, {name} must be ON",
+            start_option(server, name, "ON"),
         )
     if server.is_on("wsrep_on"):
         yield warning(

@@ -124,11 +124,11 @@ class Standing:
 
     `account`: as the server knows this session ("spillway@%"). `login`: as it said who it is.
     `schema`: the database in the server's own spelling. `described`: a row of
-    information_schema.tables. `log`: a row of SHOW MASTER STATUS. `replica`: its sources, None
-    where the account may not ask. `columns` and `indexes`, of the table: information_schema.columns
-    and SHOW INDEX. `retention_hours`: on RDS, where no variable has it. `merges`: MERGE tables over
-    this one. Of a view, `behind` are the tables that are followed, `beside` those that are not, and
-    `plan` is how the server finds one order.
+    information_schema.tables. `log`: a row of SHOW MASTER STATUS. `replica`: its sources.
+    `columns` and `indexes`, of the table: information_schema.columns and SHOW INDEX.
+    `retention_hours`: on RDS, where no variable has it. `merges`: MERGE tables over this one. Of a
+    view, `behind` are the tables that are followed, `beside` those that are not, and `plan` is how
+    the server finds one order.
     """
 
     server: Server
@@ -138,7 +138,7 @@ class Standing:
     schema: str
     described: Record
     log: Record
-    replica: Sequence[Record] | None
+    replica: Sequence[Record]
     columns: Sequence[Record]
     indexes: Sequence[Record]
     cascades: Sequence[Record]
@@ -247,10 +247,15 @@ def _log(connection: Connection[Any]) -> Record:
     return found[0] if found else {}
 
 
-def _replica(connection: Connection[Any]) -> Sequence[Record] | None:
-    """MariaDB may have several sources, each with a name."""
+def _replica(connection: Connection[Any]) -> Sequence[Record]:
+    """MariaDB may have several sources, each with a name. An account that may follow its log may
+    not ask for them, and sees only how many are running."""
     known = ("SHOW ALL SLAVES STATUS", "SHOW SLAVE STATUS", "SHOW REPLICA STATUS")
-    return _first_that_it_knows(connection, *known)
+    found = _first_that_it_knows(connection, *known)
+    if found is not None:
+        return found
+    running = records(connection, "SHOW STATUS LIKE 'Slaves_running'")
+    return [one for one in running if one["value"] != "0"]
 
 
 def _first_that_it_knows(connection: Connection[Any], *statements: str) -> list[Record] | None:
