@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from pymysql.connections import Connection
@@ -49,6 +50,7 @@ RECONNECT_SECONDS = 2.0
 #: What waits is tried again so often, so many orders at once.
 RETRY_SECONDS = 60.0
 RETRIED_AT_ONCE = 100
+RETRIED_MAX = 1_000
 #: GetRecords may answer with nothing although later records are there: so many rounds without any
 #: are taken for the end.
 EMPTY_ROUNDS = 20
@@ -69,7 +71,9 @@ class GoBack:
     written: int = 0
     #: How many orders wait, by rule.
     waiting: dict[str, int] = field(default_factory=dict)
-    _retried_at: float = float("-inf")
+    _retried_at: float = 0.0
+    #: The last one, by its place in `spillway_back`.
+    _retried_to: int = 0
 
     def run(self, *, until_caught_up: bool = False, resync: bool = False) -> int:
         """Endless, or until the stream has nothing more. Returns the number of orders written.
@@ -88,7 +92,7 @@ class GoBack:
                         if RESYNC in session.noted:
                             self._resync(session, stream)
                             resync = False
-                        self._retry(session)
+                        self._retry(session, inf if until_caught_up else RETRIED_MAX)
                         self._rounds(session, stream, until_caught_up=until_caught_up)
                         break
                 except SourceAway:
@@ -143,7 +147,7 @@ class GoBack:
                 if until_caught_up:
                     return
             if time.monotonic() - self._retried_at > RETRY_SECONDS:
-                self._retry(session)
+                self._retry(session, RETRIED_MAX)
             if not until_caught_up:
                 self.on_progress(self.written, 0.0, sum(self.waiting.values()))
                 self.stop.wait(IDLE_SECONDS)
@@ -179,21 +183,23 @@ class GoBack:
         session.run("DELETE FROM spillway_back_shards WHERE shard = %s", RESYNC)
         del session.noted[RESYNC]
 
-    def _retry(self, session: Session) -> None:
-        """Try what waits: its customer may be there by now, or its column wider."""
-        last = 0
-        while not self.stop.is_set():
+    def _retry(self, session: Session, orders_max: float) -> None:
+        """Try what waits: its customer may be there by now, or its column wider. Not all at once:
+        new orders must not wait for these."""
+        tried = 0
+        while tried < orders_max and not self.stop.is_set():
             found = session.run(
                 "SELECT seq, customer, order_id FROM spillway_back WHERE reason IS NOT NULL"
                 " AND seq > %s ORDER BY seq LIMIT %s",
-                last,
+                self._retried_to,
                 RETRIED_AT_ONCE,
             )
+            self._retried_to = int(found[-1][0] or 0) if found else 0
             if not found:
                 break
-            last = int(found[-1][0] or 0)
             keys = [OrderKey(CustomerId(str(who)), OrderId(str(id_))) for _, who, id_ in found]
             self._write(session, keys)
+            tried += len(keys)
         self._retried_at = time.monotonic()
         self.waiting = session.waiting()
 
