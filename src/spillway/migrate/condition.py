@@ -107,5 +107,7 @@ def unsteady(query: str) -> Iterator[str]:
     """What a query of the operator's own, such as a view's, calls that changes by itself."""
     for token in _TOKEN.finditer(query):
         word = (token["word"] or "").lower()
-        if word in _BARE or (token["call"] and word in _UNSTEADY):
+        # Of a column's time it says the same each time.
+        of_now = word != "unix_timestamp" or query[token.end() :].lstrip().startswith(")")
+        if word in _BARE or (token["call"] and word in _UNSTEADY and of_now):
             yield word.upper()

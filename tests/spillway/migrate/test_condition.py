@@ -68,3 +68,4 @@ def test_what_changes_by_itself_is_found_in_a_query() -> None:
     query = "select `o`.`now` from `o` where `at` < current_timestamp() and `x` = lower('rand()')"
     assert list(unsteady(query)) == ["CURRENT_TIMESTAMP"]
     assert list(unsteady("select rand (), utc_date")) == ["RAND", "UTC_DATE"]
+    assert list(unsteady("select unix_timestamp(`at`), unix_timestamp( )")) == ["UNIX_TIMESTAMP"]

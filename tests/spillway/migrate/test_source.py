@@ -266,6 +266,26 @@ def test_a_view_that_the_log_could_not_report_is_refused(
     assert "\n" not in str(refused.value)
 
 
+@on_every_server
+def test_a_user_who_may_not_see_what_the_view_is_made_of_is_told_the_grant(
+    two: TwoTables, tmp_path: Path
+) -> None:
+    config = config_for(two, "unused", tmp_path)
+    user = f"u_{two.database[-8:]}"
+    two.run(f"CREATE USER {user}@localhost")
+    try:
+        two.run(f"GRANT SELECT ON {two.database}.* TO {user}@localhost")
+        reads = account(config.source, {"OLD_SHOP": two.server.url(two.database)})
+        reads = dataclasses.replace(reads, user=user)
+        with connected(reads) as connection, pytest.raises(SpillwayError, match="GRANT SHOW VIEW"):
+            describe(connection, config)
+        two.run(f"GRANT SHOW VIEW ON {two.database}.* TO {user}@localhost")
+        with connected(reads) as connection:
+            assert set(describe(connection, config).followed) == {"bestellungen", "positionen"}
+    finally:
+        two.run(f"DROP USER {user}@localhost")
+
+
 def test_changes_are_for_a_view_and_not_for_a_table(shop: Shop, tmp_path: Path) -> None:
     config = config_for(shop, "unused", tmp_path, back=None)
     config = replace(config, source=replace(config.source, changes={"orders": "id"}))

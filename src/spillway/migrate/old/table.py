@@ -514,21 +514,13 @@ class OldTable:
 
     def one_order(self) -> str | None:
         """The statement that reads one order, some that is there; None where there is none."""
-        table, key = next(iter(self.table.followed.items()))
-        number = f"o.{quoted(key.column)}"
-        found = run(
-            self.connection,
-            f"SELECT {key.place(number) or key.shown(number)} FROM {quoted(table)} o"  # noqa: S608 -- names, quoted
-            f" WHERE {number} IS NOT NULL LIMIT 1",
-        )
-        return (
-            f"{self._select} AND {self._key} = {self._literal(str(found[0][0]))}" if found else None
-        )
+        number = self._number_of_row(0, None)
+        return f"{self._select} AND {self._key} = {self._literal(number)}" if number else None
 
     def after(self, last: str | None) -> Iterator[OldOrder]:
         """Every order behind this key, read chunk by chunk. Rows without a number are none."""
         while True:
-            bound = self._bound(last)
+            bound = self._number_of_row(CHUNK_ROWS - 1, last)
             until = "" if bound is None else f" AND {self._key} <= {self._literal(bound)}"
             yield from self._read(
                 f"{self._select} AND {self._behind(self._key, last)}{until} AND NOT {self._lacking}"
@@ -538,8 +530,8 @@ class OldTable:
                 return
             last = bound
 
-    def _bound(self, last: str | None) -> str | None:
-        """The number up to which there are so many rows behind `last`; None near the end.
+    def _number_of_row(self, place: int, last: str | None) -> str | None:
+        """The number of the row at this place, counted from 0, behind `last`; None behind the end.
 
         All rows of the table count, or of the first one behind a view, also those that are no
         orders: a chunk is bounded by what the server has to look at, and not by what it finds. A
@@ -550,7 +542,7 @@ class OldTable:
         found = run(
             self.connection,
             f"SELECT {key.place(number) or key.shown(number)} FROM {quoted(table)} o"  # noqa: S608 -- names, quoted
-            f" WHERE {self._behind(number, last)} ORDER BY {number} LIMIT {CHUNK_ROWS - 1}, 1",
+            f" WHERE {self._behind(number, last)} ORDER BY {number} LIMIT {place}, 1",
         )
         return found[0][0] if found else None
 
