@@ -765,13 +765,11 @@ def _not_ours() -> Iterator[Case]:
         act=_left_behind,
         harmless=True,
     )
-    yield passed(
-        "a temporary table by statement",
-        BY_STATEMENT,
+    yield _by_statement(
+        "a temporary table",
         "CREATE TEMPORARY TABLE x (x INT)",
         "INSERT INTO x VALUES (1)",
         "DROP TEMPORARY TABLE x",
-        BY_ROW,
     )
     yield passed(
         "a text that names it",

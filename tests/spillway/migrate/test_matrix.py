@@ -22,18 +22,6 @@ FEW = {
     ("mariadb", "VARCHAR latin1_german2_ci"),
 }
 
-#: What is silent still. A statement in the log names another table, and what that has behind it, a
-#: trigger, a function or a view, changes the followed one. check asks for a log in rows; a session
-#: that asks for statements must have the right to.
-SILENT = pytest.mark.xfail(reason="the log names only what the statement names", strict=True)
-BY_STATEMENT = (
-    "by statement: trigger of another table",
-    "by statement: trigger of another table, from another schema",
-    "by statement: a function that writes, in another table's INSERT",
-    "by statement: through a view",
-    "by statement: through a view of another schema",
-    "MIXED: through a view",
-)
 #: check refuses such a table, but verify ends without a sentence.
 CRASHES = pytest.mark.xfail(reason="verify of what check has refused", strict=True)
 OF_BYTES = ("BIT(20)", "BLOB")
@@ -42,8 +30,6 @@ OF_BYTES = ("BIT(20)", "BLOB")
 def _marks(case: Case, make: Make) -> Iterator[pytest.MarkDecorator]:
     if (make, case.name) not in FEW:
         yield pytest.mark.slow
-    if case.name in BY_STATEMENT:
-        yield SILENT
     if case.name in OF_BYTES:
         yield CRASHES
 
