@@ -20,7 +20,7 @@ from orders.domain.saga import Outcome, Step
 from orders.domain.units import Millis
 from spillway.errors import SpillwayError
 from spillway.migrate.back.going_back import GoBack
-from spillway.migrate.back.streaming import ENDED, Stream
+from spillway.migrate.back.streaming import ENDED, PAGES_A_ROUND, Stream
 from spillway.migrate.copying import Copy
 from spillway.migrate.cutting_over import Cutover
 from spillway.migrate.following import Follow
@@ -369,3 +369,18 @@ def test_a_shard_that_is_gone_before_its_end_was_read_is_a_gap() -> None:
     assert [page.place for page in Stream(streams, "arn", {"s-1": ENDED}).round()] == [ENDED]
     with pytest.raises(SpillwayError, match="back --resync"):
         list(Stream(streams, "arn", {"s-1": "100"}).round())
+
+
+def test_a_stream_that_never_rests_is_known_to_be_read_all_the_same() -> None:
+    record = {"dynamodb": {"SequenceNumber": "7"}}
+    answers: list[list[Any]] = [[record], [], *[[record]] * PAGES_A_ROUND]
+    streams = SimpleNamespace(
+        describe_stream=lambda **_: {"StreamDescription": {"Shards": [{"ShardId": "s-1"}]}},
+        get_shard_iterator=lambda **_: {"ShardIterator": "i"},
+        get_records=lambda **_: {"Records": answers.pop(0), "NextShardIterator": "i"},
+    )
+    stream = Stream(streams, "arn", {})
+    assert len(list(stream.round())) == 1
+    assert not stream.behind
+    assert len(list(stream.round())) == PAGES_A_ROUND
+    assert stream.behind

@@ -57,6 +57,7 @@ EMPTY_ROUNDS = 20
 #: Beside the shards: until when (Unix seconds) all changes are known to be read; and that a reading
 #: of the whole table is not complete.
 READ_UNTIL, RESYNC = "#read_until", "#resync"
+NOTE_SECONDS = 10.0
 
 #: Called after each round: all orders written so far, the age in seconds of the last change, and
 #: how many orders wait.
@@ -134,21 +135,19 @@ class GoBack:
         return Stream(client, self._stream_arn(), places)
 
     def _rounds(self, session: Session, stream: Stream, *, until_caught_up: bool) -> None:
-        empty, began = 0, time.time()
+        empty, noted = 0, float("-inf")
         while not self.stop.is_set():
+            began = time.time()
             found = self._round(session, stream)
-            if found:
-                empty, began = 0, time.time()
-                continue
-            empty += 1
-            if empty % EMPTY_ROUNDS == 0:
+            empty = 0 if found else empty + 1
+            if not stream.behind and began - noted > NOTE_SECONDS:
                 session.note(READ_UNTIL, str(int(began)))
-                began = time.time()
-                if until_caught_up:
-                    return
+                noted = began
+            if until_caught_up and empty == EMPTY_ROUNDS:
+                return
             if time.monotonic() - self._retried_at > RETRY_SECONDS:
                 self._retry(session, RETRIED_MAX)
-            if not until_caught_up:
+            if not found and not until_caught_up:
                 self.on_progress(self.written, 0.0, sum(self.waiting.values()))
                 self.stop.wait(IDLE_SECONDS)
 

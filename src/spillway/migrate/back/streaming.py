@@ -45,6 +45,8 @@ class Stream:
     streams: Any
     arn: str
     places: dict[str, str]
+    #: The last round has left something for the next one.
+    behind: bool = True
     _iterators: dict[str, str | None] = field(default_factory=dict)
 
     def round(self) -> Iterator[Page]:
@@ -55,8 +57,10 @@ class Stream:
         shards = self._shards()
         if any(place != ENDED for shard, place in self.places.items() if shard not in shards):
             raise SpillwayError(GONE_FOR_GOOD)
+        self.behind = False
         for shard, parent in shards.items():
             waits = parent in shards and self.places.get(parent) != ENDED
+            self.behind = self.behind or waits
             if waits or self.places.get(shard) == ENDED:
                 continue
             for _ in range(PAGES_A_ROUND):
@@ -67,6 +71,8 @@ class Stream:
                     self.places[shard] = page.place
                 if not page.records or page.place == ENDED:
                     break
+            else:
+                self.behind = True
 
     def _shards(self) -> dict[str, str]:
         """Every shard with its parent, parents first."""

@@ -240,12 +240,13 @@ def _names(key: OrderKey) -> tuple[str, str]:
 
 
 def make_tables(connection: Connection[Any]) -> None:
-    rights = "SELECT, INSERT, UPDATE, DELETE, CREATE"
+    rights, problems = "SELECT, INSERT, UPDATE, DELETE, CREATE", []
     for statement, table in ((ORDERS, "spillway_back"), (SHARDS, "spillway_back_shards")):
         try:
             run(connection, statement)
         except pymysql.err.MySQLError as error:
             if code_of(error) in AWAY:
                 raise
-            why = why_refused(connection, error, rights, quoted(table))
-            raise SpillwayError(f"`back` cannot begin: {why}.") from error
+            problems.append(why_refused(connection, error, rights, quoted(table)))
+    if problems:
+        raise SpillwayError(f"`back` cannot begin: {'; '.join(problems)}.")
