@@ -12,6 +12,7 @@ from pymysql.connections import Connection
 
 from spillway.migrate.config import Back, Config
 from spillway.migrate.old.connection import ACCESS_DENIED, code_of, run
+from spillway.migrate.old.statements import words_of
 from spillway.migrate.old.table import Table, quoted
 
 #: An order's id, written as an order number.
@@ -30,6 +31,11 @@ def hindrances(
 ) -> Iterator[str]:
     """The connection is that of the user who writes, and `spillway_back` exists."""
     yield from _fields_without_a_column(config, back)
+    if config.source.where is not None and _is_hidden(connection, config, back, table):
+        yield (
+            f"source.where ({config.source.where}) takes every order that `back` writes for none:"
+            " name what it asks for in [back.columns]"
+        )
     # The first of these explains the others.
     unable = [_without_transactions(connection, config), *_numbers(connection, config, back, table)]
     yield from list(filter(None, unable))[:1] or _refused(connection, config, back)
@@ -66,6 +72,27 @@ def _fields_without_a_column(config: Config, back: Back) -> Iterator[str]:
             f"no column has {', '.join(lacking)}: map columns, or say that they are lost on the way"
             f" back with back.may_lose = {json.dumps(lacking)}"
         )
+
+
+def _is_hidden(connection: Connection[Any], config: Config, back: Back, table: Table) -> bool:
+    """By the columns that are alike in every order that `back` writes: fixed ones and defaults. No
+    where the condition asks for others too, and where it cannot be told without writing."""
+    named = {word.name.lower() for word in words_of(config.source.where or "")}
+    asked = [column for column in table.types if column.lower() in named]
+    if {column for _, column in config.columns} & set(asked):
+        return False
+    row = ", ".join(
+        f"{connection.escape(back.columns[column])} AS {quoted(column)}"
+        if column in back.columns
+        else f"DEFAULT({quoted(column)}) AS {quoted(column)}"
+        for column in asked
+    )
+    made = f"(SELECT {row or '1'} FROM {quoted(config.source.table)} LIMIT 1)"  # noqa: S608 -- names, quoted
+    try:
+        found = run(connection, f"SELECT {config.source.condition} FROM {made} o")  # noqa: S608 -- the operator's own
+    except pymysql.err.MySQLError:
+        return False
+    return bool(found) and found[0][0] != "1"
 
 
 def _without_transactions(connection: Connection[Any], config: Config) -> str | None:
