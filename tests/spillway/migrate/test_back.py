@@ -64,6 +64,11 @@ def switched(parts: Parts) -> list[tuple[str, bool | None]]:
     return steps
 
 
+def going_back(parts: Parts) -> GoBack:
+    """Without a rest: the emulator takes any number of requests."""
+    return GoBack(parts, NOTHING, pause_seconds=0.0)
+
+
 def new_order(table: DynamoOrders, customer: str = "legacy|77", **fields: Any) -> OrderKey:
     """An order that the new service took after the switch."""
     now = time.time_ns() // 1_000_000
@@ -102,17 +107,17 @@ def test_orders_placed_on_both_sides_of_the_switch_are_in_both_tables(
         confirm(table, placed[4])
         leave(dynamodb, parts.place.orders_table, s3, placed[4])
         assert parts.verify(NOTHING).whole().differences == []
-        GoBack(parts, NOTHING).run(until_caught_up=True)
+        going_back(parts).run(until_caught_up=True)
         confirm(table, placed[0])
         confirm(table, placed[1])
-        assert GoBack(parts, NOTHING).run(until_caught_up=True) > 0
+        assert going_back(parts).run(until_caught_up=True) > 0
         # A second helper, or one that was killed before it noted its place, does it all again.
         shop.run("DELETE FROM spillway_back_shards")
-        GoBack(parts, NOTHING).run(until_caught_up=True)
+        going_back(parts).run(until_caught_up=True)
 
         for key in placed[:2]:
             leave(dynamodb, parts.place.orders_table, s3, key)
-        assert GoBack(parts, NOTHING).run(until_caught_up=True) == 0
+        assert going_back(parts).run(until_caught_up=True) == 0
 
         verdict = parts.verify_back(NOTHING).run()
         assert verdict.differences == []
@@ -133,7 +138,7 @@ def test_an_old_order_that_the_new_service_changes_changes_in_the_old_table(
         table = DynamoOrders(dynamodb, parts.place.orders_table)
         confirm(table, order_key(item["customer"]["S"], item["order"]["S"]))
 
-        GoBack(parts, NOTHING).run(until_caught_up=True)
+        going_back(parts).run(until_caught_up=True)
 
         assert shop.run(f"SELECT status FROM orders WHERE id = {number}")[0][0] == "shipped"
         assert parts.verify_back(NOTHING).run().differences == []
@@ -165,7 +170,7 @@ def test_an_order_that_the_old_table_cannot_hold_is_named_and_not_lost(
         DynamoOrders(client(aws, "dynamodb"), moved.place.orders_table), address=address
     )
 
-    GoBack(moved, NOTHING).run(until_caught_up=True)
+    going_back(moved).run(until_caught_up=True)
 
     ((reason,),) = shop.run("SELECT reason FROM spillway_back WHERE old_key IS NULL")
     assert "customer_name" in reason
@@ -186,7 +191,7 @@ def test_an_order_that_came_back_wrong_is_found(shop: Shop, aws: str, tmp_path: 
         Copy(parts, NOTHING).run()
         switched(parts)
         key = new_order(DynamoOrders(dynamodb, parts.place.orders_table))
-        GoBack(parts, NOTHING).run(until_caught_up=True)
+        going_back(parts).run(until_caught_up=True)
         assert parts.verify_back(NOTHING).run().differences == []
 
         shop.run("UPDATE orders SET customer_id = '9', customer_name = 'Bob', city = 'York'")
@@ -220,7 +225,7 @@ def test_nothing_is_written_that_the_condition_on_rows_would_hide(
         new_order(table, address={**address, "city": "York"})
         new_order(table, address={**address, "city": "Leeds"})
 
-        GoBack(parts, NOTHING).run(until_caught_up=True)
+        going_back(parts).run(until_caught_up=True)
 
         reasons = shop.run("SELECT reason, old_key FROM spillway_back ORDER BY old_key")
         assert [key for _, key in reasons] == [None, None, "3"]
@@ -234,7 +239,7 @@ def test_an_address_of_more_lines_than_the_old_table_has_is_not_cut(
 ) -> None:
     address = {"name": "Ada", "lines": ["1", "2", "3"], "city": "Leeds", "country": "GB"}
     new_order(DynamoOrders(client(aws, "dynamodb"), moved.place.orders_table), address=address)
-    GoBack(moved, NOTHING).run(until_caught_up=True)
+    going_back(moved).run(until_caught_up=True)
     ((reason,),) = shop.run("SELECT reason FROM spillway_back WHERE old_key IS NULL")
     assert "address.lines would be ['1', '2'], not ['1', '2', '3']" in reason
 
@@ -248,7 +253,7 @@ def test_before_the_switch_nothing_is_written_back_and_after_it_nothing_forward(
     with migration(shop, dynamodb, config, streams=client(aws, "dynamodbstreams")) as parts:
         Copy(parts, NOTHING).run()
         with pytest.raises(SpillwayError):
-            GoBack(parts, NOTHING).run(until_caught_up=True)
+            going_back(parts).run(until_caught_up=True)
         switched(parts)
         for again in (False, True):
             with pytest.raises(SpillwayError, match="would overwrite what customers have done"):
@@ -277,7 +282,7 @@ def test_back_waits_for_an_old_server_that_cut_its_connection(
     shop: Shop, aws: str, moved: Parts
 ) -> None:
     table = DynamoOrders(client(aws, "dynamodb"), moved.place.orders_table)
-    back = GoBack(moved, NOTHING)
+    back = going_back(moved)
     thread = threading.Thread(target=back.run)
     thread.start()
     try:
@@ -322,12 +327,12 @@ def test_an_order_waits_for_its_customer_and_comes_back_then(
         switched(parts)
         table = DynamoOrders(dynamodb, parts.place.orders_table)
         new_order(table, "legacy|new")
-        back = GoBack(parts, NOTHING)
+        back = going_back(parts)
         assert back.run(until_caught_up=True) == 0
         assert back.waiting == {"back_customer_unknown": 1}
 
         shop.run("INSERT INTO people VALUES ('9001', 'new')")
-        back = GoBack(parts, NOTHING)
+        back = going_back(parts)
         assert back.run(until_caught_up=True) == 1
         assert back.waiting == {}
         assert shop.run("SELECT customer_id FROM orders") == [("9001",)]
@@ -343,19 +348,19 @@ def test_a_gap_in_the_stream_ends_back_until_all_is_read_again(
     shop: Shop, aws: str, moved: Parts
 ) -> None:
     table = DynamoOrders(client(aws, "dynamodb"), moved.place.orders_table)
-    GoBack(moved, NOTHING).run(until_caught_up=True)
+    going_back(moved).run(until_caught_up=True)
     shop.run("UPDATE spillway_back_shards SET place = place - 90000 WHERE shard = '#read_until'")
     with pytest.raises(SpillwayError, match="back --resync"):
-        GoBack(moved, NOTHING).run(until_caught_up=True)
+        going_back(moved).run(until_caught_up=True)
 
     new_order(table)
-    GoBack(moved, NOTHING).run(until_caught_up=True, resync=True)
+    going_back(moved).run(until_caught_up=True, resync=True)
     assert shop.run("SELECT COUNT(*) FROM orders") == [(2,)]
     # Killed in the middle of that reading: the next one does it again.
     shop.run("INSERT INTO spillway_back_shards VALUES ('#resync', '1')")
     shop.run("DELETE FROM spillway_back")
     shop.run("DELETE FROM orders WHERE id > 1")
-    GoBack(moved, NOTHING).run(until_caught_up=True)
+    going_back(moved).run(until_caught_up=True)
     assert shop.run("SELECT COUNT(*) FROM orders") == [(2,)]
     assert shop.run("SELECT shard FROM spillway_back_shards WHERE shard = '#resync'") == []
 

@@ -45,7 +45,7 @@ from spillway.migrate.old.table import OldTable, describe
 from spillway.migrate.running import Parts
 from spillway.target.reading import pages
 
-IDLE_SECONDS = 0.5
+PAUSE_SECONDS = 0.25
 RECONNECT_SECONDS = 2.0
 #: What waits is tried again so often, so many orders at once.
 RETRY_SECONDS = 60.0
@@ -69,6 +69,8 @@ class GoBack:
     parts: Parts
     on_progress: OnProgress
     stop: threading.Event = field(default_factory=threading.Event)
+    #: Between rounds without any records: DescribeStream may be called ten times a second.
+    pause_seconds: float = PAUSE_SECONDS
     written: int = 0
     #: How many orders wait, by rule.
     waiting: dict[str, int] = field(default_factory=dict)
@@ -147,9 +149,9 @@ class GoBack:
                 return
             if time.monotonic() - self._retried_at > RETRY_SECONDS:
                 self._retry(session, RETRIED_MAX)
-            if not found and not until_caught_up:
+            if not found:
                 self.on_progress(self.written, 0.0, sum(self.waiting.values()))
-                self.stop.wait(IDLE_SECONDS)
+                self.stop.wait(self.pause_seconds)
 
     def _round(self, session: Session, stream: Stream) -> bool:
         """Whether there was anything."""
