@@ -221,7 +221,7 @@ def told(
     packets = _packets([*(first if opening is None else opening), *events])
     found: list[News] = []
     connect: Callable[..., Any] = lambda **_: _Connection(packets, names_columns, end)  # noqa: E731
-    config = _config()
+    config = example()
     log = news(Account("shop", "reader"), config, watched, start, connect=connect, **known)
     try:
         for one in log:
@@ -233,6 +233,6 @@ def told(
     return Told(found, None)
 
 
-def _config() -> Config:
-    example = read_config(DOCS / "row-per-order.toml")
-    return replace(example, source=replace(example.source, url_variable="X", option_file=None))
+def example() -> Config:
+    read = read_config(DOCS / "row-per-order.toml")
+    return replace(read, source=replace(read.source, url_variable="X", option_file=None))

@@ -21,7 +21,9 @@ from spillway.migrate.old.binlog import (
     REFUSED,
     ConnectionLost,
     DisplacedError,
+    log_made,
 )
+from spillway.migrate.old.connection import Account, SourceAway
 from spillway.migrate.old.keys import Encoded, KeyColumn
 from spillway.migrate.old.table import Position
 from tests.spillway.migrate.logbytes import (
@@ -41,6 +43,7 @@ from tests.spillway.migrate.logbytes import (
     WRITE_V1,
     WRITE_V2,
     Event,
+    example,
     format_description,
     heartbeat,
     load,
@@ -248,9 +251,15 @@ def test_a_setting_that_the_library_does_not_know_ends_it() -> None:
     assert "character_set_collations = ''" in str(found.ended)
 
 
+def test_a_server_that_is_away_when_the_copy_notes_its_log_is_no_bug() -> None:
+    nowhere = Account("shop", "reader", port=1)
+    with pytest.raises(SourceAway, match="run the command again"):
+        log_made(nowhere, example(), START)
+
+
 def test_a_position_is_given_only_where_no_transaction_is_under_way() -> None:
     found = told(
-        query("BEGIN"), heartbeat(), query("UPDATE other SET a = 1"), *GOOD[1:], heartbeat()
+        query("BEGIN"), heartbeat(), query("UPDATE a.b SET c = 1", "a"), *GOOD[1:], heartbeat()
     )
     inside = [one.position is None for one in found.news]
     assert inside == [True, False, True, True, True, True, False, False]

@@ -24,7 +24,7 @@ from pymysqlreplication.exceptions import MalformedBinLogEvent, StatusVariableMi
 
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Config
-from spillway.migrate.old.connection import AWAY, Account, code_of, explained
+from spillway.migrate.old.connection import AWAY, Account, SourceAway, code_of, explained
 from spillway.migrate.old.keys import Logged
 from spillway.migrate.old.table import Position, Watched, WatchedTable
 
@@ -178,16 +178,28 @@ def log_made(account: Account, config: Config, start: Position) -> int:
     """When the log's file at this position was begun, in Unix seconds.
 
     The position alone does not name a place: after RESET MASTER, or on another server behind the
-    same name, a file of the same name has other events there. SpillwayError: it can't be read.
+    same name, a file of the same name has other events there. SpillwayError: it can't be read, or
+    the server is away.
     """
     only = [event.FormatDescriptionEvent]
     stream = _stream(account, config, start, pymysql.connect, only_events=only)
     try:
-        return int(stream.fetchone().timestamp)
+        first = stream.fetchone()
+        problem: Exception | str = "it ended the log"
     except pymysql.err.MySQLError as error:
-        raise _failure(error, account, start, config.source.server_id) from error
+        first, problem = None, _failure(error, account, start, config.source.server_id)
+    except (OSError, ConnectionLost) as error:
+        first, problem = None, error
     finally:
         stream.close()
+    if isinstance(problem, SpillwayError):
+        raise problem
+    if first is None:
+        raise SourceAway(
+            f"The old database does not show its log at {start} ({problem}): run the command again."
+            " It continues there."
+        )
+    return int(first.timestamp)
 
 
 def _stream(
