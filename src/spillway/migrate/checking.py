@@ -15,7 +15,8 @@ from spillway.migrate.new.items import order_item, progress_item
 from spillway.migrate.new.state import Entry, index_item
 from spillway.migrate.new.target import Put, units_of
 from spillway.migrate.old.connection import account, connected, run
-from spillway.migrate.old.mapping import Mapped, OldOrder, Unmapped, line_columns
+from spillway.migrate.old.keys import NO_NUMBER
+from spillway.migrate.old.mapping import Mapped, OldOrder, Unmapped, line_columns, status_words
 from spillway.migrate.old.readiness import (
     Finding,
     back_findings,
@@ -33,6 +34,8 @@ from spillway.run.proxy.units import READ_UNIT_BYTES, item_bytes
 
 SAMPLES_MAX = 3
 SAMPLE_LENGTH_MAX = 70
+#: A shop has few words for a status. More are a column of another kind.
+WORDS_MAX = 50
 #: Of texts in a Latin-1 column that have more than ASCII: this share is no coincidence.
 MOJIBAKE_SHARE = 0.2
 ITEM_OVERHEAD_BYTES = 100
@@ -110,6 +113,8 @@ class Check:
     on_progress: Callable[[int, int], None]
     _non_ascii: Counter[str] = field(default_factory=Counter)
     _mojibake: Counter[str] = field(default_factory=Counter)
+    _unknown_words: Counter[str] = field(default_factory=Counter)
+    _alike_words: Counter[str] = field(default_factory=Counter)
 
     def run(self, rows_max: int | None) -> Profile:
         """`rows_max`: read about so many rows at most."""
@@ -124,20 +129,23 @@ class Check:
             standing = ask_of(old)
             profile.findings += findings(standing, config, profile.estimate.seconds)
             profile.findings.append(_time_zone(standing, config, table))
-            profile.findings += _customers(connection, config)
+            profile.findings += _customers(connection, config, table)
             profile.findings += self._back_findings(standing)
             profile.findings += self._text_findings(table)
+            profile.findings += self._status_findings()
             profile.findings += _data_findings(profile)
         return profile
 
     def _read(self, profile: Profile, old: OldTable, rows_max: int, rows_in_all: int) -> None:
         charsets = {name: kind.charset for name, kind in old.table.kinds.items()}
-        latin1 = [name for name, charset in charsets.items() if charset == "latin1"]
+        texts = [name for name, charset in charsets.items() if charset]
         keyed = takewhile(lambda _: profile.rows < rows_max, old.after(None))
         for order in chain(keyed, old.without_number()):
             profile.rows += len(order.lines)
-            self._note(profile, old.mapper.order(order))
-            self._note_texts(order, latin1)
+            reading = old.mapper.order(order)
+            self._note(profile, reading)
+            self._note_texts(order, texts)
+            self._note_status(order, reading)
             self.on_progress(profile.rows, rows_in_all)
 
     def _note(self, profile: Profile, reading: Mapped | Unmapped) -> None:
@@ -162,7 +170,7 @@ class Check:
         )
 
     def _note_texts(self, order: OldOrder, columns: list[str]) -> None:
-        """How often a Latin-1 column has more than ASCII, and how often that is really UTF-8."""
+        """How often a column has more than ASCII, and how often that is UTF-8 as Latin-1."""
         if not columns:
             return
         of_line = dict(zip(line_columns(self.parts.config), order.lines[0], strict=True))
@@ -171,6 +179,26 @@ class Check:
             if text and not text.isascii():
                 self._non_ascii[name] += 1
                 self._mojibake[name] += utf8_from_latin1(text) != text
+
+    def _note_status(self, order: OldOrder, reading: Mapped | Unmapped) -> None:
+        """Words without a meaning, and those that the database alone holds equal to one with it."""
+        column, known = self.parts.config.order.status.column, status_words(self.parts.config)
+        word = (order.own[0][column] or "").strip() if column and order.key != NO_NUMBER else None
+        if word is None or word in known:
+            return
+        reasons = reading.reasons if isinstance(reading, Unmapped) else ()
+        is_unknown = any(reason.rule == "status_unknown" for reason in reasons)
+        words = self._unknown_words if is_unknown else self._alike_words
+        if word in words or len(words) < WORDS_MAX:
+            words[word] += 1
+
+    def _status_findings(self) -> Iterator[Finding]:
+        if self._unknown_words:
+            detail = f"without a meaning in [statuses]: {_counted_words(self._unknown_words)}"
+            yield warning("statuses", detail)
+        if self._alike_words:
+            alike = _counted_words(self._alike_words)
+            yield good("statuses", f"read as the word that the database holds equal: {alike}")
 
     def _extrapolate(self, profile: Profile, rows_in_all: int) -> None:
         estimate = profile.estimate
@@ -204,11 +232,17 @@ class Check:
             if name not in named and count > self._non_ascii[name] * MOJIBAKE_SHARE:
                 yield warning(
                     "character sets",
-                    f"{name} is latin1 and has UTF-8 in {count:,} of {self._non_ascii[name]:,}"
-                    " texts beyond ASCII: add it to texts.utf8_in_latin1",
+                    f"{name} has UTF-8 that was stored as Latin-1 in {count:,} of its"
+                    f" {self._non_ascii[name]:,} texts beyond ASCII: texts.utf8_in_latin1 mends it",
                 )
         sets = sorted({kind.charset for kind in table.kinds.values() if kind.charset})
         yield good("character sets", f"{', '.join(sets)}, read as utf8mb4")
+
+
+def _counted_words(words: Counter[str]) -> str:
+    return ", ".join(
+        f"{word or 'NULL or empty'!r} ({count:,})" for word, count in words.most_common()
+    )
 
 
 def _data_findings(profile: Profile) -> Iterator[Finding]:
@@ -236,15 +270,31 @@ def _time_zone(standing: Standing, config: Config, table: Table) -> Finding:
     )
 
 
-def _customers(connection: Connection[Any], config: Config) -> Iterator[Finding]:
-    """Another table must not have two subjects for one customer."""
+def _customers(connection: Connection[Any], config: Config, table: Table) -> Iterator[Finding]:
+    """One customer must not become two: by two subjects in another table, or by two spellings."""
     customers = config.customers
     if customers.table is None or customers.key is None or customers.subject is None:
+        column, source = quoted(customers.column), config.source
+        if table.kinds[customers.column].collation is None:
+            return
+        spelling = f"BINARY CONVERT({column} USING utf8mb4)"
+        spelled = run(
+            connection,
+            f"SELECT CONVERT(MIN({spelling}) USING utf8mb4), CONVERT(MAX({spelling}) USING utf8mb4)"  # noqa: S608 -- names, quoted
+            f" FROM {quoted(source.table)} o WHERE {source.condition} GROUP BY {column}"
+            f" HAVING COUNT(DISTINCT BINARY TRIM({column})) > 1 LIMIT {SAMPLES_MAX}",
+        )
+        if spelled:
+            named = ", ".join(f"{one!r} and {two!r}" for one, two in spelled)
+            yield warning(
+                "customers",
+                f"one to the database and two customers here: {named}; spell each in one way",
+            )
         return
-    key, subject, table = map(quoted, (customers.key, customers.subject, customers.table))
+    key, subject, people = map(quoted, (customers.key, customers.subject, customers.table))
     found = run(
         connection,
-        f"SELECT {key} FROM {table} WHERE {key} IS NOT NULL GROUP BY {key}"  # noqa: S608 -- names, quoted
+        f"SELECT {key} FROM {people} WHERE {key} IS NOT NULL GROUP BY {key}"  # noqa: S608 -- names, quoted
         f" HAVING COUNT(DISTINCT BINARY {subject}) > 1 LIMIT {SAMPLES_MAX}",
     )
     if found:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +19,7 @@ from orders.aws import items
 from orders.domain import saga
 from orders.domain.order import OrderKey
 from spillway.errors import SpillwayError, UsageError
+from spillway.migrate.new.quarantine import by_rule
 from spillway.migrate.new.state import Standing, place_of, quarantined_of
 from spillway.migrate.old.binlog import ConnectionLost, news
 from spillway.migrate.old.connection import SourceAway, connected
@@ -275,7 +275,7 @@ def accepted_in_quarantine(
     """An order is accepted where each of its reasons is: a known reason hides no new one."""
     if not orders:
         return True, "empty"
-    counts = Counter(rule for reasons in orders for rule in {reason.rule for reason in reasons})
+    counts = by_rule(orders)
     listed = ", ".join(f"{count:,} {rule}" for rule, count in counts.most_common())
     detail = f"{len(orders):,} orders ({listed})"
     lacking = sorted(counts.keys() - set(accepted))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 
+from spillway.migrate.new.quarantine import by_rule
 from spillway.migrate.new.state import Standing, State, Verified, quarantined_of
 from spillway.ui.formatting import age
 
@@ -109,17 +109,13 @@ class Status:
 def read_status(state: State) -> Status:
     """SpillwayError: no migration has begun."""
     standing, verified = state.standing(), state.verified()
-    rules: Counter[str] = Counter()
-    quarantined = 0
-    for item in state.listed("quarantine"):
-        quarantined += 1
-        rules.update({reason.rule for reason in quarantined_of(item)[1]})
+    aside = [quarantined_of(item)[1] for item in state.listed("quarantine")]
     return Status(
         table=state.table,
         now=time.time_ns() // 1_000_000,
         standing=standing,
         verified=verified,
-        quarantined=quarantined,
-        rules=dict(rules.most_common()),
+        quarantined=len(aside),
+        rules=dict(by_rule(aside).most_common()),
         open=sum(1 for _ in state.listed("open")),
     )

@@ -14,6 +14,7 @@ from rich.text import Text
 from spillway.migrate.checking import Profile
 from spillway.migrate.following import Lag
 from spillway.migrate.new.applying import Tally
+from spillway.migrate.new.quarantine import REMEDIES
 from spillway.migrate.new.target import Writer
 from spillway.migrate.old.readiness import Finding
 from spillway.migrate.proposing.guessing import Proposal
@@ -273,6 +274,8 @@ def _mapping(profile: Profile) -> Panel:
     for rule, reason in profile.reasons_by_count():
         examples = "; ".join(f"{key}: {detail}" for key, detail in reason.samples)
         rows.append((f"{reason.orders:,}", f"  {rule}", f"like {examples}"))
+        if rule in REMEDIES:
+            rows.append(("", "", f"→ {REMEDIES[rule]}"))
     title = f"{read:,} orders in {profile.rows:,} rows"
     return panel(title, rows, ("number", "text", "note"))
 

@@ -3,21 +3,27 @@ a column for each case. What it says arrives right, as both readings see it, or 
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from spillway.errors import SpillwayError
+from spillway.migrate.checking import Check
 from spillway.migrate.config import Config
 from spillway.migrate.old.connection import Account, account, connected
 from spillway.migrate.old.mapping import Mapped
 from spillway.migrate.old.table import OldTable
 from spillway.migrate.verifying.canonical import Canonical
 from spillway.migrate.verifying.old import OldSide
+from spillway.run.stack.aws import client
+from tests.spillway.migrate.legacy import Shop, order
 from tests.spillway.migrate.reading import ROW, as_stored, config
 from tests.spillway.migrate.servers import Server
+from tests.spillway.migrate.tables import config_for, make_orders_table, migration
 
 REFUSED = "holds (bytes|no time)"
 JSON_LINES = '[{"sku": "Ü", "qty": 2, "price": "4.00"}]'
@@ -293,3 +299,35 @@ def test_a_time_that_depends_on_who_reads_it_is_refused(
                 OldTable(connection, settings, str)
         else:
             assert len(list(OldTable(connection, settings, str).after(None)))
+
+
+def test_check_names_what_the_rows_say_and_the_configuration_does_not(
+    old_server: Server, aws: str, tmp_path: Path
+) -> None:
+    """Statuses without a meaning, UTF-8 that is stored as Latin-1, a customer in two spellings."""
+    dynamodb = client(aws, "dynamodb")
+    with old_server.database() as name:
+        shop = Shop(old_server, name, "row-per-order")
+        for status in ("shipped", "Shipped", "lost", "lost", ""):
+            mojibake = "Jos\u00c3\u00a9"
+            row = order(random.Random(1), status=status, customer_name=mojibake, city=mojibake)
+            shop.insert({**row, "customer_id": "Ann@x" if status == "lost" else "ann@X"})
+        known = config_for(shop, make_orders_table(dynamodb), tmp_path)
+        with migration(shop, dynamodb, known) as parts:
+            found = Check(parts, lambda *_: None).run(None)
+        shop.close()
+    said = [(one.level, one.subject, one.detail) for one in found.findings]
+    assert (
+        "warning",
+        "statuses",
+        "without a meaning in [statuses]: 'lost' (2), 'NULL or empty' (1)",
+    ) in said
+    assert next(one[:2] for one in said if "'Shipped' (1)" in one[2] and "equal" in one[2]) == (
+        "good",
+        "statuses",
+    )
+    (spelled,) = (detail for _, subject, detail in said if subject == "customers")
+    assert "'Ann@x' and 'ann@X'" in spelled
+    # customer_name is among the example's texts.utf8_in_latin1; city is utf8mb4 and is not.
+    (mended,) = (text for level, _, text in said if level == "warning" and "utf8_in_latin1" in text)
+    assert mended.startswith("city has UTF-8 that was stored as Latin-1 in 5 of its 5")
