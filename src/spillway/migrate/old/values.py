@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?", re.ASCII)
 #: takes weeks, any letter between day and time, and, in newer versions of Python, 24:00.
 _TIME = re.compile(
     r"(\d{4}-?\d\d-?\d\d)(?:[T ]((?:[01]\d|2[0-3]):?[0-5]\d(?::?[0-5]\d(?:\.\d{1,9})?)?)"
-    r" ?(Z|[-+]\d\d(?::?\d\d)?)?)?",
+    r"(?: ?(Z|[-+]\d\d(?::?\d\d)?))?)?",
     re.ASCII,
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -94,7 +94,7 @@ class Clock:
         return at
 
     def _date(self, text: str, *, utc: bool) -> int:
-        read = _TIME.fullmatch(text)
+        read = _TIME.fullmatch(text.strip())
         if read is None:
             raise Unusable("date_unreadable", f"{text[:40]!r} is not like 2019-07-01 10:00:00")
         day, clock, offset = read.groups()

@@ -158,7 +158,7 @@ class Reader:
         text: str = row[column]
         if text.isdigit():
             return int(text) * (1_000 if self.config.times.numbers_are == "seconds" else 1)
-        read = _TIME.fullmatch(text)
+        read = _TIME.fullmatch(text.strip())
         if read is None:
             raise ValueError(text)
         *parts, fraction, utc, sign, hours, minutes = read.groups()
