@@ -186,9 +186,11 @@ class Check:
         word = (order.own[0][column] or "").strip() if column and order.key != NO_NUMBER else None
         if word is None or word in known:
             return
-        reasons = reading.reasons if isinstance(reading, Unmapped) else ()
-        is_unknown = any(reason.rule == "status_unknown" for reason in reasons)
-        words = self._unknown_words if is_unknown else self._alike_words
+        words = self._alike_words
+        if isinstance(reading, Unmapped):
+            if all(reason.rule != "status_unknown" for reason in reading.reasons):
+                return
+            words = self._unknown_words
         if word in words or len(words) < WORDS_MAX:
             words[word] += 1
 

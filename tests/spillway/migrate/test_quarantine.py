@@ -88,6 +88,24 @@ def test_each_rule_of_the_mapping_says_what_to_do() -> None:
     assert REMEDIES.keys() <= raised | set(Rule)
 
 
+def test_a_line_whose_end_a_kill_cut_off_stays_a_line_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    Quarantine(path).add([unmapped("1")])
+    path.write_text(path.read_text().rstrip("\n"))
+    Quarantine(path).add([unmapped("2")])
+    assert [line["key"] for line in lines(path)] == ["1", "2"]
+
+
+def test_only_a_file_is_tidied(tmp_path: Path) -> None:
+    """A link leads to the same file as before."""
+    path, link = tmp_path / "q.jsonl", tmp_path / "link.jsonl"
+    Quarantine(path).add([unmapped("1"), unmapped("1")])
+    link.symlink_to(path)
+    Quarantine(link).add([unmapped("2")])
+    assert [line["key"] for line in lines(path)] == ["1", "2"]
+    assert link.is_symlink()
+
+
 @pytest.mark.parametrize("content", ["", "no JSON\n", "[]\n", "7\n", "\xff\n"])
 def test_whatever_stands_in_the_file_an_order_can_be_added(tmp_path: Path, content: str) -> None:
     path = tmp_path / "q.jsonl"

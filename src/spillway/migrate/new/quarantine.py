@@ -81,13 +81,15 @@ class Quarantine:
             raise SpillwayError(f"{self.path} cannot be written: {why_not(error)}.") from error
 
     def _compact(self) -> None:
-        if self.path.exists():
+        # Not what is no file: a device must not be replaced by one.
+        if self.path.is_file():
             with self.path.open(encoding="utf-8", errors="surrogateescape") as file:
                 last = dict(_keyed(file))
             kept = (line for line in last.values() if "resolved" not in json.loads(line))
-            beside = self.path.with_name(f"{self.path.name}.new")
+            path = self.path.resolve()
+            beside = path.with_name(f"{path.name}.new")
             self._write(beside, "w", "".join(kept))
-            beside.replace(self.path)
+            beside.replace(path)
         self._is_compact = True
 
     @staticmethod
@@ -104,6 +106,6 @@ def _keyed(file: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Each line with its key. What a kill left unfinished is written again by whoever goes on."""
     for line in file:
         try:
-            yield json.loads(line)["key"], line
+            yield json.loads(line)["key"], line.rstrip("\n") + "\n"
         except (ValueError, KeyError, TypeError):
             continue
