@@ -9,6 +9,7 @@
 CREATE USER spillway IDENTIFIED BY 'choose one' REQUIRE SSL;
 GRANT SELECT ON shop.* TO spillway;
 -- A view as the source: GRANT SHOW VIEW ON shop.* TO spillway;
+-- So that cutover sees a change that is not committed yet: GRANT LOCK TABLES ON shop.* TO spillway;
 GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO spillway;
 -- MySQL only: a new file of the log begins where the copy begins.
 -- GRANT RELOAD ON *.* TO spillway;

@@ -23,7 +23,7 @@ from spillway.migrate.new.quarantine import by_rule
 from spillway.migrate.new.state import Standing, place_of, quarantined_of
 from spillway.migrate.old.binlog import ConnectionLost, news
 from spillway.migrate.old.connection import SourceAway, connected
-from spillway.migrate.old.guard import Guard, guard
+from spillway.migrate.old.guard import Guard, changes_under_way, guard
 from spillway.migrate.old.keys import Logged
 from spillway.migrate.old.mapping import Reason
 from spillway.migrate.old.table import Position, watched
@@ -160,11 +160,18 @@ class Cutover:
                 quiet_since, since = changed, time.monotonic()
             if time.monotonic() - since >= settings.quiet_seconds:
                 self._quiet_since = quiet_since
-                return ""
+                return self._under_way()
         return (
             f"an order changed in the last {settings.quiet_seconds:g} s, at {quiet_since}, after"
             f" {settings.wait_seconds_max} s: the old shop still writes"
         )
+
+    def _under_way(self) -> str:
+        table = self.parts.config.source.table
+        with connected(self.parts.account) as connection:
+            if not changes_under_way(connection, table):
+                return ""
+        return f"a transaction that has changed {table} is still open: end the old shop's workers"
 
     def _caught_up(self) -> Outcome:
         if self.dry_run:

@@ -19,7 +19,7 @@ from spillway.migrate.cutting_over import Cutover, accepted_in_quarantine
 from spillway.migrate.following import Follow
 from spillway.migrate.new.state import Switched
 from spillway.migrate.old.connection import account, connected
-from spillway.migrate.old.guard import guard
+from spillway.migrate.old.guard import changes_under_way, guard
 from spillway.migrate.old.mapping import Reason
 from spillway.migrate.running import Parts
 from spillway.run.stack.aws import client
@@ -209,3 +209,16 @@ def test_with_few_rights_read_only_says_what_it_cannot_see(shop: Shop, tmp_path:
             assert f"'{reader}'@'%'" in guard(connection, ["others", "orders"]).detail
     finally:
         shop.run(f"DROP USER {reader}")
+
+
+def test_a_change_that_is_not_committed_yet_is_seen(shop: Shop, tmp_path: Path) -> None:
+    config = config_for(shop, "orders", tmp_path)
+    number = shop.insert(order(random.Random(1)))
+    with connected(account(config.source, {"OLD_SHOP": shop.server.url(shop.database)})) as ours:
+        assert not changes_under_way(ours, "orders")
+        shop.connection.begin()
+        shop.run("UPDATE orders SET notes = 'x' WHERE id = %s", (number,))
+        assert changes_under_way(ours, "orders")
+        shop.connection.commit()
+        assert not changes_under_way(ours, "orders")
+        shop.insert(order(random.Random(2)))

@@ -9,8 +9,10 @@ from typing import Any
 import pymysql
 from pymysql.connections import Connection
 
-from spillway.migrate.old.connection import ACCESS_DENIED, NO_SUCH, code_of, run
+from spillway.migrate.old.connection import ACCESS_DENIED, LOCKED, NO_SUCH, code_of, run
+from spillway.migrate.old.table import quoted
 
+LOCK_WAIT_SECONDS = 1
 _RIGHTS_OF = "SELECT grantee FROM information_schema"
 _WRITES = "privilege_type IN ('INSERT', 'UPDATE', 'DELETE')"
 #: They may write although read_only is on.
@@ -45,6 +47,24 @@ def guard(connection: Connection[Any], tables: Sequence[str]) -> Guard:
             " which this one cannot see",
         )
     return Guard(not accounts, f"read_only is on; {_may_write(accounts)}")
+
+
+def changes_under_way(connection: Connection[Any], table: str) -> bool:
+    """Whether a transaction has changed the table and is still open: it could commit after all
+    else was looked at.
+
+    For an instant the table is locked against writing, which waits for such transactions. MySQL
+    5.6 does not wait, and without the right LOCK TABLES it cannot be asked: then False.
+    """
+    run(connection, f"SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}")
+    try:
+        run(connection, f"LOCK TABLES {quoted(table)} READ")
+        run(connection, "UNLOCK TABLES")
+    except pymysql.err.MySQLError as error:
+        if code_of(error) not in ACCESS_DENIED | LOCKED:
+            raise
+        return code_of(error) in LOCKED
+    return False
 
 
 def _may_write(accounts: list[str]) -> str:
