@@ -110,7 +110,8 @@ class Follow:
         if start is None:
             raise SpillwayError("The copy noted no position in the binary log: run it again.")
         table = watched(old.connection, self.parts.config)
-        work = Work(self, old, table.at, start, standing.log_made)
+        by_place = standing.described is not None
+        work = Work(self, old, table.at, start, standing.log_made, by_place=by_place)
         log = news(
             self.parts.account,
             self.parts.config,
@@ -155,6 +156,8 @@ class Work:
     described: Position
     position: Position
     log_made: int | None
+    #: Rows were read by their columns' places, and not by their names.
+    by_place: bool = False
     began: float = field(default_factory=time.time)
     keys: dict[Logged, None] = field(default_factory=dict)
     _ahead: Position | None = None
@@ -177,6 +180,7 @@ class Work:
         """`latest`: nothing was heard since, so that this says what the server says now."""
         self.keys |= dict.fromkeys(news.keys)
         self._idle = news.idle
+        self.by_place = news.by_place
         self._heard_at = time.time()
         self._changing = self._changing or bool(news.keys)
         if not news.idle:
@@ -242,7 +246,7 @@ class Work:
         values: dict[str, object] = {
             "followed": self.position,
             "log_made": self.log_made,
-            "described": self.described,
+            "described": self.described if self.by_place else None,
             "lag_ms": _ms(max(seconds, silent)),
         }
         if self._heard_at is not None:

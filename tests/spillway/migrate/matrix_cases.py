@@ -454,6 +454,14 @@ def _statements() -> Iterator[Case]:
     yield _statement("ALTER behind --", "-- don't\nALTER TABLE $t MODIFY price DECIMAL(9,0)")
     yield _statement("ALTER ONLINE", "ALTER ONLINE TABLE $t ADD z INT", makes=MARIADB)
     yield _statement(
+        "ALTER: columns that move twice, and changes between",
+        CHANGES[1],
+        "ALTER TABLE $t ADD z INT FIRST",
+        CHANGES[1],
+        "ALTER TABLE $t DROP z",
+        CHANGES[1],
+    )
+    yield _statement(
         "ALTER with a change in one log",
         "ALTER TABLE $t ADD z INT FIRST",
         (

@@ -129,13 +129,15 @@ class News:
     """`keys` are the numbers of orders that changed. `position` is set where a transaction is
     complete: reading can continue there. `at` is the server's time of the change in seconds, 0 for
     a heartbeat. `log_made` is when the position's file was begun, in Unix seconds: another log has
-    another one."""
+    another one. `by_place`: so far rows were read by their columns' places, because the log does
+    not name them."""
 
     keys: tuple[Logged, ...]
     position: Position | None
     at: int
     schema_changed: bool = False
     log_made: int | None = None
+    by_place: bool = False
 
     @property
     def idle(self) -> bool:
@@ -363,7 +365,8 @@ class _Reader:
             self._beyond = self._beyond or here.offset < self._last.offset
         self._last = here
         certain = self._heard_log and not self._beyond and not self._in_transaction
-        return News(keys, here if certain else None, at, schema_changed, self.log_made)
+        position = here if certain else None
+        return News(keys, position, at, schema_changed, self.log_made, self._by_place)
 
     def _begin(self, seen: Any) -> None:
         """The first event of each file; and of each connection, with the time that is in the file.
