@@ -71,7 +71,8 @@ def init(
     from spillway.migrate import terminal
     from spillway.migrate.config import Source
     from spillway.migrate.old.connection import account, connected
-    from spillway.migrate.proposing.guessing import Connection, propose
+    from spillway.migrate.proposing.choosing import Connection
+    from spillway.migrate.proposing.guessing import propose
     from spillway.migrate.proposing.looking import look
     from spillway.ui.options import check_writable
 

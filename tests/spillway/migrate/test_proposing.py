@@ -17,7 +17,8 @@ from spillway.errors import SpillwayError, UsageError
 from spillway.migrate.checking import Check
 from spillway.migrate.config import TODO, Source, read_config
 from spillway.migrate.old.connection import account, connected
-from spillway.migrate.proposing.guessing import Connection, Proposal, propose
+from spillway.migrate.proposing.choosing import Connection
+from spillway.migrate.proposing.guessing import Proposal, propose
 from spillway.migrate.proposing.looking import Column, Described, Looked, look
 from spillway.migrate.proposing.words import plain, state_of
 from spillway.migrate.running import Place, assembled
