@@ -31,7 +31,7 @@ def address(g: Guess) -> None:
             {"column": TODO},
             f"The name is in two columns, {first.name} and {last.name}: add one that has both"
             f" (ALTER TABLE {g.table.name} ADD full_name VARCHAR(255) AS (CONCAT_WS(' ',"
-            f" {first.name}, {last.name})) VIRTUAL; it cannot be written by [back]), or name one of the two.",
+            f" {first.name}, {last.name})) VIRTUAL; [back] cannot write it), or name one.",
         )
     else:
         notes.set("name", {"value": "-"}, "No column looks like the receiver's name.")
