@@ -44,6 +44,7 @@ SETTINGS: Mapping[str, Any] = {
         "payment_reference": {"column": "pay", "default": "none"},
         "shipping": "ship",
         "discount": "disc",
+        "coupon": {"column": "code", "default": "NONE"},
         "total": "total",
         "address": {
             "name": {"column": "name"},
@@ -64,6 +65,7 @@ ROW: Row = {
     "pay": "pay-1",
     "ship": None,
     "disc": None,
+    "code": None,
     "total": "8.00",
     "name": "Ada",
     "sku": "MUG",

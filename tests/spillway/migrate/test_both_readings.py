@@ -394,6 +394,18 @@ def test_a_total_adds_up_or_is_set_aside(
         assert (found.discount, found.total) == expected
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"disc": "1", "total": "7", "code": " XMAS\t10 "}, "XMAS 10"),
+        ({"disc": "1", "total": "7"}, "NONE"),
+        ({"code": "XMAS"}, ""),
+    ],
+)
+def test_a_coupon_is_that_of_a_discount(changes: Mapping[str, str | None], expected: str) -> None:
+    assert read(both(config(), {**ROW, **changes})).coupon == expected
+
+
 #: What a column of any type and age may hold.
 TEXTS = st.one_of(
     st.none(),

@@ -58,6 +58,7 @@ class Canonical(NamedTuple):
     currency: str = ""
     lines: tuple[tuple[str, int, int], ...] = ()
     discount: int = 0
+    coupon: str = ""
     shipping: int = 0
     tax: int = 0
     total: int = 0

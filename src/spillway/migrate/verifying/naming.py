@@ -92,6 +92,7 @@ def _columns(config: Config) -> dict[str, str | None]:
         "currency": fields.currency,
         "payment": fields.payment_reference,
         "purchase_order": fields.purchase_order,
+        "coupon": fields.coupon,
         **dict.fromkeys(f"address.{part}" for part in ("postal_code", "state", "phone", "email")),
         "address.name": fields.address.name,
         "address.city": fields.address.city,

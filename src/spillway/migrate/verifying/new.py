@@ -162,6 +162,7 @@ def _made(
         channel=content["channel"],
         currency=content["currency"],
         lines=tuple((one["sku"], one["quantity"], one["unit_price"]) for one in content["lines"]),
+        coupon=", ".join(one["coupon"] for one in content.get("discounts") or ()),
         discount=sum(one["amount"] for one in content.get("discounts") or ()),
         shipping=content["shipping"],
         tax=content["tax"],

@@ -82,6 +82,7 @@ class Reader:
             currency=currency,
             lines=tuple(lines),
             discount=discount,
+            coupon=self._coupon(name, first) if discount else "",
             shipping=shipping,
             tax=tax,
             total=total,
@@ -99,6 +100,10 @@ class Reader:
         if any(other != first for other in others):
             raise ValueError(word)
         return first
+
+    def _coupon(self, name: str, row: Row) -> str:
+        field = self.config.order.coupon
+        return "DISCOUNT" if field is None else self._text(field, name, row)
 
     def _address(self, name: str, row: Row) -> Iterator[tuple[str, str]]:
         fields = self.config.order.address
