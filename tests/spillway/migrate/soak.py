@@ -523,11 +523,19 @@ def _follow_killed(
             following.send_signal(signal.SIGKILL if number < kills else signal.SIGTERM)
             _, err = following.communicate()
         if ended:
-            assert "changed while the log was not followed" in err, err
-            status, _, err = runner.run("copy", "--again")
-            assert status == 0, err
-            again += 1
+            again += _copied_again(runner, err)
+    status, _, err = runner.run("follow", "--until-caught-up")
+    while status != 0:
+        again += _copied_again(runner, err)
+        status, _, err = runner.run("follow", "--until-caught-up")
     return again
+
+
+def _copied_again(runner: Runner, said: str) -> bool:
+    assert "changed while the log was not followed" in said, said
+    status, _, err = runner.run("copy", "--again")
+    assert status == 0, err
+    return True
 
 
 def _soak_report(

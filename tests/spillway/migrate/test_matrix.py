@@ -22,23 +22,12 @@ FEW = {
     ("mariadb", "VARCHAR latin1_german2_ci"),
 }
 
-#: check refuses such a table, but verify ends without a sentence.
-CRASHES = pytest.mark.xfail(reason="verify of what check has refused", strict=True)
-OF_BYTES = ("BIT(20)", "BLOB")
-
-
-def _marks(case: Case, make: Make) -> Iterator[pytest.MarkDecorator]:
-    if (make, case.name) not in FEW:
-        yield pytest.mark.slow
-    if case.name in OF_BYTES:
-        yield CRASHES
-
 
 def _each() -> Iterator[Any]:
     for case in CASES:
         for make in case.makes:
-            name = f"{make}: {case.group}: {case.name}"
-            yield pytest.param(case, make, id=name, marks=list(_marks(case, make)))
+            marks = () if (make, case.name) in FEW else (pytest.mark.slow,)
+            yield pytest.param(case, make, id=f"{make}: {case.group}: {case.name}", marks=marks)
 
 
 @pytest.mark.parametrize(("case", "make"), list(_each()))

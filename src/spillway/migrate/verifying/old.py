@@ -26,6 +26,8 @@ _NUMBERS = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint", "deci
 WORDS_KEPT = 1_000
 #: Without decimals of their own.
 _FLOATS = ("float", "float unsigned", "float unsigned zerofill")
+#: The copy takes the first two alone; the others are told as they are.
+_BYTES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit")
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class OldSide:
             collations={row["n"]: row["c"] for row in rows},
             primary=tuple(row["n"] for row in rows if row["k"] == "PRI"),
             key_is_text=any(row["c"] for row in rows if row["n"] == self.config.order.key),
-            key_is_bytes=types.get(self.config.order.key) in ("binary", "varbinary"),
+            key_is_bytes=types.get(self.config.order.key) in _BYTES,
             key_is_number=types.get(self.config.order.key) in _NUMBERS,
         )
 
@@ -199,7 +201,7 @@ class OldSide:
     def _typed(self, key: str) -> object:
         """A number as a number: the server compares a text with a DECIMAL inexactly."""
         if self.columns.key_is_bytes:
-            return bytes.fromhex(key)
+            return bytes.fromhex(key.zfill(len(key) + len(key) % 2))
         return Decimal(key) if self.columns.key_is_number else key
 
     def _orders(self, which: str, values: tuple[object, ...]) -> Iterator[Read]:
