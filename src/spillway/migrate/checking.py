@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from itertools import chain, takewhile
+from itertools import takewhile
+from math import inf
 from typing import Any
 
 from pymysql.connections import Connection
 
+from spillway.errors import SpillwayError
 from spillway.migrate.config import Config
 from spillway.migrate.new.items import order_item, progress_item
 from spillway.migrate.new.state import Entry, index_item
@@ -26,7 +29,7 @@ from spillway.migrate.old.readiness import (
     warning,
 )
 from spillway.migrate.old.server import Standing, ask_of, grants_of
-from spillway.migrate.old.table import OldTable, Table, quoted
+from spillway.migrate.old.table import CHUNK_ROWS, OldTable, Table, quoted
 from spillway.migrate.old.values import utf8_from_latin1
 from spillway.migrate.running import Parts
 from spillway.plan.price_list import load
@@ -122,25 +125,25 @@ class Check:
         with self.parts.old_table() as old:
             connection, table = old.connection, old.table
             profile = Profile(f"{config.source.table} on {table.server}")
-            rows_there, rows_in_all = old.counted()
-            self._read(profile, old, rows_max or rows_in_all, rows_in_all)
-            self._extrapolate(profile, rows_in_all)
-            profile.findings += _rows_left(config, rows_there, rows_in_all)
+            # First what ends with a sentence where it is wrong: to read all may take an hour.
             standing = ask_of(old)
-            profile.findings += findings(standing, config, profile.estimate.seconds)
-            profile.findings.append(_time_zone(standing, config, table))
             profile.findings += _customers(connection, config, table)
             profile.findings += self._back_findings(standing)
+            rows_there, rows_in_all = old.counted()
+            self._read(profile, old, rows_max or _rows_to_read(standing, config), rows_in_all)
+            self._extrapolate(profile, rows_in_all)
+            profile.findings += _rows_left(config, rows_there, rows_in_all)
+            profile.findings += findings(standing, config, profile.estimate.seconds)
+            profile.findings.append(_time_zone(standing, config, table))
             profile.findings += self._text_findings(table)
             profile.findings += self._status_findings()
             profile.findings += _data_findings(profile)
         return profile
 
-    def _read(self, profile: Profile, old: OldTable, rows_max: int, rows_in_all: int) -> None:
+    def _read(self, profile: Profile, old: OldTable, rows_max: float, rows_in_all: int) -> None:
         charsets = {name: kind.charset for name, kind in old.table.kinds.items()}
         texts = [name for name, charset in charsets.items() if charset]
-        keyed = takewhile(lambda _: profile.rows < rows_max, old.after(None))
-        for order in chain(keyed, old.without_number()):
+        for order in _orders(old, lambda: profile.rows < rows_max):
             profile.rows += len(order.lines)
             reading = old.mapper.order(order)
             self._note(profile, reading)
@@ -223,9 +226,13 @@ class Check:
         if variable is not None and not self.parts.environment.get(variable):
             yield warning("grants of back", f"{variable} is not set: not looked at")
             return
-        writer = account(self.parts.config.source, self.parts.environment, variable)
-        with connected(writer) as connection:
-            known, grants = grants_of(connection)
+        try:
+            writer = account(self.parts.config.source, self.parts.environment, variable)
+            with connected(writer) as connection:
+                known, grants = grants_of(connection)
+        except SpillwayError as error:
+            yield warning("grants of back", str(error))
+            return
         yield from back_findings(known, grants, standing.schema, self.parts.config)
 
     def _text_findings(self, table: Table) -> Iterator[Finding]:
@@ -245,6 +252,19 @@ def _counted_words(words: Counter[str]) -> str:
     return ", ".join(
         f"{word or 'NULL or empty'!r} ({count:,})" for word, count in words.most_common()
     )
+
+
+def _orders(old: OldTable, wanted: Callable[[], bool]) -> Iterator[OldOrder]:
+    # Closed where it is left early: the connection has the rest of an answer.
+    with closing(old.after(None)) as orders:
+        yield from takewhile(lambda _: wanted(), orders)
+    yield from old.without_number()
+
+
+def _rows_to_read(standing: Standing, config: Config) -> float:
+    """All. Without an index each chunk is a look at the whole table: then one is enough."""
+    blocked = (one.subject for one in findings(standing, config) if one.level == "blocker")
+    return CHUNK_ROWS if "index" in blocked else inf
 
 
 def _data_findings(profile: Profile) -> Iterator[Finding]:

@@ -23,10 +23,10 @@ from spillway.migrate.old.connection import Account, account, connected
 from spillway.migrate.old.mapping import Mapped
 from spillway.migrate.old.readiness import Finding, back_findings, findings
 from spillway.migrate.old.server import Grants, Record, Server, Standing, ask
-from spillway.migrate.old.table import OldTable, position_now
+from spillway.migrate.old.table import CHUNK_ROWS, OldTable, position_now
 from spillway.migrate.verifying.old import OldSide
 from spillway.run.stack.aws import client
-from tests.spillway.migrate.legacy import DOCS, Shop, order
+from tests.spillway.migrate.legacy import DOCS, ORDER_COLUMNS, Shop, order
 from tests.spillway.migrate.servers import on_every_server
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
 
@@ -506,6 +506,36 @@ def pasted(old: Account, config: Config) -> list[str]:
     with connected(old) as connection:
         found = blockers(ask(connection, config.source.table), config)
     return [line for one in found for line in one.paste]
+
+
+def test_check_says_what_is_wrong_before_it_reads_for_an_hour(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    """Without an index each chunk is a look at the whole table. And an account of `back` that
+    cannot come in is no reason to say nothing of the rest."""
+    shop.run("ALTER TABLE orders MODIFY id INT UNSIGNED NOT NULL, DROP INDEX id")
+    rng = random.Random(1)
+    shop.fill(order(rng) for _ in range(3))
+    shop.run("SET @n = 0")
+    shop.run("UPDATE orders SET id = (@n := @n + 1)")
+    while shop.run("SELECT COUNT(*) FROM orders")[0][0] <= 2 * CHUNK_ROWS:
+        columns = ", ".join(ORDER_COLUMNS)
+        shop.run("SET @n = (SELECT MAX(id) FROM orders)")
+        shop.run(f"INSERT INTO orders (id, {columns}) SELECT id + @n, {columns} FROM orders")
+    dynamodb = client(aws, "dynamodb")
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    assert config.back is not None
+    config = replace(config, back=replace(config.back, url_variable="OLD_SHOP_WRITER"))
+    with migration(shop, dynamodb, config) as parts:
+        wrong = f"mysql://nobody:x@{shop.server.host}:{shop.server.port}/{shop.database}"
+        parts = changed(parts, environment={**parts.environment, "OLD_SHOP_WRITER": wrong})
+        profile = Check(parts, NOTHING).run(None)
+    subjects = {one.subject: one for one in profile.findings}
+    assert subjects["index"].level == "blocker"
+    assert CHUNK_ROWS <= profile.rows < 2 * CHUNK_ROWS
+    assert profile.estimate.extrapolated
+    assert subjects["grants of back"].level == "warning"
+    assert "nobody" in subjects["grants of back"].detail
 
 
 def test_copy_refuses_what_check_calls_a_blocker(shop: Shop, aws: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ Every reader asks for the same columns and yields whole orders: all rows under o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
@@ -517,7 +517,7 @@ class OldTable:
         number = self._number_of_row(0, None)
         return f"{self._select} AND {self._key} = {self._literal(number)}" if number else None
 
-    def after(self, last: str | None) -> Iterator[OldOrder]:
+    def after(self, last: str | None) -> Generator[OldOrder]:
         """Every order behind this key, read chunk by chunk. Rows without a number are none."""
         while True:
             bound = self._number_of_row(CHUNK_ROWS - 1, last)
