@@ -88,7 +88,7 @@ test-nightly: install ## Everything: slow tests, 5,000 made-up requests each, ev
 	@$(BIN)/spillway simulate --seeds 100000 --seed-from $(SEED) --controls --json >.spillway/simulation.json
 
 .PHONY: soak-migrate
-soak-migrate: install ## A migration of 100,000 hostile orders, killed 20 times; rates and memory
+soak-migrate: install ## Migrations of 100,000 hostile orders and of a table that is altered, killed 20 times; rates and memory
 	@$(BIN)/python -m tests.spillway.migrate.soak $(ARGS)
 
 .PHONY: check

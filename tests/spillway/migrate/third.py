@@ -219,7 +219,7 @@ def _order(number: str, rows: list[Any]) -> Scanned | None:
         not goods
         or any(not 1 <= quantity <= 1_000_000 or price < 0 for _, quantity, price in goods)
         or postage < 0
-        or total <= 0
+        or total < 0
         or country not in COUNTRIES
         # One that is open must keep all of the rules.
         or (state == "offen" and any(len(some) > 1 for some in prices.values()))
