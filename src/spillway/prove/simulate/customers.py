@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from orders.domain.order import OrderKey
+from orders.domain.order import OrderKey, order_id_time
+from orders.domain.refusals import ORDER_ID_AGE_MAX_MS
 from orders.domain.units import CustomerId, OrderId
 from orders.domain.void import is_proven
 from simulation.catalogue import BOB, KEY, KEY_ID, Draft, request
@@ -100,13 +101,13 @@ class Customer(Acknowledgement):
 
     def cancel(self, tries: int = 0) -> None:
         """Ask for the cancellation until it is answered. If there is no such order yet, ask again:
-        it may still be in the overflow queue."""
+        for as long as an order is taken, it may still be in the overflow queue."""
         self.cancellation_sent = True
 
         def answered(status: int, _: str) -> None:
             if status == 202:
                 self.cancellation_taken = True
-            elif status >= 500 or (status == 404 and self.refused is None):
+            elif status >= 500 or (status == 404 and self.refused is None and self._may_come()):
                 self._later(tries, self.cancel)
 
         _ask(self.world, self.name, request(_CANCEL, self.key), answered)
@@ -153,6 +154,10 @@ class Customer(Acknowledgement):
                 self._final = status_read
 
         _ask(self.world, self.name, request(_GET, self.key), answered)
+
+    def _may_come(self) -> bool:
+        age = self.world.now() - order_id_time(self.key.order_id)
+        return age < ORDER_ID_AGE_MAX_MS
 
     def _later(self, tries: int, again: Callable[[int], None]) -> None:
         wait = min(RESEND_MAX_MS, RESEND_MS << min(tries, 10))

@@ -182,7 +182,7 @@ class LateAct(StrEnum):
 @dataclass(frozen=True, slots=True)
 class MonthsLater:
     """The archive runs when the orders have been settled for months. Times are ms after that
-    moment. `acts`: which of the orders, what, and when. `too_early_at`: one run comes while the
+    moment. `acts`: the name of an order, what, and when. `too_early_at`: one run comes while the
     orders are under way, so long after the start, and must leave them alone."""
 
     too_early_at: int
@@ -190,7 +190,7 @@ class MonthsLater:
     heal_after: int
     #: From then on the archive cannot be reached, until nothing goes wrong any more.
     out_from: int | None = None
-    acts: tuple[tuple[int, LateAct, int], ...] = ()
+    acts: tuple[tuple[str, LateAct, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +254,7 @@ def _months_later(plan: Plan, chance: Chance) -> MonthsLater:
         out_from=5 * _RUN_MS if chance() < 0.3 else None,
         acts=tuple(
             (
-                chance.below(len(plan.orders)),
+                plan.orders[chance.below(len(plan.orders))].name,
                 chance.pick(tuple(LateAct)),
                 chance.pick((0, _NEXT_RUN_AFTER)) + chance.between(20, _RUN_MS),
             )

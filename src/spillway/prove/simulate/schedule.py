@@ -281,8 +281,11 @@ class _Schedule:
             self.faults.add(Outage("s3", begins + later.out_from, self.heal_at))
         for at in later.runs_at:
             world.scheduler.at(begins + at, operator.archive, world)
-        for number, act, at in later.acts:
-            order = self.plan.orders[number]
+        orders = {order.name: order for order in self.plan.orders}
+        # A shrunk plan has lost some of its orders.
+        acts = (act for act in later.acts if act[0] in orders)
+        for name, act, at in acts:
+            order = orders[name]
             place = f"{order.name} {act}, months later"
             self._maybe_late(place, begins + at, partial(self._act_late, act, order))
         world.scheduler.run(self.heal_at)

@@ -6,17 +6,24 @@ The bug is brought back as a mutant, because a seed whose schedule has changed w
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from orders.domain.order import order_id_of
+from orders.domain.units import Millis
 from simulation.catalogue import START
 from simulation.world.chance import Chance
 from simulation.world.faults import Faults
 from simulation.world.invariants import NO_COMMAND_LOST
 from simulation.world.scheduler import Process
+from simulation.world.trace import Trace
 from simulation.world.world import ORDERS_TABLE, World
+from spillway.prove.simulate.customers import Customer
 from spillway.prove.simulate.kill import kill_all
 from spillway.prove.simulate.plan import planned
+
+HOUR = 3_600_000
 
 
 @pytest.mark.parametrize(
@@ -62,4 +69,29 @@ def test_a_command_whose_outcome_came_meanwhile_was_not_lost(*, recorded: bool) 
     world.scheduler.run(START + 999)
     lost = [broken for broken in world.invariants.broken if broken.promise == NO_COMMAND_LOST]
     assert len(lost) == (0 if recorded else 1)
+    world.close()
+
+
+@pytest.mark.parametrize(("age", "again"), [(HOUR, True), (48 * HOUR, False)])
+def test_an_order_that_never_came_is_asked_for_no_longer_than_it_may_come(
+    age: int, *, again: bool
+) -> None:
+    """Of about a hundred thousand seeds one had a customer who was given a proof that the id is
+    void, sent the order all the same, had it taken by the overflow queue, and months later asked
+    for its cancellation for ever."""
+    plan, trace = planned(0), Trace()
+    at = START + age
+    world = World(0, at, Faults(0, {}, at), {}, fault_settings=plan.fault_settings, trace=trace)
+    draft = plan.orders[0].draft
+    customer = Customer(
+        key=replace(draft.key, order_id=order_id_of(Millis(START), 0)),
+        order=draft.order,
+        world=world,
+        name="ada",
+        draft=draft,
+    )
+    customer.cancel()
+    world.scheduler.run(at + 10_000)
+    asked = [line for line in trace.lines if line.outcome == "answered 404"]
+    assert (len(asked) > 1) == again
     world.close()
