@@ -123,7 +123,7 @@ def private(
         environment |= {"LD_LIBRARY_PATH": str(_MYSQL)}
     else:
         authority, key = _certified(folder)
-        command = [*_mariadb(data), f"--ssl-cert={authority}", f"--ssl-key={key}"]
+        command = [*_mariadb(data, environment), f"--ssl-cert={authority}", f"--ssl-key={key}"]
     command += [
         f"--user={getpass.getuser()}",
         f"--datadir={data}",
@@ -160,7 +160,7 @@ def private(
             process.wait()
 
 
-def _mariadb(data: Path) -> list[str]:
+def _mariadb(data: Path, environment: dict[str, str]) -> list[str]:
     install = [
         _binary("mariadb-install-db"),
         "--no-defaults",
@@ -170,7 +170,15 @@ def _mariadb(data: Path) -> list[str]:
         "--skip-test-db",
     ]
     if not data.exists():
-        done = subprocess.run(install, check=False, capture_output=True, text=True, cwd=data.parent)
+        # With a TMPDIR of its own: of several at once in /tmp some lost a temporary table.
+        done = subprocess.run(
+            install,
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=data.parent,
+            env=environment,
+        )
         if done.returncode:
             pytest.fail(f"mariadb-install-db failed: {(done.stdout + done.stderr)[-2000:]}")
     return [_binary("mariadbd"), "--no-defaults", "--binlog-row-metadata=FULL"]
