@@ -26,6 +26,7 @@ from spillway.migrate.old.connection import SourceAway, connected
 from spillway.migrate.old.guard import Guard, changes_under_way, guard
 from spillway.migrate.old.keys import Logged
 from spillway.migrate.old.mapping import Reason
+from spillway.migrate.old.replicating import on_its_way
 from spillway.migrate.old.table import Position, watched
 from spillway.migrate.running import Parts
 from spillway.operate.orders import resuming
@@ -117,10 +118,9 @@ class Cutover:
         written = " and ".join(source.written)
         if self.dry_run:
             command = " ".join(settings.read_only_command)
-            return (
-                None,
-                command or f"you would make {written} read-only now. {self._guard().detail}",
-            )
+            detail = command or f"you would make {written} read-only now. {self._guard().detail}"
+            late = self._on_its_way()
+            return None, f"{detail}; {late}" if late else detail
         _run(settings.read_only_command, "nothing was switched")
         found = self._guard()
         if settings.read_only_command:
@@ -135,7 +135,8 @@ class Cutover:
                 f" {source.table} here, or pass --read-only-confirmed, or name"
                 " cutover.read_only_command"
             )
-        problem = self._wait_until_quiet()
+        # Behind the quiet time again: a replica gets the last order when it gets it.
+        problem = self._wait_until_arrived() or self._wait_until_quiet() or self._on_its_way()
         if problem:
             return False, problem
         quiet = f"no order changed for {settings.quiet_seconds:g} s"
@@ -144,6 +145,17 @@ class Cutover:
     def _guard(self) -> Guard:
         with connected(self.parts.account) as connection:
             return guard(connection, self.parts.config.source.written)
+
+    def _on_its_way(self) -> str:
+        with connected(self.parts.account) as connection:
+            return on_its_way(connection)
+
+    def _wait_until_arrived(self) -> str:
+        """Until a replica has what its source has. Returns why not, or nothing."""
+        deadline = time.monotonic() + self.parts.config.cutover.wait_seconds_max
+        while (problem := self._on_its_way()) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        return problem
 
     def _wait_until_quiet(self) -> str:
         """Until `follow` has read so many seconds of the log without a change of the table. Returns
@@ -196,6 +208,8 @@ class Cutover:
             return None, " ".join(command) or "you would send the customers to the new service"
         standing = self._standing()
         if standing.phase != "switched":
+            if problem := self._on_its_way():
+                return False, problem
             if not self.parts.settle():
                 return False, "`follow` has ended, or does not keep up: look at it"
             changed, quiet_since = self._standing().changed, self._quiet_since
@@ -227,6 +241,8 @@ class Cutover:
             time.sleep(LOG_PAUSE_SECONDS)
         else:
             return False, f"the log could not be read ({problem}): run `cutover` again"
+        if not self._late and (problem := self._on_its_way()):
+            return False, f"{problem}. Then run `cutover` again"
         if not self._late:
             return True, f"no order changed in {seconds:g} s after the switch"
         named = ", ".join(self._late[:NAMED_MAX])

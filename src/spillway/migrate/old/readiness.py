@@ -287,8 +287,8 @@ def _replica(standing: Standing) -> Iterator[Finding]:
     elif is_replica:
         yield warning(
             subject,
-            "this server replicates from another, and logs it. Before the cutover, make the other"
-            " one read-only and wait until this one has caught up (Seconds_Behind_Master: 0)",
+            "this server replicates from another, and logs it. For the cutover, make the other one"
+            " read-only: cutover waits until this one has executed all of its log",
         )
     elif server("gtid_slave_pos") and not logs:
         yield warning(

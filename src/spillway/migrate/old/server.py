@@ -247,11 +247,17 @@ def _log(connection: Connection[Any]) -> Record:
     return found[0] if found else {}
 
 
-def _replica(connection: Connection[Any]) -> Sequence[Record]:
-    """MariaDB may have several sources, each with a name. An account that may follow its log may
-    not ask for them, and sees only how many are running."""
+def replica_of(connection: Connection[Any]) -> Sequence[Record] | None:
+    """A row for each server that this one replicates: MariaDB and MySQL may have several, each
+    with a name. None: the account may not ask."""
     known = ("SHOW ALL SLAVES STATUS", "SHOW SLAVE STATUS", "SHOW REPLICA STATUS")
-    found = _first_that_it_knows(connection, *known)
+    return _first_that_it_knows(connection, *known)
+
+
+def _replica(connection: Connection[Any]) -> Sequence[Record]:
+    """An account that may follow MariaDB's log may not ask for its sources, and sees only how many
+    are running."""
+    found = replica_of(connection)
     if found is not None:
         return found
     running = records(connection, "SHOW STATUS LIKE 'Slaves_running'")
