@@ -11,9 +11,9 @@ import pymysql
 from pymysql.connections import Connection
 
 from spillway.migrate.config import Back, Config
-from spillway.migrate.old.connection import ACCESS_DENIED, code_of, run
+from spillway.migrate.old.connection import ACCESS_DENIED, account_in_sql, code_of, quoted, run
 from spillway.migrate.old.statements import words_of
-from spillway.migrate.old.table import Table, quoted
+from spillway.migrate.old.table import Table
 
 #: An order's id, written as an order number.
 ORDER_ID_LENGTH = 36
@@ -56,8 +56,7 @@ def why_refused(
     if code not in ACCESS_DENIED:
         return f"{table} cannot be written ({text})"
     ((database, user),) = run(connection, "SELECT DATABASE(), CURRENT_USER()")
-    name, _, host = str(user).rpartition("@")
-    return f"GRANT {rights} ON {quoted(str(database))}.{table} TO '{name}'@'{host}'"
+    return f"GRANT {rights} ON {quoted(str(database))}.{table} TO {account_in_sql(str(user))}"
 
 
 def _fields_without_a_column(config: Config, back: Back) -> Iterator[str]:

@@ -38,6 +38,7 @@ from spillway.migrate.old.connection import (
     SourceAway,
     account,
     connected,
+    quoted,
     run,
 )
 from spillway.migrate.old.mapping import Unmapped
@@ -248,12 +249,12 @@ def _old_customer(parts: Parts, connection: Connection[Any], subject: str) -> st
     customers = parts.config.customers
     if parts.customers is not None:
         return parts.customers.customer(subject)
-    if customers.by != "table":
+    if customers.key is None or customers.table is None or customers.subject is None:
         return subject
+    key, table, column = map(quoted, (customers.key, customers.table, customers.subject))
     found = run(
         connection,
-        f"SELECT `{customers.key}` FROM `{customers.table}`"  # noqa: S608 -- names, checked
-        f" WHERE `{customers.subject}` = %s",
+        f"SELECT {key} FROM {table} WHERE {column} = %s",  # noqa: S608 -- names, quoted
         (subject,),
     )
     return found[0][0] if found else None

@@ -20,9 +20,17 @@ from spillway.migrate.back.beforehand import READ_ONLY, why_refused
 from spillway.migrate.back.faithful import fields_of, lost
 from spillway.migrate.back.inverse import Inverse, Unwritable, Values
 from spillway.migrate.new.items import touched
-from spillway.migrate.old.connection import ACCESS_DENIED, AWAY, LOCKED, NO_SUCH, code_of, run
+from spillway.migrate.old.connection import (
+    ACCESS_DENIED,
+    AWAY,
+    LOCKED,
+    NO_SUCH,
+    code_of,
+    quoted,
+    run,
+)
 from spillway.migrate.old.mapping import Reason, Said, Unmapped
-from spillway.migrate.old.table import OldTable, quoted
+from spillway.migrate.old.table import OldTable
 
 #: Errors that say nothing of the order, but of the server: disk and memory are full, and so on.
 OF_THE_SERVER = ACCESS_DENIED | NO_SUCH | AWAY | READ_ONLY | {1021, 1030, 1037, 1038, 1041, 1114}

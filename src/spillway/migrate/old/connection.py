@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import msgspec
 import pymysql
 from pymysql.connections import Connection
-from pymysql.converters import encoders
+from pymysql.converters import encoders, escape_string
 
 from spillway.errors import SpillwayError, UsageError
 from spillway.migrate.config import Source
@@ -182,6 +182,17 @@ def run(
         # Without values nothing is formatted: a % in a statement stays one.
         cursor.execute(statement, values or None)
         return list(cursor.fetchall())
+
+
+def quoted(name: str) -> str:
+    """A name, for a statement."""
+    return f"`{name.replace('`', '``')}`"
+
+
+def account_in_sql(account: str) -> str:
+    """An account as CURRENT_USER() has it, for a statement: 'spillway'@'%' of spillway@%."""
+    user, _, host = account.rpartition("@")
+    return "@".join(f"'{escape_string(part)}'" for part in (user, host))
 
 
 def _connect(account: Account) -> Connection[Any]:

@@ -9,8 +9,7 @@ from typing import Any
 import pymysql
 from pymysql.connections import Connection
 
-from spillway.migrate.old.connection import ACCESS_DENIED, LOCKED, NO_SUCH, code_of, run
-from spillway.migrate.old.table import quoted
+from spillway.migrate.old.connection import ACCESS_DENIED, LOCKED, NO_SUCH, code_of, quoted, run
 
 LOCK_WAIT_SECONDS = 1
 _RIGHTS_OF = "SELECT grantee FROM information_schema"

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from spillway.migrate.config import Config
 from spillway.migrate.old import remedies
+from spillway.migrate.old.connection import account_in_sql, quoted
 from spillway.migrate.old.remedies import in_file, setting, start_option
 from spillway.migrate.old.server import Grants, Record, Server, Standing
 from spillway.ui.formatting import age
@@ -362,7 +363,7 @@ def _grants(standing: Standing) -> Iterator[Finding]:
             (f"DROP USER ''@'{host}';",),
         )
         return
-    account = _account(standing.account)
+    account = account_in_sql(standing.account)
     granted = standing.grants.everywhere()
     lacking = [
         name
@@ -387,7 +388,7 @@ def _grants(standing: Standing) -> Iterator[Finding]:
         yield blocker(
             subject,
             "lacks LOCK TABLES, without which MySQL before 8.0.22 lets nobody wait for a row",
-            (f"GRANT LOCK TABLES ON {_quoted(standing.schema)}.* TO {account};",),
+            (f"GRANT LOCK TABLES ON {quoted(standing.schema)}.* TO {account};",),
         )
         return
     may_write = not _WRITE_GRANTS.isdisjoint(here)
@@ -405,8 +406,8 @@ def back_findings(account: str, grants: Grants, schema: str, config: Config) -> 
         granted = grants.of(schema, table)
         missing = [name for name in names if granted.isdisjoint((name, "ALL PRIVILEGES"))]
         if missing:
-            where = f"{_quoted(schema)}.{_quoted(table)}"
-            lacking.append(f"GRANT {', '.join(missing)} ON {where} TO {_account(account)};")
+            where = f"{quoted(schema)}.{quoted(table)}"
+            lacking.append(f"GRANT {', '.join(missing)} ON {where} TO {account_in_sql(account)};")
     if lacking:
         yield warning(
             "grants of back", "not enough to write orders back after the switch", tuple(lacking)
@@ -449,7 +450,7 @@ def _table(standing: Standing, config: Config) -> Iterator[Finding]:
             subject,
             f"{engine} has no transactions: an order whose rows are written one by one is read"
             f" half, until its last change{goes}",
-            (f"ALTER TABLE {_quoted(table)} ENGINE = InnoDB;",),
+            (f"ALTER TABLE {quoted(table)} ENGINE = InnoDB;",),
         )
     else:
         said = {"SYSTEM VERSIONED": "system versioned: its rows of now are read"}.get(kind)
@@ -479,7 +480,7 @@ def _columns(standing: Standing, config: Config) -> Iterator[Finding]:
             "columns",
             f"{table} has no primary key, so an order's lines are in no order of their own: they"
             " are moved sorted",
-            (f"ALTER TABLE {_quoted(table)} ADD line BIGINT AUTO_INCREMENT PRIMARY KEY;",),
+            (f"ALTER TABLE {quoted(table)} ADD line BIGINT AUTO_INCREMENT PRIMARY KEY;",),
         )
 
 
@@ -495,7 +496,7 @@ def _index(standing: Standing, config: Config) -> Finding:
     if usable and _is_large(standing, key):
         return warning("index", f"{key} has one of its beginning only: each chunk is sorted")
     hint = " that the server uses" if first else ""
-    where = f"{_quoted(table)} ({_quoted(key)})"
+    where = f"{quoted(table)} ({quoted(key)})"
     return blocker(
         "index",
         f"{key} has none{hint}: each chunk would read the whole table",
@@ -531,27 +532,13 @@ def _foreign_keys(
             or (rule not in ("RESTRICT", "NO ACTION") and counts)
         ]
         if acts:
-            table = _quoted(config.source.table)
+            table = quoted(config.source.table)
             yield blocker(
                 "foreign key",
                 f"{one['name']} ({', '.join(acts)}) changes rows that the binary log does not"
                 " report: until the switch, let the parent's row be kept instead",
                 (
-                    f"ALTER TABLE {table} DROP FOREIGN KEY {_quoted(one['name'] or '')};",
+                    f"ALTER TABLE {table} DROP FOREIGN KEY {quoted(one['name'] or '')};",
                     "# and add it again without these words: MySQL's own rule is RESTRICT",
                 ),
             )
-
-
-def _account(account: str) -> str:
-    """For a statement: 'spillway'@'%' of spillway@%."""
-    user, _, host = account.rpartition("@")
-    return f"{_text(user)}@{_text(host)}"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _quoted(name: str) -> str:
-    return f"`{name}`"

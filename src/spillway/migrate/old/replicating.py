@@ -11,7 +11,7 @@ from typing import Any
 
 from pymysql.connections import Connection
 
-from spillway.migrate.old.connection import run
+from spillway.migrate.old.connection import account_in_sql, run
 from spillway.migrate.old.server import Record, replica_of
 
 #: A member's own channels: what it gets through them comes from its group.
@@ -42,7 +42,7 @@ def _unseen(connection: Connection[Any]) -> str:
     (account,) = run(connection, "SELECT CURRENT_USER()")[0]
     return (
         f"this server is or was a replica, and {account} cannot see how far it is: GRANT SLAVE"
-        f" MONITOR ON *.* TO {account}"
+        f" MONITOR ON *.* TO {account_in_sql(str(account))}"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pymysql
 from pymysql.connections import Connection
 
-from spillway.migrate.old.connection import ACCESS_DENIED, code_of, run
+from spillway.migrate.old.connection import ACCESS_DENIED, code_of, quoted, run
 from spillway.migrate.old.table import OldTable
 
 #: Who runs it, because that decides what can be set and how. "own" is everybody else.
@@ -193,7 +193,7 @@ def ask(connection: Connection[Any], table: str) -> Standing:
             " WHERE table_schema = DATABASE() AND table_name = %s ORDER BY ordinal_position",
             (table,),
         ),
-        indexes=[] if is_view else records(connection, f"SHOW INDEX FROM `{table}`"),
+        indexes=[] if is_view else records(connection, f"SHOW INDEX FROM {quoted(table)}"),
         cascades=records(
             connection,
             "SELECT constraint_name AS name, delete_rule, update_rule,"
@@ -287,9 +287,9 @@ def _merges(connection: Connection[Any], table: str) -> list[str]:
     )
     over = []
     for one in found:
-        name = f"`{one['schema']}`.`{one['name']}`"
+        name = f"{quoted(one['schema'] or '')}.{quoted(one['name'] or '')}"
         made = run(connection, f"SHOW CREATE TABLE {name}")[0][1] or ""
-        if f"`{table}`" in made.partition("UNION=")[2]:
+        if quoted(table) in made.partition("UNION=")[2]:
             over.append(name)
     return over
 

@@ -19,7 +19,7 @@ from pymysql.connections import Connection
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Config, Customers
 from spillway.migrate.old import expressions, mapping
-from spillway.migrate.old.connection import AWAY, LOCKED, code_of, run
+from spillway.migrate.old.connection import AWAY, LOCKED, account_in_sql, code_of, quoted, run
 from spillway.migrate.old.expressions import Described, kinds_of
 from spillway.migrate.old.keys import BYTES, NO_NUMBER, Encoded, KeyColumn, Logged, key_column, name
 from spillway.migrate.old.mapping import (
@@ -338,10 +338,9 @@ def _check(connection: Connection[Any], config: Config, types: dict[str, str]) -
     wanted = _wanted(config)
     if not types:
         account, schema = run(connection, "SELECT CURRENT_USER(), DATABASE()")[0]
-        user, _, host = map(connection.escape, str(account).rpartition("@"))
         raise SpillwayError(
             f"The old database shows no table {table}: fix source.table, or run GRANT SELECT ON"
-            f" {quoted(str(schema))}.* TO {user}@{host};"
+            f" {quoted(str(schema))}.* TO {account_in_sql(str(account))};"
         )
     lacking = [name for name in wanted if name not in types]
     if lacking:
@@ -746,7 +745,3 @@ def position_now(connection: Connection[Any]) -> Position:
     if not found:
         raise SpillwayError("The old database writes no binary log: switch it on with log_bin.")
     return Position(str(found[0][0]), int(found[0][1] or 0))
-
-
-def quoted(name: str) -> str:
-    return f"`{name}`"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from spillway.errors import UsageError
+from spillway.migrate.old.connection import quoted
 from spillway.migrate.proposing.looking import (
     Column,
     Described,
@@ -43,12 +44,12 @@ class Joined:
         chosen = list(dict.fromkeys([self.key, *(name for name in self.columns if name in used)]))
         selected = ",\n       ".join(
             expression
-            if expression.endswith(f".{_quoted(name)}")
-            else f"{expression} AS {_quoted(name)}"
+            if expression.endswith(f".{quoted(name)}")
+            else f"{expression} AS {quoted(name)}"
             for name, expression in ((name, self.columns[name]) for name in chosen)
         )
         sources = "\n  ".join(self.sources)
-        return f"CREATE VIEW {_quoted(self.table.name)} AS\nSELECT {selected}\n  {sources};"
+        return f"CREATE VIEW {quoted(self.table.name)} AS\nSELECT {selected}\n  {sources};"
 
 
 def joined(looked: Looked) -> Joined | None:
@@ -109,24 +110,24 @@ def _view(looked: Looked, head: Described, lines: Described, number: str, referr
             if column.name in skipped:
                 continue
             name = column.name if column.name not in columns else f"{prefix}_{column.name}"
-            columns[name] = f"{alias}.{_quoted(column.name)}"
+            columns[name] = f"{alias}.{quoted(column.name)}"
             described[name] = replace(column, name=name, counts_up=False)
 
     add(head, HEAD, "order")
     add(lines, LINE, "line", (number,))
     changes = {head.name: referred, lines.name: number}
-    on = f"{LINE}.{_quoted(number)} = {HEAD}.{_quoted(referred)}"
+    on = f"{LINE}.{quoted(number)} = {HEAD}.{quoted(referred)}"
     sources = [
-        f"FROM {_quoted(head.name)} {HEAD}",
-        f"LEFT JOIN {_quoted(lines.name)} {LINE} ON {on}",
+        f"FROM {quoted(head.name)} {HEAD}",
+        f"LEFT JOIN {quoted(lines.name)} {LINE} ON {on}",
     ]
     notes = [LEFT_JOIN]
     address = None if _has_address(head) else _address_of(looked, head)
     if address is not None:
         table, its_number, condition = address
         add(table, ADDRESS, "address", (its_number,))
-        on = f"{ADDRESS}.{_quoted(its_number)} = {HEAD}.{_quoted(referred)}"
-        sources.append(f"LEFT JOIN {_quoted(table.name)} {ADDRESS} ON {on}{condition}")
+        on = f"{ADDRESS}.{quoted(its_number)} = {HEAD}.{quoted(referred)}"
+        sources.append(f"LEFT JOIN {quoted(table.name)} {ADDRESS} ON {on}{condition}")
         changes[table.name] = its_number
         notes.append(
             f"{table.name} must have one row an order at most, or lines would be doubled. This"
@@ -147,7 +148,7 @@ def _view(looked: Looked, head: Described, lines: Described, number: str, referr
             *([(ADDRESS, address[0])] if address else []),
         )
         for column in table.words
-        if expression == f"{alias}.{_quoted(column)}"
+        if expression == f"{alias}.{quoted(column)}"
     }
     sample = [
         {name: row.get(name) for name in columns}
@@ -215,7 +216,7 @@ def _address_of(looked: Looked, head: Described) -> tuple[Described, str, str] |
             words = {row.get(kind.name) for row in other.sample} - {None}
             whose = [w for w in words if w and plain(w).split("_")[0] in DELIVERY]
             condition = (
-                f" AND {ADDRESS}.{_quoted(kind.name)} = '{whose[0] if whose else 'shipping'}'"
+                f" AND {ADDRESS}.{quoted(kind.name)} = '{whose[0] if whose else 'shipping'}'"
             )
         return other, columns[0], condition
     return None
@@ -232,7 +233,3 @@ def _names(columns: dict[str, Column]) -> tuple[str, str] | None:
     if parts[0] is None or parts[1] is None:
         return None
     return parts[0][1], parts[1][1]
-
-
-def _quoted(name: str) -> str:
-    return f"`{name}`"

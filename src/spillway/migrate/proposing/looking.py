@@ -14,7 +14,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from spillway.errors import UsageError
-from spillway.migrate.old.connection import run
+from spillway.migrate.old.connection import quoted, run
 from spillway.migrate.proposing.words import COLUMNS, COUNTED, DELIVERY, INVOICE, plain
 
 #: The newest and the oldest rows, so many of each.
@@ -264,7 +264,7 @@ def _with_rows(connection: Connection[Any], table: Described) -> Described:
 def _counted(
     connection: Connection[Any], table: Described, column: str, *, whole: bool
 ) -> dict[str | None, int]:
-    name, where = _quoted(column), _quoted(table.name)
+    name, where = quoted(column), quoted(table.name)
     if not whole:
         newest = f"{_by(table.primary, 'DESC')} LIMIT {COUNTED_ROWS_MAX}"
         where = f"(SELECT {name} FROM {where} {newest}) newest"  # noqa: S608 -- names, quoted
@@ -283,7 +283,7 @@ def _sampled(connection: Connection[Any], table: Described) -> Iterator[Row]:
     orders = [_by(table.primary, "DESC"), _by(table.primary, "ASC")] if table.primary else [""]
     seen: set[tuple[str | None, ...]] = set()
     for order in orders:
-        statement = f"SELECT {chosen} FROM {_quoted(table.name)} {order} LIMIT {SAMPLED_ROWS}"  # noqa: S608 -- names, quoted
+        statement = f"SELECT {chosen} FROM {quoted(table.name)} {order} LIMIT {SAMPLED_ROWS}"  # noqa: S608 -- names, quoted
         for row in run(connection, statement):
             # A small table's newest rows are its oldest, too.
             if row not in seen:
@@ -292,7 +292,7 @@ def _sampled(connection: Connection[Any], table: Described) -> Iterator[Row]:
 
 
 def _readable(column: Column) -> str:
-    name = _quoted(column.name)
+    name = quoted(column.name)
     text = f"CONVERT({name} USING utf8mb4)" if column.kind in BLOBS else name
     if column.kind in BLOBS or column.kind.endswith("text") or column.kind == "json":
         return f"IF(LENGTH({name}) <= {TEXT_BYTES_MAX}, {text}, NULL)"
@@ -300,11 +300,7 @@ def _readable(column: Column) -> str:
 
 
 def _by(columns: Sequence[str], direction: str) -> str:
-    return "ORDER BY " + ", ".join(f"{_quoted(column)} {direction}" for column in columns)
-
-
-def _quoted(name: str) -> str:
-    return f"`{name.replace('`', '``')}`"
+    return "ORDER BY " + ", ".join(f"{quoted(column)} {direction}" for column in columns)
 
 
 def address_part(name: str, role: str) -> tuple[int, int] | None:
