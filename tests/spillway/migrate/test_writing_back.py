@@ -35,7 +35,7 @@ def session(shop: Shop, config: Config) -> Iterator[Session]:
         run(connection, "SET SESSION sql_mode = 'STRICT_ALL_TABLES'")
         make_tables(connection)
         old = OldTable(connection, config, lambda customer: customer, lambda: NOW / 1000)
-        yield Session(connection, Inverse(config, back, lambda known: known, old.table.types), old)
+        yield Session(connection, Inverse(config, back, lambda known: known, old.table.kinds), old)
 
 
 def write(session: Session, at: int = NOW, **fields: Any) -> Done:
@@ -96,6 +96,25 @@ def test_a_field_without_a_column_is_not_lost_in_silence(
     with session(shop, config) as old:
         assert says in refusal(write(old, **fields))
         assert shop.run("SELECT COUNT(*) FROM orders") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("null", "guest_ids", "written"),
+    [("NULL", ("0",), None), ("NOT NULL", ("0", "-1"), "0"), ("NOT NULL", (), "back_guest: cust")],
+)
+def test_a_guest_is_what_the_old_shop_writes_for_one(
+    shop: Shop, tmp_path: Path, null: str, guest_ids: tuple[str, ...], written: str | None
+) -> None:
+    shop.run(f"ALTER TABLE orders MODIFY customer_id VARCHAR(40) {null}")
+    config = config_for(shop, "orders", tmp_path)
+    customers = replace(config.customers, guests="one_each", guest_ids=guest_ids)
+    with session(shop, replace(config, customers=customers)) as old:
+        key = order_key("guest-77", order_id(NOW))
+        done = old.write(items.order_item(accepted(key, NOW)), None)
+        if done.reason is not None:
+            assert refusal(done).startswith(str(written))
+        else:
+            assert shop.run("SELECT customer_id FROM orders") == [(written,)]
 
 
 def test_what_may_be_lost_is(shop: Shop, tmp_path: Path) -> None:

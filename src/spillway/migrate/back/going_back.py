@@ -118,7 +118,7 @@ class GoBack:
             def customer(subject: str) -> str | None:
                 return _old_customer(self.parts, connection, subject)
 
-            inverse = Inverse(config, back, customer, old.table.types)
+            inverse = Inverse(config, back, customer, old.table.kinds)
             yield Session(connection, inverse, old)
 
     def _stream(self, session: Session, switched_at: float, *, resync: bool) -> Stream:

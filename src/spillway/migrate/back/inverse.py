@@ -15,8 +15,9 @@ from orders.domain.saga import Facts
 from orders.domain.status import SETTLED, status
 from spillway.currencies import in_major_units
 from spillway.migrate.config import Back, Config, Field
+from spillway.migrate.old.expressions import Described
 from spillway.migrate.old.keys import INTEGERS
-from spillway.migrate.old.mapping import Reason
+from spillway.migrate.old.mapping import GUEST, Reason
 
 #: Column to value, as MySQL takes it, without the order number.
 Values = dict[str, Any]
@@ -37,8 +38,8 @@ class Inverse:
     config: Config
     back: Back
     customers: Customers
-    #: Of the old table's columns.
-    types: Mapping[str, str]
+    #: The old table's columns.
+    kinds: Mapping[str, Described]
 
     def rows(self, accepted: AcceptedOrder, facts: Facts) -> list[Values]:
         """One row, or one for each line. Raises Unwritable."""
@@ -102,12 +103,24 @@ class Inverse:
 
     def _customer(self, subject: str) -> str | None:
         customers = self.config.customers
-        if subject.startswith("guest-"):
-            return None
+        if subject.startswith(GUEST):
+            return self._guest()
         known = self.customers(subject.removeprefix(customers.prefix))
         if known is None:
             raise Unwritable("back_customer_unknown", f"the old shop has no customer {subject!r}")
         return known
+
+    def _guest(self) -> str | None:
+        """What the old shop writes for somebody who is no customer of it."""
+        customers = self.config.customers
+        if self.kinds[customers.column].takes_null:
+            return None
+        if not customers.guest_ids:
+            column = customers.column
+            raise Unwritable(
+                "back_guest", f"{column} takes no NULL, and customers.guest_ids names no guest"
+            )
+        return customers.guest_ids[0]
 
     def _line(self, line: Line, currency: str) -> Values:
         names = self.config.lines
@@ -123,10 +136,10 @@ class Inverse:
         return str(in_major_units(minor, currency))
 
     def _time(self, column: str, at_ms: int) -> str:
-        if self.types[column] in INTEGERS:
+        if self.kinds[column].type in INTEGERS:
             milliseconds = self.config.times.numbers_are == "milliseconds"
             return str(at_ms if milliseconds else at_ms // 1_000)
-        is_utc = self.types[column] == "timestamp"
+        is_utc = self.kinds[column].type == "timestamp"
         zone = UTC if is_utc else ZoneInfo(self.config.source.time_zone)
         return datetime.fromtimestamp(at_ms / 1000, zone).strftime("%Y-%m-%d %H:%M:%S")
 

@@ -20,6 +20,7 @@ class Described(NamedTuple):
     collation: str | None = None
     extra: str = ""
     is_primary: bool = False
+    takes_null: bool = True
 
     @property
     def is_float(self) -> bool:
@@ -33,16 +34,22 @@ def kinds_of(connection: Connection[Any], table: str) -> dict[str, Described]:
     rows = run(
         connection,
         "SELECT column_name, data_type, column_type, character_set_name, collation_name, extra,"
-        " column_key"
+        " column_key, is_nullable"
         " FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s"
         " ORDER BY ordinal_position",
         (table,),
     )
     return {
         str(column): Described(
-            str(kind), str(form), charset, collation, str(extra or "").lower(), key == "PRI"
+            str(kind),
+            str(form),
+            charset,
+            collation,
+            str(extra or "").lower(),
+            is_primary=key == "PRI",
+            takes_null=nullable == "YES",
         )
-        for column, kind, form, charset, collation, extra, key in rows
+        for column, kind, form, charset, collation, extra, key, nullable in rows
     }
 
 

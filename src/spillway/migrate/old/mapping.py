@@ -34,6 +34,8 @@ Spellings = tuple[str | None, ...]
 Subjects = Callable[[str], str | None]
 
 DIGEST_BYTES = 16
+#: Begins the customer of an order that has none; its number follows.
+GUEST = "guest-"
 #: Instead of the gateway's receipt: the old shop's payments had none.
 RECEIPT = "imported"
 #: How many prices and quantities are kept: a shop has few of them, and millions of lines.
@@ -290,7 +292,7 @@ class Mapper:
         ):
             if customers.guests == "quarantine":
                 raise Unusable("customer_missing", customers.column)
-            return f"guest-{key}"
+            return f"{GUEST}{key}"
         if customers.by == "table" and int(row[SUBJECTS_COLUMN] or 0) > 1:
             several = f"{row[SUBJECTS_COLUMN]} of {customers.subject}"
             raise Unusable("customer_ambiguous", f"{customers.column} {old!r} has {several}")

@@ -118,8 +118,8 @@ class VerifyBack:
                 why = f": `back` could not write it ({waits})" if waits else ""
                 yield order.place, Difference(name, f"not in the old table{why}")
                 continue
-            sides = self._comparable(there), self._comparable(order)
-            fields = differing(self.old.config, *sides, status=_outcome)
+            sides = [self._comparable(one, new=not order.old_key) for one in (there, order)]
+            fields = differing(self.old.config, sides[0], sides[1], status=_outcome)
             if fields:
                 yield order.place, Difference(key, "differs", fields)
 
@@ -143,13 +143,16 @@ class VerifyBack:
         self._waiting |= {at: row["reason"] for at, row in of_place.items() if row["reason"]}
         return {at: row["old_key"] for at, row in of_place.items() if row["old_key"]}
 
-    def _comparable(self, order: Canonical) -> Canonical:
-        """What both tables can hold: times to the second, and nothing that may be lost."""
+    def _comparable(self, order: Canonical, *, new: bool) -> Canonical:
+        """What both tables can hold: times to the second, and nothing that may be lost. A guest of
+        the new service is nobody in the old table, and named by the order's number there."""
         lost = self._may_lose
+        guest = new and order.customer.startswith("guest-")
         return order._replace(
             old_key="",
             order_id="",
-            customer=order.customer.removeprefix(self.old.config.customers.prefix),
+            customer="guest-" * guest
+            or order.customer.removeprefix(self.old.config.customers.prefix),
             accepted_at=0 if "created_at" in lost else order.accepted_at // 1_000 * 1_000,
             channel="" if "channel" in lost else order.channel,
             # A new order may have several, and the old table has room for one.
