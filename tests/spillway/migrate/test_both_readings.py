@@ -7,6 +7,7 @@ wrong in the same way shows nowhere but here: every right value is written by ha
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -438,8 +439,12 @@ ANY_CONFIG = st.builds(
 )
 
 
+#: `make test-nightly` makes many more.
+CASES = int(os.environ.get("SPILLWAY_FUZZ_CASES", "25"))
+
+
 #: The first texts of any kind take a second to make.
-@limits(suppress_health_check=[HealthCheck.too_slow])
+@limits(max_examples=CASES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(settings=ANY_CONFIG, changes=st.dictionaries(st.sampled_from(list(ROW)[1:]), TEXTS))
 @example(settings=NO_TOTAL, changes={"cur": "BIF"})
 @example(settings=LONDON, changes={"at": "2019-W05-3"})
@@ -454,6 +459,7 @@ def test_whatever_the_copy_reads_the_verification_reads_alike(
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6)
 
 
+@limits(max_examples=CASES, deadline=None)
 @given(
     lines=st.lists(
         st.fixed_dictionaries(
