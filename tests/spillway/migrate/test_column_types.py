@@ -4,6 +4,7 @@ a column for each case. What it says arrives right, as both readings see it, or 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from spillway.migrate.verifying.old import OldSide
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, order
 from tests.spillway.migrate.reading import ROW, as_stored, config
-from tests.spillway.migrate.servers import Server
+from tests.spillway.migrate.servers import Server, on_every_server
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
 
 REFUSED = "holds (bytes|no time)"
@@ -113,7 +114,7 @@ CASES = [
     Case("name", "VARCHAR(40) CHARACTER SET latin1", "_latin1 x'4BC3B66C6E'", "Köln"),
     Case("name", "VARCHAR(40) CHARACTER SET utf8mb4", "_latin1 x'4BC3B66C6E'", "Köln"),
     Case("name", "VARCHAR(40) CHARACTER SET latin1", "_latin1 x'4BF66C6E'", "Köln"),
-    Case("name", "LONGTEXT", "REPEAT('ü', 1000000)", "text_invalid"),
+    Case("name", "LONGTEXT", "REPEAT('ü', 200000)", "text_invalid"),
     Case("name", "BLOB", "'Ada'", REFUSED),
     Case("cust", "INT UNSIGNED", "7", "old|7"),
     Case("cust", "INT(5) ZEROFILL", "7", "old|00007"),
@@ -128,6 +129,8 @@ CASES = [
     Case("items", "LONGBLOB", f"CONVERT('{JSON_LINES}' USING utf16)", "lines_not_json"),
 ]  # fmt: skip
 
+#: What MySQL 5.6 has no word for.
+NEWER = re.compile(r"JSON| AS \(|_nopad_")
 STATUSES = {"2": {"is": "confirmed"}, "готово": {"is": "confirmed"}, "donE": {"is": "confirmed"}}
 
 
@@ -188,22 +191,24 @@ def database(old_server: Server) -> Iterator[tuple[Any, Account]]:
         connection.close()
 
 
+@on_every_server
 def test_what_a_column_of_any_type_says_arrives_or_is_set_aside(
-    database: tuple[Any, Account],
+    old_server: Server, database: tuple[Any, Account]
 ) -> None:
     execute, old = database
+    cases = [one for one in CASES if old_server.make == "mariadb" or not NEWER.search(one.type)]
     execute("SET sql_mode = ''")
     texts = [f"`{name}` VARCHAR(20) NULL" for name in ROW if name != "no"]
-    odd = [f"c{number} {case.type}" for number, case in enumerate(CASES)]
+    odd = [f"c{number} {case.type}" for number, case in enumerate(cases)]
     execute(f"CREATE TABLE orders (no INT PRIMARY KEY, {', '.join([*texts, *odd])})")
-    stored = {f"c{number}": case.value for number, case in enumerate(CASES) if case.value}
+    stored = {f"c{number}": case.value for number, case in enumerate(cases) if case.value}
     marks = ", ".join(["%s"] * len(ROW))
     execute(
         f"INSERT INTO orders ({', '.join([*ROW, *stored])}) VALUES ({marks},"
         f" {', '.join(value.replace('%', '%%') for value in stored.values())})",
         list(ROW.values()),
     )
-    for number, case in enumerate(CASES):
+    for number, case in enumerate(cases):
         settings = settings_of(case, f"c{number}")
         if case.expected == REFUSED:
             with connected(old) as connection, pytest.raises(SpillwayError, match=REFUSED):
@@ -240,6 +245,7 @@ PEOPLE = [
 ]  # fmt: skip
 
 
+@on_every_server
 def test_a_customer_in_another_table_is_the_one_that_the_value_names(
     database: tuple[Any, Account],
 ) -> None:

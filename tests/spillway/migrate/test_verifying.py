@@ -147,6 +147,7 @@ def in_columns(parts: Parts) -> dict[str, dict[str, tuple[object, object]]]:
     }
 
 
+@on_every_server
 @pytest.mark.parametrize("shop", ["row-per-line"], indirect=True)
 def test_what_the_log_never_had_is_named_by_order_column_and_both_values(
     shop: Shop, aws: str, tmp_path: Path
