@@ -158,9 +158,10 @@ class Copy:
         return batch.last
 
     def _sweep(self) -> None:
-        """Remove orders that the old table no longer has: a walk over it can't see them."""
+        """Remove orders that the old table no longer has, and those in quarantine: a walk over it
+        can't see them."""
         with self.parts.old_table() as old:
-            for keys in self.parts.state.indexed():
+            for keys in self.parts.state.known():
                 for readings in old.readings(keys):
                     gone = [reading for reading in readings if isinstance(reading, Gone)]
                     self._count(0, self.parts.applier.apply(gone))

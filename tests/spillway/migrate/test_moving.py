@@ -329,16 +329,19 @@ def test_a_statement_that_the_log_holds_without_rows_ends_the_following_with_a_s
 ) -> None:
     dynamodb = client(aws, "dynamodb")
     shop.insert(order(random.Random(1)))
+    shop.insert({**order(random.Random(3)), "total": -1})
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     with migration(shop, dynamodb, config) as parts:
-        Copy(parts, NOTHING).run()
+        assert Copy(parts, NOTHING).run().quarantined == 1
         shop.run("TRUNCATE TABLE orders")
         shop.insert(order(random.Random(2)))
         with pytest.raises(SpillwayError, match=r"TRUNCATE TABLE orders.*copy --again"):
             Follow(parts, NOTHING).run(until_caught_up=True)
+        shop.run("UPDATE orders SET id = 3")
         Copy(parts, NOTHING).run(again=True)
         Follow(parts, NOTHING).run(until_caught_up=True)
         assert differences(parts) == []
+        assert parts.quarantined() == {}
 
 
 def test_columns_may_come_and_go_as_long_as_those_that_are_mapped_stay(

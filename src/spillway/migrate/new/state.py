@@ -307,15 +307,21 @@ class State:
         for page in pages:
             yield from page["Items"]
 
-    def indexed(self) -> Iterator[list[str]]:
-        """The old keys in the index, page by page."""
+    def known(self) -> Iterator[list[str]]:
+        """The old keys in the index and in quarantine, page by page."""
         pages = self.dynamodb.get_paginator("scan").paginate(
             TableName=self.table,
-            FilterExpression="begins_with(pk, :order)",
-            ExpressionAttributeValues={":order": {"S": "order/"}},
+            FilterExpression="begins_with(pk, :order) OR pk = :quarantine",
+            ExpressionAttributeValues={
+                ":order": {"S": "order/"},
+                ":quarantine": {"S": "quarantine"},
+            },
         )
         for page in pages:
-            yield [entry_of(item)[0] for item in page["Items"]]
+            yield [
+                (quarantined_of if "reasons" in item else entry_of)(item)[0]
+                for item in page["Items"]
+            ]
 
 
 def index_key(old_key: str) -> dict[str, Any]:
