@@ -200,7 +200,7 @@ def test_each_way_to_be_refused_says_what_to_do(
     assert not isinstance(said(error), SourceAway)
 
 
-@pytest.mark.parametrize("code", [1040, 1203, 2003, 2013])
+@pytest.mark.parametrize("code", [1040, 1203, 1317, 2003, 2013, 3032, 3169, 4031])
 def test_a_server_that_comes_back_is_waited_for(code: int) -> None:
     assert isinstance(said(pymysql.err.OperationalError(code, "no")), SourceAway)
 

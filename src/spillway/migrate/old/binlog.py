@@ -31,11 +31,10 @@ from spillway.migrate.old.table import Position, Watched, WatchedTable
 HEARTBEAT_SECONDS = 1.0
 #: The server sends a heartbeat each second: after this silence the connection is dead.
 SILENCE_SECONDS_MAX = 30
-#: MySQL's ER_MASTER_FATAL_ERROR_READING_BINLOG, and the end of a connection that was killed.
+#: MySQL's ER_MASTER_FATAL_ERROR_READING_BINLOG.
 LOG_UNREADABLE = 1236
 #: MariaDB's ER_SLAVE_SAME_ID.
 SAME_ID = 4052
-KILLED = 1317
 #: The log's own places are of 32 bits, and so is the one that a reader can ask for.
 OFFSET_MAX = 2**32 - 1
 
@@ -259,7 +258,7 @@ def _failure(
     error: pymysql.err.MySQLError, account: Account, start: Position, server_id: int
 ) -> Exception:
     code = code_of(error)
-    if code in AWAY or code == KILLED:
+    if code in AWAY:
         return ConnectionLost(f"{code}")
     said = str(error.args[1]) if len(error.args) > 1 else ""
     if code == SAME_ID or (code == LOG_UNREADABLE and "same server_uuid/server_id" in said):

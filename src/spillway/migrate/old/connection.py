@@ -27,10 +27,11 @@ READ_TIMEOUT_SECONDS = 300
 # Codes of MySQL's own errors, as in its manual ("Server Error Reference").
 ACCESS_DENIED = frozenset({1044, 1045, 1142, 1143, 1227, 1698})
 NO_SUCH = frozenset({1049, 1054, 1146})
-#: The server can't be reached, shuts down, is full, or cut the connection: it comes back.
+#: The server can't be reached, shuts down, is full, or cut the connection or what it was asked: it
+#: comes back. MySQL 5.6 interrupts a statement (1317) when it shuts down.
 AWAY = frozenset(
-    {0, 1040, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 1927}
-    | {2002, 2003, 2006, 2013}
+    {0, 1040, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 1317, 1927}
+    | {2002, 2003, 2006, 2013, 3032, 3169, 4031}
 )
 #: A lock is held: MariaDB and MySQL 5.7; MySQL 8 with NOWAIT; and a deadlock.
 LOCKED = frozenset({1205, 3572, 1213})
