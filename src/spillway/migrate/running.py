@@ -27,6 +27,7 @@ from spillway.migrate.verifying.comparing import Followed, OnProgress, Verdict, 
 from spillway.migrate.verifying.comparing_back import VerifyBack
 from spillway.migrate.verifying.new import NewSide
 from spillway.migrate.verifying.old import OldSide
+from spillway.migrate.verifying.subjects import Subjects
 from spillway.target.archive import OUTPUT, Archive
 from spillway.target.service import of_stack, outputs_of
 
@@ -80,6 +81,8 @@ class Parts:
     writer: Writer
     applier: Applier
     customers: CustomerFile | None
+    #: The same file, for verification.
+    subjects: Subjects | None
     environment: Mapping[str, str]
 
     @contextmanager
@@ -88,7 +91,7 @@ class Parts:
             yield OldTable(connection, self.config, self.subject)
 
     def old_side(self) -> OldSide:
-        return OldSide(self.config, self.account, self.subject)
+        return OldSide(self.config, self.account, self.subjects or str)
 
     def subject(self, old: str) -> str | None:
         return old if self.customers is None else self.customers.subject(old)
@@ -161,9 +164,10 @@ def assembled(config: Config, place: Place, environment: Mapping[str, str]) -> I
     with (
         ThreadPoolExecutor(CONCURRENT_MAX) as pool,
         closing(CustomerFile(Path(file))) if file else nullcontext() as customers,
+        closing(Subjects(Path(file))) if file else nullcontext() as subjects,
     ):
         applier = Applier(writer, place.orders_table, place.state_table, quarantine, pool)
-        yield Parts(config, old, place, state, writer, applier, customers, environment)
+        yield Parts(config, old, place, state, writer, applier, customers, subjects, environment)
 
 
 def place_for(target: Target) -> Place:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import tracemalloc
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from spillway.errors import SpillwayError
 from spillway.migrate.old.customers import CustomerFile
+from spillway.migrate.verifying.subjects import Subjects
 
 
 def read(folder: Path, content: str | bytes) -> CustomerFile:
     path = folder / "customers.csv"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return CustomerFile(path)
+
+
+def verified(folder: Path, *customers: str) -> list[str | None]:
+    """What the verification makes of the same file."""
+    with closing(Subjects(folder / "customers.csv")) as subjects:
+        return [subjects(customer) for customer in customers]
 
 
 @pytest.mark.parametrize(
@@ -34,6 +42,7 @@ def test_a_file_is_read_as_spreadsheets_and_programs_write_it(tmp_path: Path, co
     customers = read(tmp_path, content)
     assert (customers.subject("17"), customers.customer("s-a")) == ("s-a", "17")
     assert customers.subject("") is customers.customer("") is None
+    assert verified(tmp_path, "17", "", "s-a") == ["s-a", None, None]
 
 
 def test_ids_are_texts_and_nothing_is_folded(tmp_path: Path) -> None:
@@ -42,6 +51,7 @@ def test_ids_are_texts_and_nothing_is_folded(tmp_path: Path) -> None:
     )
     wanted = ("7", "007", "1e2", "100", "Ann@X", "ann@x", 'Ü, "x"')
     assert [customers.subject(one) for one in wanted] == ["a", "b", "c", None, "d", "e", "f"]
+    assert verified(tmp_path, *wanted) == ["a", "b", "c", None, "d", "e", "f"]
 
 
 def test_several_accounts_may_be_one_person_whose_new_orders_go_to_the_first(
@@ -55,6 +65,15 @@ def test_several_accounts_may_be_one_person_whose_new_orders_go_to_the_first(
 def test_customers_without_a_subject_are_unknown(tmp_path: Path) -> None:
     customers = read(tmp_path, "customer,subject\n1,\n2,  \n")
     assert customers.subject("1") is customers.subject("2") is None
+    assert verified(tmp_path, "1", "2") == [None, None]
+
+
+def test_a_customer_with_two_subjects_is_no_order_that_verify_can_read(tmp_path: Path) -> None:
+    """Had the copy's reader not refused the file."""
+    (tmp_path / "customers.csv").write_text("customer,subject\n1,a\n2,b\n1,c\n")
+    assert verified(tmp_path, "2") == ["b"]
+    with pytest.raises(ValueError, match="1"):
+        verified(tmp_path, "1")
 
 
 @pytest.mark.parametrize(
@@ -91,6 +110,7 @@ def test_many_customers_take_no_memory(tmp_path: Path) -> None:
     path.write_text("customer,subject\n" + "".join(lines))
     tracemalloc.start()
     customers = CustomerFile(path)
+    assert verified(tmp_path, "9999") == ["subject-9999"]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert customers.subject("9999") == "subject-9999"
