@@ -165,3 +165,18 @@ def test_compressed_rows_end_it_with_the_setting(fresh: Callable[[], Shop], tmp_
         assert logged(shop, tmp_path, "INSERT INTO t VALUES (1, REPEAT('x', 900))") == []
     finally:
         shop.run("SET GLOBAL log_bin_compress = OFF, GLOBAL log_bin_compress_min_len = 256")
+
+
+def test_what_a_generated_column_is_made_of_matters_as_it_does(
+    old_server: Server, tmp_path: Path
+) -> None:
+    with old_server.database() as name:
+        shop = Shop(old_server, name, "row-per-order")
+        shop.run(
+            "ALTER TABLE orders DROP COLUMN total, ADD net DECIMAL(9, 2), ADD remark VARCHAR(9),"
+            " ADD gross DECIMAL(9, 2) AS (net * 1.2), ADD total DECIMAL(9, 2) AS (gross)"
+        )
+        assert logged(shop, tmp_path, "ALTER TABLE orders MODIFY remark VARCHAR(4)") == []
+        with pytest.raises(SpillwayError, match="a statement without its rows"):
+            logged(shop, tmp_path, "ALTER TABLE orders MODIFY net DECIMAL(9, 0)")
+        shop.close()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pymysql.connections import Connection
 
 from spillway.migrate.old.connection import run
+from spillway.migrate.old.statements import words_of
 
 
 class Described(NamedTuple):
@@ -27,6 +28,10 @@ class Described(NamedTuple):
         """Of which the server shows six digits: 12345.67 as 12345.7. One with decimals of its own
         shows those."""
         return self.type == "float" and "(" not in self.form
+
+    @property
+    def is_generated(self) -> bool:
+        return any(word in self.extra for word in ("virtual", "stored", "persistent"))
 
 
 def kinds_of(connection: Connection[Any], table: str) -> dict[str, Described]:
@@ -51,6 +56,30 @@ def kinds_of(connection: Connection[Any], table: str) -> dict[str, Described]:
         )
         for column, kind, form, charset, collation, extra, key, nullable in rows
     }
+
+
+def made_of(
+    connection: Connection[Any], table: str, kinds: Mapping[str, Described], names: Collection[str]
+) -> frozenset[str]:
+    """These columns, in lower case, with all that those of them that are generated are made of."""
+    found = frozenset(names)
+    if not any(kind.is_generated for kind in kinds.values()):
+        # A server that generates none has no expressions either.
+        return found
+    expressions = run(
+        connection,
+        "SELECT column_name, generation_expression FROM information_schema.columns"
+        " WHERE table_schema = DATABASE() AND table_name = %s",
+        (table,),
+    )
+    within = {
+        str(column).lower(): {word.name.lower() for word in words_of(expression or "")}
+        for column, expression in expressions
+    }
+    # One generated column may be made of another.
+    while more := {name for one in found for name in within.get(one, ())} - found:
+        found |= more
+    return found
 
 
 def every_digit(column: str, kind: Described) -> str:

@@ -300,19 +300,25 @@ def watched(connection: Connection[Any], config: Config) -> Watched:
         run(connection, f"SELECT 1 FROM {quoted(source.table)} LIMIT 0")  # noqa: S608 -- a name, quoted
         table = describe(connection, config)
         columns = {name: kinds_of(connection, name) for name in table.followed}
+        wanted = [*_wanted(config), *(word.name for word in words_of(source.where or ""))]
+        if table.view:
+            # Its columns have other names in the tables behind it.
+            wanted += table.view.names
+        named = [name.lower() for name in wanted]
+        mattering = {
+            name: expressions.made_of(connection, name, kinds, named)
+            for name, kinds in columns.items()
+        }
         schema, folding = run(connection, "SELECT DATABASE(), @@lower_case_table_names")[0]
         at = position_now(connection)
     finally:
         connection.rollback()
-    wanted = [*_wanted(config), *(word.name for word in words_of(source.where or ""))]
-    if table.view:
-        # Its columns have other names in the tables behind it.
-        wanted += table.view.names
-    names = frozenset(name.lower() for name in wanted)
     view, folds = source.table if table.view else "", folding != "0"
     tables = (
         WatchedTable(
-            Followed(str(schema), name, names, folds, view), key, _layout(columns[name], key)
+            Followed(str(schema), name, mattering[name], folds, view),
+            key,
+            _layout(columns[name], key),
         )
         for name, key in table.followed.items()
     )
