@@ -415,6 +415,31 @@ def test_what_cannot_be_found_by_the_number_that_is_shown_is_no_order(
             assert not isinstance(again, Gone), order
 
 
+@pytest.mark.parametrize(
+    ("kind", "stayed", "noted"),
+    [
+        ("BIGINT", "7", ["A1", "1.5", "", "\u0661", "NaN"]),
+        ("DECIMAL(20,0)", "7", ["A1", "NaN", "-Infinity", "1_0"]),
+        ("BINARY(2)", "4131", ["A1-", "abc"]),
+    ],
+)
+def test_a_number_that_was_noted_when_its_column_had_another_type_is_gone(
+    numbered: Numbered, tmp_path: Path, kind: str, stayed: str, noted: list[str]
+) -> None:
+    numbered.retype(kind)
+    numbered.add("A1" if kind == "BINARY(2)" else stayed)
+    old, config = prepared(numbered, tmp_path)
+    with connected(old) as connection:
+        reader = OldTable(connection, config, lambda old: old)
+        ((there, *others),) = reader.readings([*noted, stayed], settled=True)
+        assert (there.key, [one.key for one in others if isinstance(one, Gone)]) == (stayed, noted)
+        if kind == "BIGINT":
+            with pytest.raises(SpillwayError, match="come to A1, which invoice cannot be any more"):
+                list(reader.after("A1"))
+    side = OldSide(config, old, lambda old: old)
+    assert [key for key, _ in side.some([*filter(None, noted), stayed])] == [stayed]
+
+
 @pytest.mark.parametrize("charset", ["latin1", "utf8mb4"])
 def test_a_number_of_more_rows_than_are_read_at_once_is_read_whole(
     numbered: Numbered, tmp_path: Path, charset: str

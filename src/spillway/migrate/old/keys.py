@@ -10,8 +10,10 @@ Which spellings are the same number, the database alone decides, by the column's
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
+from string import hexdigits
 from typing import Literal, NamedTuple
 
 from spillway.errors import SpillwayError
@@ -29,6 +31,9 @@ _UTF8 = frozenset(("utf8mb4", "utf8mb3", "utf8", "ascii"))
 _TWO_CODES = frozenset(
     ("armscii8", "big5", "cp932", "eucjpms", "euckr", "gb18030", "gb2312", "gbk", "sjis", "ujis")
 )
+
+
+_A_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 
 class Encoded(NamedTuple):
@@ -93,6 +98,18 @@ class KeyColumn:
             case "bytes":
                 return bytes.fromhex(number)
         return number
+
+    def may_be(self, number: str) -> bool:
+        """The column can have this number. One that was noted or logged before its type was changed
+        may be of another kind."""
+        match self.kind:
+            case "text":
+                return True
+            case "bytes":
+                return len(number) % 2 == 0 and set(number) <= set(hexdigits)
+        return _A_NUMBER.fullmatch(number) is not None and (
+            self.kind == "decimal" or "." not in number
+        )
 
     def sameness(self, expression: str) -> str | None:
         """SQL that is equal for rows whose numbers the database holds to be equal. None where the

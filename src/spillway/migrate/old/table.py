@@ -558,6 +558,11 @@ class OldTable:
         # A copy that an older version began noted the number itself.
         if self._by_place and last.startswith("0x"):
             return self.table.key.literal(last)
+        if not self.table.key.may_be(last):
+            raise SpillwayError(
+                f"The copy has come to {last}, which {self.table.key.column} cannot be any more."
+                " Its type was changed. Begin with an empty orders table, and without that state."
+            )
         return str(self.connection.escape(self.table.key.value(last)))
 
     def of(self, numbers: Sequence[str], *, settled: bool = False) -> Iterator[OldOrder]:
@@ -566,9 +571,10 @@ class OldTable:
 
         `settled`: only what is committed and visible to all, see `_with_locks_passed`.
         """
-        at_once = len(numbers) if self.table.has_nowait or not settled else 1
-        for start in range(0, len(numbers), at_once):
-            some = map(self.table.key.value, numbers[start : start + at_once])
+        possible = [number for number in numbers if self.table.key.may_be(number)]
+        at_once = len(possible) if self.table.has_nowait or not settled else 1
+        for start in range(0, len(possible), max(1, at_once)):
+            some = map(self.table.key.value, possible[start : start + at_once])
             asked = ", ".join(map(self.connection.escape, some))
             statement = f"{self._select} AND {self._key} IN ({asked}) {self._by_key}"
             yield from self._read(statement, settled=settled)

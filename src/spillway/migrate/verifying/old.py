@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cached_property, lru_cache
 from itertools import chain, groupby
 from operator import itemgetter
@@ -55,9 +55,10 @@ class OldSide:
 
     def some(self, keys: Sequence[str]) -> Iterator[Read]:
         """Those of these orders that are there, perhaps with others."""
-        numbers = [self._typed(key) for key in keys if key != NONE]
-        if len(numbers) < len(keys):
+        if NONE in keys:
             yield from self._without_number()
+        typed = (self._typed(key) for key in keys if key != NONE)
+        numbers = [number for number in typed if number is not None]
         if numbers:
             yield from self._orders(f"IN ({', '.join(['%s'] * len(numbers))})", tuple(numbers))
 
@@ -199,10 +200,15 @@ class OldSide:
         return {row["k"] for row in rows}
 
     def _typed(self, key: str) -> object:
-        """A number as a number: the server compares a text with a DECIMAL inexactly."""
-        if self.columns.key_is_bytes:
-            return bytes.fromhex(key.zfill(len(key) + len(key) % 2))
-        return Decimal(key) if self.columns.key_is_number else key
+        """A number as a number: the server compares a text with a DECIMAL inexactly. None for what
+        a column of this type cannot have: it had another one once."""
+        try:
+            if self.columns.key_is_bytes:
+                return bytes.fromhex(key.zfill(len(key) + len(key) % 2))
+            number = Decimal(key) if self.columns.key_is_number else None
+        except (ValueError, InvalidOperation):
+            return None
+        return key if number is None else number if number.is_finite() else None
 
     def _orders(self, which: str, values: tuple[object, ...]) -> Iterator[Read]:
         key, customers = self.config.order.key, self.config.customers
