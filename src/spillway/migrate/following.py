@@ -25,7 +25,6 @@ from spillway.migrate.old.table import (
     KEYS_MAX,
     OldTable,
     Position,
-    Table,
     position_now,
     watched,
 )
@@ -79,7 +78,7 @@ class Follow:
             while not self.stop.is_set():
                 try:
                     with self.parts.old_table() as old:
-                        _check_server(standing.server, old.table)
+                        check_server(standing.server, old.table.server_id)
                         if until_caught_up and goal is None:
                             goal = position_now(old.connection)
                         # From the last complete transaction: an earlier round noted it.
@@ -262,11 +261,16 @@ def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _check_server(noted: str | None, table: Table) -> None:
-    """A state of before this version has the server's number alone."""
-    if noted is not None and noted not in (table.server_id, table.server_id.partition("/")[0]):
+def check_server(noted: str | None, server_id: str) -> None:
+    """By its UUID, which stays when its number is set to another one. MariaDB has none, nor has a
+    state of before this version."""
+    if noted is None:
+        return
+    (number, _, uuid), (former, _, former_uuid) = server_id.partition("/"), noted.partition("/")
+    same = uuid == former_uuid if uuid and former_uuid else number == former
+    if not same:
         raise SpillwayError(
-            f"This is another server (id {table.server_id}, not {noted}), with another binary log:"
+            f"This is another server (id {server_id}, not {noted}), with another binary log:"
             " run `spillway migrate copy --again`. Nothing is lost."
         )
 

@@ -17,6 +17,7 @@ from spillway.migrate.following import (
     Follow,
     Lag,
     Work,
+    check_server,
 )
 from spillway.migrate.old.binlog import ConnectionLost, DisplacedError, News
 from spillway.migrate.old.table import Position
@@ -131,3 +132,26 @@ def test_two_readers_of_one_number_do_not_displace_each_other_for_ever() -> None
         work.follow.displaced(DisplacedError("another has it"))
     with pytest.raises(SpillwayError, match="another has it"):
         work.follow.displaced(DisplacedError("another has it"))
+
+
+@pytest.mark.parametrize(
+    ("noted", "now", "same"),
+    [
+        (None, "1/u", True),
+        ("1", "1", True),
+        ("1", "2", False),
+        # MySQL, and a state of before the UUID was noted.
+        ("1", "1/u", True),
+        ("1/u", "1/u", True),
+        ("1/u", "9/u", True),
+        ("1/u", "1/v", False),
+    ],
+)
+def test_a_server_with_another_number_is_the_same_where_its_uuid_is(
+    noted: str | None, now: str, *, same: bool
+) -> None:
+    if same:
+        check_server(noted, now)
+    else:
+        with pytest.raises(SpillwayError, match="another server"):
+            check_server(noted, now)
