@@ -12,13 +12,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 
 from spillway.errors import SpillwayError
 from spillway.migrate.new.applying import Tally
 from spillway.migrate.new.state import Phase, Standing, quarantined_of
 from spillway.migrate.old.binlog import log_made
 from spillway.migrate.old.keys import NO_NUMBER
-from spillway.migrate.old.mapping import Gone, OldOrder, Reading
+from spillway.migrate.old.mapping import Gone, Mapped, OldOrder, Reading
 from spillway.migrate.old.readiness import findings
 from spillway.migrate.old.server import ask_of
 from spillway.migrate.old.table import OldTable
@@ -97,6 +98,8 @@ class Copy:
         while not self._complete:
             with self.parts.old_table() as old, old.snapshot() as position:
                 server = old.table.server_id
+                if standing.phase == "new" and start is None:
+                    self._check_unmigrated(old)
                 if start is None:
                     start = position
                     made = log_made(self.parts.account, self.parts.config, start)
@@ -110,6 +113,19 @@ class Copy:
             self._sweep()
         place = {"followed": start, "server": server, "log_made": made, "described": None}
         state.save(phase="following", **place)
+
+    def _check_unmigrated(self, old: OldTable) -> None:
+        """A new copy overwrites. Where an earlier migration's orders are, the live service may have
+        gone on with them; and another old table's would differ in each `verify`."""
+        first = map(old.mapper.order, islice(old.after(None), BATCH_ORDERS))
+        places = [one.place for one in first if isinstance(one, Mapped)]
+        if self.parts.applier.has_any(places) or self.parts.shows_imported():
+            place = self.parts.place
+            raise SpillwayError(
+                f"{place.orders_table} has migrated orders, and {place.state_table} knows of none:"
+                " begin with an empty orders table. It takes the orders of one migration, from one"
+                " table or view."
+            )
 
     def _batches(self, old: OldTable, last: str | None) -> Iterator[Batch]:
         """They end with the table, which is then complete, or when the snapshot is too old."""

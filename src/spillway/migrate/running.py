@@ -39,6 +39,9 @@ SETTLE_SECONDS_MAX = 600
 #: So many conditional writes, each a request of its own, are under way at once.
 CONCURRENT_MAX = 12
 
+#: Of a table into which something was migrated, hardly so many items are of other orders.
+SHOWN_ITEMS = 1_000
+
 WRITING = ClientConfig(
     # The code that decides the rate must see each throttle: the SDK must not retry.
     retries={"total_max_attempts": 1, "mode": "standard"},
@@ -68,8 +71,8 @@ class Place:
         """A client that retries, for reading."""
         return self.client(service, _PATIENT)
 
-    def state(self) -> State:
-        return State(self.patient("dynamodb"), self.state_table)
+    def state(self, source: str = "") -> State:
+        return State(self.patient("dynamodb"), self.state_table, source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,15 @@ class Parts:
         entries = map(quarantined_of, self.state.listed("quarantine"))
         return {key: TOUCHED in reasons for key, reasons in entries}
 
+    def shows_imported(self) -> bool:
+        """A migrated order is among some of the orders table's first items."""
+        found = self.state.dynamodb.scan(
+            TableName=self.place.orders_table,
+            Limit=SHOWN_ITEMS,
+            FilterExpression="attribute_exists(imported)",
+        )
+        return bool(found["Items"])
+
     def position(self) -> Position:
         """The end of the binary log now."""
         with connected(self.account) as connection:
@@ -154,12 +166,12 @@ class Parts:
 @contextmanager
 def assembled(config: Config, place: Place, environment: Mapping[str, str]) -> Iterator[Parts]:
     """SpillwayError: the environment lacks something."""
-    state = place.state()
+    old = account(config.source, environment)
+    state = place.state(f"{old.database}.{config.source.table}")
     dynamodb = place.client("dynamodb", WRITING)
     encode_at_once(dynamodb)
     writer = Writer(dynamodb, Rate(config.target.write_units_per_second_max), state.ensure)
     quarantine = Quarantine(Path(config.quarantine_file))
-    old = account(config.source, environment)
     file = config.customers.file
     with (
         ThreadPoolExecutor(CONCURRENT_MAX) as pool,

@@ -215,6 +215,26 @@ def test_an_order_that_the_new_service_has_touched_is_never_overwritten(
         assert parts.quarantined() == {str(number): True}
 
 
+def test_a_new_copy_is_refused_where_migrated_orders_are_already(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    """It would overwrite what the live service has done to them since."""
+    dynamodb = client(aws, "dynamodb")
+    shop.fill(rows(1, 3, hostile=0.0))
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    with migration(shop, dynamodb, config) as parts:
+        Copy(parts, NOTHING).run()
+        dynamodb.delete_table(TableName=parts.place.state_table)
+        parts.state.make_table()
+        for _ in range(2):
+            with pytest.raises(SpillwayError, match=r"has migrated orders, and .* knows of none"):
+                Copy(parts, NOTHING).run()
+            assert parts.state.standing().phase == "new"
+            # Those of another shop, which are at other places.
+            shop.run("DELETE FROM orders")
+            shop.fill(rows(2, 3, hostile=0.0))
+
+
 @on_every_server
 def test_a_read_does_not_pass_a_transaction_that_is_about_to_be_seen(
     shop: Shop, tmp_path: Path

@@ -89,6 +89,11 @@ class Applier:
     #: Changes different orders at the same time: each needs some conditional writes in turn.
     concurrent_map: ThreadPoolExecutor
 
+    def has_any(self, places: Sequence[OrderKey]) -> bool:
+        """Something is at one of these places, whatever the index knows."""
+        keys = [key for place in places for key in items.keys_of(place)]
+        return any(True for _ in self.writer.get(self.orders_table, keys))
+
     def apply_new(self, readings: Sequence[Reading]) -> Tally:
         """For orders of which the tables have nothing: three batches in turn."""
         mapped = [reading for reading in readings if isinstance(reading, Mapped)]

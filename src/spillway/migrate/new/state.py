@@ -43,6 +43,8 @@ RENEW_SECONDS = 5
 #: After that time the holder must renew before it writes: a request takes some seconds at most.
 SURE_SECONDS = 20
 TABLE_WAIT_SECONDS_MAX = 60
+#: Bytes of an old order number: a sort key of DynamoDB has 1,024.
+NUMBER_BYTES_MAX = 1_000
 REASONS_MAX = 20
 DETAIL_MAX = 200
 
@@ -74,6 +76,8 @@ class Standing:
     changed."""
 
     phase: Phase = "new"
+    #: The old table with its database; None in a state of before this version.
+    source: str | None = None
     start: Position | None = None
     server: str | None = None
     copied_to: str | None = None
@@ -129,6 +133,8 @@ class Entry:
 class State:
     dynamodb: Any
     table: str
+    #: The old table of the configuration; empty where none matters.
+    source: str = ""
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}/{os.getpid()}")
     _sure_until: float = 0.0
 
@@ -156,8 +162,16 @@ class State:
             raise SpillwayError(f"The table {self.table} is not ready yet: try again.") from error
 
     def standing(self) -> Standing:
-        """SpillwayError: no migration has begun, because the table does not exist."""
-        return _standing(self._item(STATE))
+        """SpillwayError: no migration has begun, because the table does not exist; or the one that
+        has is of another old table. Its orders would all be taken for removed ones."""
+        standing = _standing(self._item(STATE))
+        if self.source and standing.source not in (None, self.source):
+            raise SpillwayError(
+                f"{self.table} is the state of a migration from {standing.source}, and not from"
+                f" {self.source}: correct the configuration, or begin with an empty orders table"
+                " and without that state."
+            )
+        return standing
 
     def verified(self) -> Verified | None:
         item = self._item(VERIFIED)
@@ -205,7 +219,8 @@ class State:
             )
         seen = {"until": standing.until} if standing.owner else {"owner": None}
         try:
-            self._renew(seen, {"owner": self.owner, "work": work, "since": now})
+            source = {"source": self.source} if self.source else {}
+            self._renew(seen, {"owner": self.owner, "work": work, "since": now, **source})
         except ClientError as error:
             if not _refused(error):
                 raise
@@ -325,6 +340,14 @@ class State:
 
 
 def index_key(old_key: str) -> dict[str, Any]:
+    """SpillwayError: no item can have so long a number. What else is noted of it comes later."""
+    size = len(old_key.encode())
+    if size > NUMBER_BYTES_MAX:
+        raise SpillwayError(
+            f"The order number {old_key[:40]}... has {size:,} bytes, more than the"
+            f" {NUMBER_BYTES_MAX:,} that can be moved: shorten it, or leave such rows out with"
+            " source.where, as CHAR_LENGTH(number) < 200."
+        )
     return {"pk": {"S": f"order/{old_key}"}, "sk": {"S": "order"}}
 
 
