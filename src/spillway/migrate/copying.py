@@ -115,16 +115,14 @@ class Copy:
         state.save(phase="following", **place)
 
     def _check_unmigrated(self, old: OldTable) -> None:
-        """A new copy overwrites. Where an earlier migration's orders are, the live service may have
-        gone on with them; and another old table's would differ in each `verify`."""
+        """A new copy overwrites: where the state is gone and the orders are not, the live service
+        may have gone on with them. An order's place is the same in each copy of its table."""
         first = map(old.mapper.order, islice(old.after(None), BATCH_ORDERS))
-        places = [one.place for one in first if isinstance(one, Mapped)]
-        if self.parts.applier.has_any(places) or self.parts.shows_imported():
+        if self.parts.applier.has_any([one.place for one in first if isinstance(one, Mapped)]):
             place = self.parts.place
             raise SpillwayError(
-                f"{place.orders_table} has migrated orders, and {place.state_table} knows of none:"
-                " begin with an empty orders table. It takes the orders of one migration, from one"
-                " table or view."
+                f"{place.orders_table} has orders of this old table, and {place.state_table} knows"
+                " of none: begin with an empty orders table, or bring that state back."
             )
 
     def _batches(self, old: OldTable, last: str | None) -> Iterator[Batch]:

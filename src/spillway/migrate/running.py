@@ -39,9 +39,6 @@ SETTLE_SECONDS_MAX = 600
 #: So many conditional writes, each a request of its own, are under way at once.
 CONCURRENT_MAX = 12
 
-#: Of a table into which something was migrated, hardly so many items are of other orders.
-SHOWN_ITEMS = 1_000
-
 WRITING = ClientConfig(
     # The code that decides the rate must see each throttle: the SDK must not retry.
     retries={"total_max_attempts": 1, "mode": "standard"},
@@ -130,15 +127,6 @@ class Parts:
         """Keys in quarantine, and whether the new service has changed the order since."""
         entries = map(quarantined_of, self.state.listed("quarantine"))
         return {key: TOUCHED in reasons for key, reasons in entries}
-
-    def shows_imported(self) -> bool:
-        """A migrated order is among some of the orders table's first items."""
-        found = self.state.dynamodb.scan(
-            TableName=self.place.orders_table,
-            Limit=SHOWN_ITEMS,
-            FilterExpression="attribute_exists(imported)",
-        )
-        return bool(found["Items"])
 
     def position(self) -> Position:
         """The end of the binary log now."""
