@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -10,6 +11,7 @@ from itertools import takewhile
 from math import inf
 from typing import Any
 
+from msgspec.structs import replace
 from pymysql.connections import Connection
 
 from spillway.errors import SpillwayError
@@ -19,7 +21,14 @@ from spillway.migrate.new.state import Entry, index_item
 from spillway.migrate.new.target import Put, units_of
 from spillway.migrate.old.connection import account, connected, quoted, run
 from spillway.migrate.old.keys import NO_NUMBER
-from spillway.migrate.old.mapping import Mapped, OldOrder, Unmapped, line_columns, status_words
+from spillway.migrate.old.mapping import (
+    Mapped,
+    Mapper,
+    OldOrder,
+    Unmapped,
+    line_columns,
+    status_words,
+)
 from spillway.migrate.old.readiness import (
     Finding,
     back_findings,
@@ -118,6 +127,9 @@ class Check:
     _mojibake: Counter[str] = field(default_factory=Counter)
     _unknown_words: Counter[str] = field(default_factory=Counter)
     _alike_words: Counter[str] = field(default_factory=Counter)
+    #: Numbers of orders with an amount that was rounded, some of them, and how many there are.
+    _rounded: list[str] = field(default_factory=list)
+    _rounded_count: int = 0
 
     def run(self, rows_max: int | None) -> Profile:
         """`rows_max`: read about so many rows at most."""
@@ -137,18 +149,22 @@ class Check:
             profile.findings.append(_time_zone(standing, config, table))
             profile.findings += self._text_findings(table)
             profile.findings += self._status_findings()
+            profile.findings += self._rounding_findings()
             profile.findings += _data_findings(profile)
         return profile
 
     def _read(self, profile: Profile, old: OldTable, rows_max: float, rows_in_all: int) -> None:
         charsets = {name: kind.charset for name, kind in old.table.kinds.items()}
         texts = [name for name, charset in charsets.items() if charset]
+        exact = self._exact(old)
         for order in _orders(old, lambda: profile.rows < rows_max):
             profile.rows += len(order.lines)
             reading = old.mapper.order(order)
             self._note(profile, reading)
             self._note_texts(order, texts)
             self._note_status(order, reading)
+            if exact is not None and isinstance(reading, Mapped):
+                self._note_rounding(order, exact)
             self.on_progress(profile.rows, rows_in_all)
 
     def _note(self, profile: Profile, reading: Mapped | Unmapped) -> None:
@@ -196,6 +212,31 @@ class Check:
             words = self._unknown_words
         if word in words or len(words) < WORDS_MAX:
             words[word] += 1
+
+    def _exact(self, old: OldTable) -> Mapper | None:
+        """One that rounds nothing, where the configuration lets amounts be rounded."""
+        config = self.parts.config
+        if config.money.fractions != "round":
+            return None
+        config = replace(config, money=replace(config.money, fractions="quarantine"))
+        now_ms = time.time_ns() // 1_000_000
+        return Mapper(config, self.parts.subject, now_ms, old.table.utc_columns)
+
+    def _note_rounding(self, order: OldOrder, exact: Mapper) -> None:
+        if isinstance(exact.read(order), Unmapped):
+            self._rounded_count += 1
+            if len(self._rounded) < SAMPLES_MAX:
+                self._rounded.append(order.key)
+
+    def _rounding_findings(self) -> Iterator[Finding]:
+        if self._rounded_count:
+            # Each line may be half a minor unit off, and only a total of its own would show it.
+            unseen = "" if self.parts.config.order.total else "; no order.total holds them together"
+            yield warning(
+                "rounding",
+                f"an amount of {self._rounded_count:,} orders was rounded, of"
+                f" {', '.join(self._rounded)} for example{unseen}",
+            )
 
     def _status_findings(self) -> Iterator[Finding]:
         if self._unknown_words:

@@ -21,7 +21,7 @@ from spillway.migrate.old.table import OldTable
 from spillway.migrate.verifying.canonical import Canonical
 from spillway.migrate.verifying.old import OldSide
 from spillway.run.stack.aws import client
-from tests.spillway.migrate.legacy import Shop, order
+from tests.spillway.migrate.legacy import Shop, lines, order
 from tests.spillway.migrate.reading import ROW, as_stored, config
 from tests.spillway.migrate.servers import Server, on_every_server
 from tests.spillway.migrate.tables import config_for, make_orders_table, migration
@@ -305,6 +305,28 @@ def test_a_time_that_depends_on_who_reads_it_is_refused(
                 OldTable(connection, settings, str)
         else:
             assert len(list(OldTable(connection, settings, str).after(None)))
+
+
+@pytest.mark.parametrize("shop", ["row-per-line"], indirect=True)
+def test_check_counts_the_orders_whose_amounts_it_rounds(
+    shop: Shop, aws: str, tmp_path: Path
+) -> None:
+    dynamodb = client(aws, "dynamodb")
+    shop.run("ALTER TABLE order_lines MODIFY unit_price DECIMAL(12, 4)")
+    for number, price in enumerate(("1.00", "0.3333", "2.5000", "0.0050")):
+        shop.insert({**lines(random.Random(1), f"I{number}")[0], "unit_price": price})
+    known = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    assert (known.money.fractions, known.order.total) == ("round", None)
+    with migration(shop, dynamodb, known) as parts:
+        found = Check(parts, lambda *_: None).run(None)
+        (said,) = (one for one in found.findings if one.subject == "rounding")
+        assert (said.level, found.unmapped) == ("warning", 0)
+        assert said.detail.startswith(
+            "an amount of 2 orders was rounded, of I1, I3 for example; no"
+        )
+        shop.run("UPDATE order_lines SET unit_price = 1")
+        found = Check(parts, lambda *_: None).run(None)
+        assert [one for one in found.findings if one.subject == "rounding"] == []
 
 
 def test_check_names_what_the_rows_say_and_the_configuration_does_not(
