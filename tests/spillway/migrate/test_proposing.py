@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 import tomllib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from typer.testing import CliRunner
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 from spillway.cli import app
 from spillway.errors import SpillwayError, UsageError
 from spillway.migrate.checking import Check
-from spillway.migrate.config import TODO, Source, read_config
+from spillway.migrate.config import TODO, Losable, Source, read_config
 from spillway.migrate.old.connection import account, connected
 from spillway.migrate.proposing.choosing import Connection
 from spillway.migrate.proposing.guessing import Proposal, propose
@@ -398,6 +399,25 @@ def test_what_a_german_table_does_say() -> None:
 def test_the_way_back_makes_numbers_that_the_column_can_hold(key: str, how: str) -> None:
     made, _ = proposed(table("orders", f"{key}\nitems text", sample=PER_ORDER.sample))
     assert f'# key = "{how}"' in made.text
+
+
+@pytest.mark.parametrize(
+    ("columns", "lost"),
+    [
+        (
+            "placed_at datetime\nstreet varchar(99)\ncity varchar(40)\npayment_id varchar(40)",
+            ["address.name", "address.postal_code", "address.state", "address.phone"],
+        ),
+        ("order_date date\nemail varchar(99)", ["created_at", "payment_reference", "address.name"]),
+    ],
+)
+def test_what_no_column_holds_may_be_lost_on_the_way_back(columns: str, lost: list[str]) -> None:
+    made, _ = proposed(table("orders", f"id int auto_increment\nitems text\n{columns}"))
+    begin = made.text.index("# [back]\n")
+    back = tomllib.loads(re.sub(r"(?m)^# ?", "", made.text[begin:]))["back"]
+    assert back["may_lose"][: len(lost)] == lost
+    assert set(back["may_lose"]) <= set(get_args(Losable))
+    assert "address.country" not in back["may_lose"]
 
 
 def test_no_column_is_written_from_two_fields_on_the_way_back() -> None:

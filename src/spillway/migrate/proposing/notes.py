@@ -20,6 +20,8 @@ class Notes:
 
     lines: list[str] = field(default_factory=list)
     todos: list[str] = field(default_factory=list)
+    #: The places of the settings that name a column.
+    of_columns: set[str] = field(default_factory=set)
     _section: str = ""
 
     def section(self, name: str, note: str = "") -> None:
@@ -41,6 +43,9 @@ class Notes:
         self.lines.append(f"{_key(name)} = {toml(value)}")
         place = f"{self._section}.{name}" if self._section else name
         self.todos += [f"{place}{more}" for more in _todos(value)]
+        fields = value if isinstance(value, list) else [value]
+        if any(isinstance(one, dict) and "column" in one for one in fields):
+            self.of_columns.add(place)
 
     def todo(self, name: str, note: str) -> None:
         self.set(name, TODO, note)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from spillway.migrate.config import TODO
+from spillway.migrate.config import TODO, Losable
 from spillway.migrate.proposing.choosing import STATES_MAX, TEXTS, WORD_MAX, Guess
 from spillway.migrate.proposing.looking import Column
 from spillway.migrate.proposing.notes import toml
@@ -13,6 +13,17 @@ from spillway.migrate.proposing.words import state_of
 
 #: An order's id, as a text.
 ORDER_ID_LENGTH = 36
+#: The others (another channel, country or coupon than the table can hold) better wait for a person.
+OF_MOST_ORDERS: tuple[Losable, ...] = (
+    "payment_reference",
+    "address.name",
+    "address.lines",
+    "address.city",
+    "address.postal_code",
+    "address.state",
+    "address.phone",
+    "address.email",
+)
 
 
 def statuses(g: Guess) -> None:
@@ -61,8 +72,8 @@ def way_back(g: Guess) -> None:
         return
     notes.note(
         "The way back, for a return after the switch. Take the signs away when `check` is"
-        " ready; each status needs one of the words above. What no column can hold is named in"
-        " may_lose, or its order waits."
+        " ready; each status needs one of the words above. may_lose: what most new orders"
+        " have and no column here can hold; without it they wait."
     )
     kind = _key_of_new_orders(g, key)
     by_meaning = {state_of(word): word for word in reversed(list(_known_words(g)))}
@@ -77,11 +88,21 @@ def way_back(g: Guess) -> None:
         "cancelling": opened,
         "cancelled": cancelled,
     }
+    lost = _without_a_column(g)
+    if lost:
+        first.append(f"may_lose = {toml(lost)}")
     said = [f"{name} = {toml(word)}" for name, word in meanings.items()]
     notes.lines += [
         f"# {line}".rstrip()
         for line in ("[back]", f'key = "{kind}"', *first, "", "[back.statuses]", *said)
     ]
+
+
+def _without_a_column(g: Guess) -> list[str]:
+    """What nearly every new order would lose. A day loses the time of it."""
+    is_day = g.created is not None and g.created.kind == "date"
+    lost = (name for name in OF_MOST_ORDERS if f"order.{name}" not in g.notes.of_columns)
+    return ["created_at"] * is_day + list[str](lost)
 
 
 def _key_of_new_orders(g: Guess, key: Column | None) -> str:
