@@ -20,6 +20,7 @@ from spillway.migrate.new.items import order_item, progress_item
 from spillway.migrate.new.state import Entry, index_item
 from spillway.migrate.new.target import Put, units_of
 from spillway.migrate.old.connection import account, connected, quoted, run
+from spillway.migrate.old.description import Table
 from spillway.migrate.old.keys import NO_NUMBER
 from spillway.migrate.old.mapping import (
     Mapped,
@@ -38,7 +39,7 @@ from spillway.migrate.old.readiness import (
     warning,
 )
 from spillway.migrate.old.server import Standing, ask_of, grants_of
-from spillway.migrate.old.table import CHUNK_ROWS, OldTable, Table
+from spillway.migrate.old.table import CHUNK_ROWS, OldTable
 from spillway.migrate.old.values import utf8_from_latin1
 from spillway.migrate.running import Parts
 from spillway.plan.price_list import load

@@ -440,6 +440,11 @@ class Config(_Section, frozen=True):
         customer = ("customers.column", self.customers.column)
         return [*_columns_of(self.order, "order"), customer, *of_lines]
 
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Every column of the old table that the file names, once; the order number's is first."""
+        return tuple(dict.fromkeys(column for _, column in self.columns))
+
 
 def read_config(path: Path) -> Config:
     """SpillwayError: the file is missing, is not TOML, or has a setting that cannot be."""

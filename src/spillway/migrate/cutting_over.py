@@ -26,8 +26,9 @@ from spillway.migrate.old.connection import SourceAway, connected
 from spillway.migrate.old.guard import Guard, changes_under_way, guard
 from spillway.migrate.old.keys import Logged
 from spillway.migrate.old.mapping import Reason
+from spillway.migrate.old.position import Position
 from spillway.migrate.old.replicating import on_its_way
-from spillway.migrate.old.table import Position, watched
+from spillway.migrate.old.watched import watched
 from spillway.migrate.running import Parts
 from spillway.operate.orders import resuming
 

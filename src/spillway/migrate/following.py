@@ -21,13 +21,9 @@ from spillway.migrate.new.state import Standing
 from spillway.migrate.old.binlog import ConnectionLost, DisplacedError, News, news
 from spillway.migrate.old.connection import SourceAway
 from spillway.migrate.old.keys import Logged
-from spillway.migrate.old.table import (
-    KEYS_MAX,
-    OldTable,
-    Position,
-    position_now,
-    watched,
-)
+from spillway.migrate.old.position import Position, position_now
+from spillway.migrate.old.table import KEYS_MAX, OldTable
+from spillway.migrate.old.watched import watched
 from spillway.migrate.running import Parts
 
 #: News that wait for the work; when it is full, the server waits.

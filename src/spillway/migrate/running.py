@@ -22,7 +22,8 @@ from spillway.migrate.new.state import State, Verified, quarantined_of
 from spillway.migrate.new.target import Rate, Writer, encode_at_once
 from spillway.migrate.old.connection import Account, account, connected
 from spillway.migrate.old.customers import CustomerFile
-from spillway.migrate.old.table import OldTable, Position, position_now
+from spillway.migrate.old.position import Position, position_now
+from spillway.migrate.old.table import OldTable
 from spillway.migrate.verifying.comparing import Followed, OnProgress, Verdict, Verify
 from spillway.migrate.verifying.comparing_back import VerifyBack
 from spillway.migrate.verifying.new import NewSide

@@ -19,8 +19,9 @@ from spillway.migrate.config import Config, read_config
 from spillway.migrate.old.binlog import ConnectionLost, News, news
 from spillway.migrate.old.connection import Account
 from spillway.migrate.old.keys import KeyColumn
+from spillway.migrate.old.position import Position
 from spillway.migrate.old.statements import Followed
-from spillway.migrate.old.table import Layout, Position, Watched, WatchedTable
+from spillway.migrate.old.watched import Layout, Watched, WatchedTable
 from tests.spillway.migrate.legacy import DOCS
 
 MADE = 1_600_000_000

@@ -20,7 +20,7 @@ from spillway.migrate.following import (
     check_server,
 )
 from spillway.migrate.old.binlog import ConnectionLost, DisplacedError, News
-from spillway.migrate.old.table import Position
+from spillway.migrate.old.position import Position
 from spillway.migrate.terminal import followed
 
 HERE = Position("binlog.000001", 500)

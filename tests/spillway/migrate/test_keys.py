@@ -22,7 +22,9 @@ from spillway.migrate.old.binlog import News, news
 from spillway.migrate.old.connection import account, connected
 from spillway.migrate.old.keys import Logged
 from spillway.migrate.old.mapping import Gone, Mapped
-from spillway.migrate.old.table import CHUNK_ROWS, OldTable, Position, position_now, watched
+from spillway.migrate.old.position import Position, position_now
+from spillway.migrate.old.table import CHUNK_ROWS, OldTable
+from spillway.migrate.old.watched import watched
 from spillway.migrate.running import Parts
 from spillway.migrate.verifying.old import OldSide
 from spillway.run.stack.aws import client

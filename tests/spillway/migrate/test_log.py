@@ -25,7 +25,7 @@ from spillway.migrate.old.binlog import (
 )
 from spillway.migrate.old.connection import Account, SourceAway
 from spillway.migrate.old.keys import Encoded, KeyColumn
-from spillway.migrate.old.table import Position
+from spillway.migrate.old.position import Position
 from tests.spillway.migrate.logbytes import (
     BIGINT,
     DECIMAL,

@@ -12,7 +12,8 @@ from spillway.errors import SpillwayError
 from spillway.migrate.old.binlog import news
 from spillway.migrate.old.connection import account, connected
 from spillway.migrate.old.keys import Logged
-from spillway.migrate.old.table import position_now, watched
+from spillway.migrate.old.position import position_now
+from spillway.migrate.old.watched import watched
 from tests.needs import starts
 from tests.spillway.migrate.legacy import Shop
 from tests.spillway.migrate.servers import Server, on_every_server, private

@@ -21,9 +21,10 @@ from spillway.migrate.config import Config, Customers, read_config
 from spillway.migrate.copying import Copy
 from spillway.migrate.old.connection import Account, account, connected
 from spillway.migrate.old.mapping import Mapped
+from spillway.migrate.old.position import position_now
 from spillway.migrate.old.readiness import Finding, back_findings, findings
 from spillway.migrate.old.server import Grants, Record, Server, Standing, ask
-from spillway.migrate.old.table import CHUNK_ROWS, OldTable, position_now
+from spillway.migrate.old.table import CHUNK_ROWS, OldTable
 from spillway.migrate.verifying.old import OldSide
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import DOCS, ORDER_COLUMNS, Shop, order

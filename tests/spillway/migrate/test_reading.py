@@ -16,9 +16,10 @@ from msgspec.structs import replace
 from orders.aws.items import decompressed
 from spillway.errors import SpillwayError
 from spillway.migrate.old.connection import account, connected, run
+from spillway.migrate.old.description import describe
 from spillway.migrate.old.mapping import Mapped, Mapper, OldOrder, Unmapped
 from spillway.migrate.old.payloads import PayloadCursor, halves
-from spillway.migrate.old.table import OldTable, describe
+from spillway.migrate.old.table import OldTable
 from tests.spillway.migrate.legacy import Shop, lines, order
 from tests.spillway.migrate.tables import config_for
 

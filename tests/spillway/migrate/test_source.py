@@ -18,20 +18,15 @@ from spillway.migrate.config import Config
 from spillway.migrate.copying import Copy
 from spillway.migrate.following import Follow
 from spillway.migrate.old.connection import account, connected
+from spillway.migrate.old.description import describe
 from spillway.migrate.old.keys import KeyColumn
+from spillway.migrate.old.position import Position
 from spillway.migrate.old.readiness import findings
 from spillway.migrate.old.server import ask_of
 from spillway.migrate.old.statements import Followed
-from spillway.migrate.old.table import (
-    CHUNK_ROWS,
-    Layout,
-    OldTable,
-    Position,
-    Watched,
-    WatchedTable,
-    describe,
-)
+from spillway.migrate.old.table import CHUNK_ROWS, OldTable
 from spillway.migrate.old.views import read_view
+from spillway.migrate.old.watched import Layout, Watched, WatchedTable
 from spillway.migrate.running import Parts
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, lines, schema

@@ -17,7 +17,7 @@ from spillway.errors import SpillwayError
 from spillway.migrate.copying import Copy
 from spillway.migrate.following import Follow
 from spillway.migrate.new.state import Phase, Standing, State, Verified, comparable
-from spillway.migrate.old.table import Position
+from spillway.migrate.old.position import Position
 from spillway.migrate.status import Status, read_status
 from spillway.migrate.terminal import show_status, status_document
 from spillway.run.stack.aws import client

@@ -17,7 +17,8 @@ from spillway.migrate.back.inverse import Inverse
 from spillway.migrate.back.writing import Done, Session, make_tables
 from spillway.migrate.config import Back, Config, Field
 from spillway.migrate.old.connection import account, connected, run
-from spillway.migrate.old.table import OldTable, describe
+from spillway.migrate.old.description import describe
+from spillway.migrate.old.table import OldTable
 from tests.builders import FREE, NOW, accepted, line, order_id, order_key
 from tests.spillway.migrate.legacy import Shop
 from tests.spillway.migrate.servers import on_every_server

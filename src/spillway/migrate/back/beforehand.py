@@ -12,8 +12,8 @@ from pymysql.connections import Connection
 
 from spillway.migrate.config import Back, Config
 from spillway.migrate.old.connection import ACCESS_DENIED, account_in_sql, code_of, quoted, run
+from spillway.migrate.old.description import Table
 from spillway.migrate.old.statements import words_of
-from spillway.migrate.old.table import Table
 
 #: An order's id, written as an order number.
 ORDER_ID_LENGTH = 36
@@ -78,7 +78,7 @@ def _is_hidden(connection: Connection[Any], config: Config, back: Back, table: T
     where the condition asks for others too, and where it cannot be told without writing."""
     named = {word.name.lower() for word in words_of(config.source.where or "")}
     asked = [column for column in table.types if column.lower() in named]
-    if {column for _, column in config.columns} & set(asked):
+    if set(config.column_names) & set(asked):
         return False
     row = ", ".join(
         f"{connection.escape(back.columns[column])} AS {quoted(column)}"
@@ -115,8 +115,7 @@ def _without_transactions(connection: Connection[Any], config: Config) -> str | 
 
 
 def _written_columns(config: Config, back: Back) -> list[str]:
-    columns = dict.fromkeys([config.order.key, *(column for _, column in config.columns)])
-    columns.update(dict.fromkeys(back.columns))
+    columns = dict.fromkeys((*config.column_names, *back.columns))
     if back.key == "auto_increment":
         del columns[config.order.key]
     return list(columns)

@@ -41,8 +41,9 @@ from spillway.migrate.old.connection import (
     quoted,
     run,
 )
+from spillway.migrate.old.description import describe
 from spillway.migrate.old.mapping import Unmapped
-from spillway.migrate.old.table import OldTable, describe
+from spillway.migrate.old.table import OldTable
 from spillway.migrate.running import Parts
 from spillway.target.reading import pages
 

@@ -15,7 +15,7 @@ from orders.domain.saga import Facts
 from orders.domain.status import SETTLED, status
 from spillway.currencies import in_major_units
 from spillway.migrate.config import Back, Config, Field
-from spillway.migrate.old.expressions import Described
+from spillway.migrate.old.description import Described
 from spillway.migrate.old.keys import INTEGERS
 from spillway.migrate.old.mapping import GUEST, Reason
 

@@ -34,7 +34,7 @@ from orders.domain.order import OrderKey
 from spillway.errors import SpillwayError
 from spillway.migrate.new.target import expecting
 from spillway.migrate.old.mapping import Reason
-from spillway.migrate.old.table import Position
+from spillway.migrate.old.position import Position
 
 Phase = Literal["new", "copying", "following", "switched"]
 

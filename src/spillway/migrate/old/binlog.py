@@ -26,7 +26,8 @@ from spillway.errors import SpillwayError
 from spillway.migrate.config import Config
 from spillway.migrate.old.connection import AWAY, Account, SourceAway, code_of, explained
 from spillway.migrate.old.keys import Logged
-from spillway.migrate.old.table import Position, Watched, WatchedTable
+from spillway.migrate.old.position import Position
+from spillway.migrate.old.watched import Watched, WatchedTable
 
 HEARTBEAT_SECONDS = 1.0
 #: The server sends a heartbeat each second: after this silence the connection is dead.

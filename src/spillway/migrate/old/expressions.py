@@ -2,84 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from pymysql.connections import Connection
 
 from spillway.migrate.old.connection import run
-from spillway.migrate.old.statements import words_of
-
-
-class Described(NamedTuple):
-    """A column as information_schema describes it. `charset` and `collation` are None where it
-    holds no text; `form` is its type with length and decimals."""
-
-    type: str
-    form: str = ""
-    charset: str | None = None
-    collation: str | None = None
-    extra: str = ""
-    is_primary: bool = False
-    takes_null: bool = True
-
-    @property
-    def is_float(self) -> bool:
-        """Of which the server shows six digits: 12345.67 as 12345.7. One with decimals of its own
-        shows those."""
-        return self.type == "float" and "(" not in self.form
-
-    @property
-    def is_generated(self) -> bool:
-        return any(word in self.extra for word in ("virtual", "stored", "persistent"))
-
-
-def kinds_of(connection: Connection[Any], table: str) -> dict[str, Described]:
-    """By column, in the table's order."""
-    rows = run(
-        connection,
-        "SELECT column_name, data_type, column_type, character_set_name, collation_name, extra,"
-        " column_key, is_nullable"
-        " FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s"
-        " ORDER BY ordinal_position",
-        (table,),
-    )
-    return {
-        str(column): Described(
-            str(kind),
-            str(form),
-            charset,
-            collation,
-            str(extra or "").lower(),
-            is_primary=key == "PRI",
-            takes_null=nullable == "YES",
-        )
-        for column, kind, form, charset, collation, extra, key, nullable in rows
-    }
-
-
-def made_of(
-    connection: Connection[Any], table: str, kinds: Mapping[str, Described], names: Collection[str]
-) -> frozenset[str]:
-    """These columns, in lower case, with all that those of them that are generated are made of."""
-    found = frozenset(names)
-    if not any(kind.is_generated for kind in kinds.values()):
-        # A server that generates none has no expressions either.
-        return found
-    expressions = run(
-        connection,
-        "SELECT column_name, generation_expression FROM information_schema.columns"
-        " WHERE table_schema = DATABASE() AND table_name = %s",
-        (table,),
-    )
-    within = {
-        str(column).lower(): {word.name.lower() for word in words_of(expression or "")}
-        for column, expression in expressions
-    }
-    # One generated column may be made of another.
-    while more := {name for one in found for name in within.get(one, ())} - found:
-        found |= more
-    return found
+from spillway.migrate.old.description import Described
 
 
 def every_digit(column: str, kind: Described) -> str:

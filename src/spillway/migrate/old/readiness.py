@@ -517,14 +517,13 @@ def _foreign_keys(
     """A cascade changes rows inside the storage engine: the binary log does not report them. But it
     reports the row that they hang on, which may be one of the same order. A view may read any
     column of its tables."""
-    read = {column for _, column in config.columns} | {config.order.key}
     for one in standing.cascades:
         column = one.get("own_column") or ""
         if column == config.order.key and changes.get(one.get("parent") or "") == one.get(
             "parent_column"
         ):
             continue
-        counts = changes or column in read or column in (config.source.where or "")
+        counts = changes or column in config.column_names or column in (config.source.where or "")
         acts = [
             f"ON {event} {rule}"
             for event, rule in (("DELETE", one["delete_rule"]), ("UPDATE", one["update_rule"]))

@@ -11,6 +11,7 @@ import pymysql
 from pymysql.connections import Connection
 
 from spillway.migrate.old.connection import ACCESS_DENIED, code_of, quoted, run
+from spillway.migrate.old.position import LOG_STATUS
 from spillway.migrate.old.table import OldTable
 
 #: Who runs it, because that decides what can be set and how. "own" is everybody else.
@@ -243,7 +244,7 @@ def _grants(connection: Connection[Any], server: Server) -> Grants:
 
 def _log(connection: Connection[Any]) -> Record:
     """Empty where there is no log, or the account may not ask: `Standing.grants` tells which."""
-    found = _first_that_it_knows(connection, "SHOW MASTER STATUS", "SHOW BINARY LOG STATUS")
+    found = _first_that_it_knows(connection, *LOG_STATUS)
     return found[0] if found else {}
 
 

@@ -1,4 +1,4 @@
-"""Reads the old table, in chunks by its key or by single keys, and its binary log's position.
+"""Reads the old table, in chunks by its key or by single keys, and snapshots of it.
 
 Every reader asks for the same columns and yields whole orders: all rows under one key.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
@@ -19,9 +18,9 @@ from pymysql.connections import Connection
 from spillway.errors import SpillwayError
 from spillway.migrate.config import Config, Customers
 from spillway.migrate.old import expressions, mapping
-from spillway.migrate.old.connection import AWAY, LOCKED, account_in_sql, code_of, quoted, run
-from spillway.migrate.old.expressions import Described, kinds_of
-from spillway.migrate.old.keys import BYTES, NO_NUMBER, Encoded, KeyColumn, Logged, key_column, name
+from spillway.migrate.old.connection import AWAY, LOCKED, code_of, quoted, run
+from spillway.migrate.old.description import Described, describe, kinds_of
+from spillway.migrate.old.keys import NO_NUMBER, Encoded, Logged, name
 from spillway.migrate.old.mapping import (
     Gone,
     Mapper,
@@ -32,8 +31,7 @@ from spillway.migrate.old.mapping import (
     Subjects,
 )
 from spillway.migrate.old.payloads import PayloadCursor, Texts, TwoTexts, halves
-from spillway.migrate.old.statements import Followed, Kind, kind_of, words_of
-from spillway.migrate.old.views import View, read_view
+from spillway.migrate.old.position import NO_LOG, Position, position_now
 
 #: Rows a query; they are streamed, never held together.
 CHUNK_ROWS = 2_000
@@ -49,366 +47,10 @@ LOCK_PAUSE_SECONDS = 0.02
 LOCK_WAIT_SECONDS_MAX = 300.0
 #: Orders may be five minutes ahead of their reader's clock.
 MAPPER_SECONDS_MAX = 60
-#: Types of bytes, not text.
-BINARY_TYPES = frozenset(
-    ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit", "geometry")
-)
 #: Beside a row's columns: equal for rows whose order numbers the database holds to be equal.
 SAMENESS = "spillway_sameness"
 #: And where in the index it is.
 PLACE = "spillway_place"
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in the binary log. Its files are numbered."""
-
-    file: str
-    offset: int
-
-    def reached(self, goal: Position) -> bool:
-        return self._order >= goal._order
-
-    @property
-    def _order(self) -> tuple[int, int]:
-        number = self.file.rpartition(".")[2]
-        return int(number) if number.isdigit() else 0, self.offset
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.offset}"
-
-
-#: By information_schema's names, what the log calls a column's type. Types that are not here are
-#: not compared.
-_LOGGED_TYPES: dict[str, tuple[int, ...]] = {
-    "tinyint": (1,),
-    "smallint": (2,),
-    "int": (3,),
-    "float": (4,),
-    "double": (5,),
-    "timestamp": (7, 17),
-    "bigint": (8,),
-    "mediumint": (9,),
-    "date": (10, 14),
-    "time": (11, 19),
-    "datetime": (12, 18),
-    "year": (13,),
-    "varchar": (15,),
-    "varbinary": (15,),
-    "bit": (16,),
-    "decimal": (246,),
-    "enum": (247,),
-    "set": (248,),
-    **dict.fromkeys(("tinytext", "text", "mediumtext", "longtext"), (252,)),
-    **dict.fromkeys(("tinyblob", "blob", "mediumblob", "longblob"), (252,)),
-    "char": (254,),
-    "binary": (254,),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where a row of the log has the order number, for servers whose log does not name columns."""
-
-    types: tuple[str, ...]
-    place: int
-    unsigned: bool
-
-    def fits(self, logged: Sequence[int]) -> bool:
-        """As far as types tell, the log's columns are these. Behind the order number some may have
-        come or gone."""
-        known = zip(self.types, logged, strict=False)
-        return self.place < len(logged) and all(
-            number in _LOGGED_TYPES.get(kind, (number,)) for kind, number in known
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class WatchedTable:
-    """A table whose changes the log reports, and its column with the order's number."""
-
-    name: Followed
-    key: KeyColumn
-    layout: Layout
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """All of them, as they were at the position `at`: the old table, or those behind a view."""
-
-    tables: tuple[WatchedTable, ...]
-    at: Position
-
-    def is_schema(self, name: str) -> bool:
-        return any(one.name.is_schema(name) for one in self.tables)
-
-    def is_table(self, name: str) -> bool:
-        return any(one.name.is_table(name) for one in self.tables)
-
-    def of(self, name: str) -> WatchedTable:
-        return next(one for one in self.tables if one.name.is_table(name))
-
-    def kind_of(self, statement: str, schema: str, sql_mode: int) -> Kind:
-        """What a statement means for the table for which it means most."""
-        kinds = {kind_of(statement, one.name, schema, sql_mode) for one in self.tables}
-        worst: tuple[Kind, ...] = ("lost", "moved", "schema")
-        return next((kind for kind in worst if kind in kinds), next(iter(kinds)))
-
-    def __str__(self) -> str:
-        return " and ".join(one.name.table for one in self.tables)
-
-
-@dataclass(slots=True)
-class Table:
-    """What is known of the old table: its columns, as information_schema describes them."""
-
-    kinds: dict[str, Described]
-    #: Without its columns, the lines of an order are in no order of their own.
-    primary: tuple[str, ...]
-    key: KeyColumn
-    #: The tables that the log reports, each with its column with the order's number: this table, or
-    #: those behind this view.
-    followed: dict[str, KeyColumn]
-    view: View | None
-    server: str
-    is_mariadb: bool
-    #: Of MySQL with its UUID, which no two servers share: a copied server has the same number.
-    server_id: str
-
-    @property
-    def has_nowait(self) -> bool:
-        """A locking read can leave a lock alone: since MySQL 8.0, and MariaDB 10.3."""
-        major = self.server.partition(".")[0]
-        return self.is_mariadb or not (major.isdigit() and int(major) < 8)
-
-    @property
-    def share_lock(self) -> str:
-        if not self.has_nowait:
-            return "LOCK IN SHARE MODE"
-        # MySQL says FOR SHARE since 8.0, where LOCK IN SHARE MODE takes no NOWAIT.
-        return "LOCK IN SHARE MODE NOWAIT" if self.is_mariadb else "FOR SHARE NOWAIT"
-
-    @property
-    def types(self) -> dict[str, str]:
-        return {name: kind.type for name, kind in self.kinds.items()}
-
-    @property
-    def utc_columns(self) -> frozenset[str]:
-        return frozenset(name for name, kind in self.kinds.items() if kind.type == "timestamp")
-
-
-def describe(connection: Connection[Any], config: Config) -> Table:
-    """SpillwayError: the table or a column that the configuration names does not exist, or can't be
-    used as the configuration wants it."""
-    kinds = kinds_of(connection, config.source.table)
-    version, server_id = run(connection, "SELECT VERSION(), @@server_id")[0]
-    uuids = [str(uuid) for _, uuid in run(connection, "SHOW VARIABLES LIKE 'server_uuid'")]
-    _check(connection, config, {column: kind.type for column, kind in kinds.items()})
-    if config.source.where is not None:
-        _check_condition(connection, config)
-    key = _key(connection, config.order.key, kinds[config.order.key])
-    if config.back is not None and key.kind == "bytes":
-        raise SpillwayError(
-            f"`back` cannot make an order number of bytes, as {key.column} is: leave [back] out."
-        )
-    view = _view(connection, config)
-    _check_times(connection, config, kinds, is_view=view is not None)
-    followed = _behind(connection, config, view, key) if view else {config.source.table: key}
-    return Table(
-        kinds=kinds,
-        primary=tuple(column for column, kind in kinds.items() if kind.is_primary),
-        key=key,
-        followed=followed,
-        view=view,
-        server=str(version),
-        is_mariadb="mariadb" in str(version).lower(),
-        server_id="/".join([str(server_id), *uuids]),
-    )
-
-
-def _key(connection: Connection[Any], column: str, kind: Described) -> KeyColumn:
-    ignores_spaces = False
-    if kind.collation is not None:
-        texts = [
-            f"CONVERT('{text}' USING {kind.charset}) COLLATE {kind.collation}"
-            for text in ("a", "a ")
-        ]
-        ignores_spaces = run(connection, f"SELECT {' = '.join(texts)}")[0][0] == "1"
-    return key_column(column, kind.type, kind.form, kind.charset, ignores_spaces=ignores_spaces)
-
-
-def _view(connection: Connection[Any], config: Config) -> View | None:
-    """None for a table."""
-    source = config.source
-    found = run(
-        connection,
-        "SELECT view_definition, DATABASE() FROM information_schema.views"
-        " WHERE table_schema = DATABASE() AND table_name = %s",
-        (source.table,),
-    )
-    if not found:
-        if source.changes:
-            raise SpillwayError(
-                f"{source.table} is a table and no view: its changes are followed without"
-                " source.changes, so leave that out."
-            )
-        return None
-    if not source.changes:
-        raise SpillwayError(
-            f"{source.table} is a view, and the binary log reports only tables: name each table"
-            " behind it with its column of the order's number, under [source.changes], as orders ="
-            ' "id".'
-        )
-    definition, database = found[0]
-    if not definition:
-        raise SpillwayError(
-            f"The old database does not show what the view {source.table} is made of: GRANT SHOW"
-            f" VIEW ON {database}.{source.table} TO the user that reads."
-        )
-    return read_view(definition, str(database), config.order.key)
-
-
-def _behind(
-    connection: Connection[Any], config: Config, view: View, key: KeyColumn
-) -> dict[str, KeyColumn]:
-    """The tables behind the view. Each must spell an order's number as the view does."""
-    followed = {}
-    for table, column in config.source.changes.items():
-        view.column_of(table, column)
-        described = kinds_of(connection, table).get(column)
-        if described is None:
-            raise SpillwayError(f"source.changes: the table {table} shows no column {column}.")
-        followed[table] = own = _key(connection, column, described)
-        if replace(own, column=key.column) != key:
-            raise SpillwayError(
-                f"source.changes: {table}.{column} is {described.form}, and spells a number"
-                f" otherwise than the view's {key.column}: both must have one type and collation."
-            )
-    return followed
-
-
-def watched(connection: Connection[Any], config: Config) -> Watched:
-    """The followed tables as they are now, and how far the log is at the same moment.
-
-    A transaction that has read a table keeps its definition from being changed, and a statement
-    that changes it writes the log before it lets go of it. So nothing between the description and
-    the position can change the columns.
-    """
-    source = config.source
-    run(connection, "START TRANSACTION")
-    try:
-        run(connection, f"SELECT 1 FROM {quoted(source.table)} LIMIT 0")  # noqa: S608 -- a name, quoted
-        table = describe(connection, config)
-        columns = {name: kinds_of(connection, name) for name in table.followed}
-        wanted = [*_wanted(config), *(word.name for word in words_of(source.where or ""))]
-        if table.view:
-            # Its columns have other names in the tables behind it.
-            wanted += table.view.names
-        named = [name.lower() for name in wanted]
-        mattering = {
-            name: expressions.made_of(connection, name, kinds, named)
-            for name, kinds in columns.items()
-        }
-        schema, folding = run(connection, "SELECT DATABASE(), @@lower_case_table_names")[0]
-        at = position_now(connection)
-    finally:
-        connection.rollback()
-    view, folds = source.table if table.view else "", folding != "0"
-    tables = (
-        WatchedTable(
-            Followed(str(schema), name, mattering[name], folds, view),
-            key,
-            _layout(columns[name], key),
-        )
-        for name, key in table.followed.items()
-    )
-    return Watched(tuple(tables), at)
-
-
-def _layout(columns: dict[str, Described], key: KeyColumn) -> Layout:
-    full_type = columns[key.column].form
-    return Layout(
-        types=tuple(column.type for column in columns.values()),
-        place=list(columns).index(key.column),
-        unsigned="unsigned" in full_type or "zerofill" in full_type,
-    )
-
-
-def _wanted(config: Config) -> list[str]:
-    """The columns that the configuration names."""
-    return list(dict.fromkeys([*_columns_of_the_order(config), *mapping.line_columns(config)]))
-
-
-def _check(connection: Connection[Any], config: Config, types: dict[str, str]) -> None:
-    table = config.source.table
-    wanted = _wanted(config)
-    if not types:
-        account, schema = run(connection, "SELECT CURRENT_USER(), DATABASE()")[0]
-        raise SpillwayError(
-            f"The old database shows no table {table}: fix source.table, or run GRANT SELECT ON"
-            f" {quoted(str(schema))}.* TO {account_in_sql(str(account))};"
-        )
-    lacking = [name for name in wanted if name not in types]
-    if lacking:
-        raise SpillwayError(
-            f"The table {table} has no column {', '.join(lacking)}: fix the configuration."
-        )
-    # JSON may be in a BLOB as well as in a TEXT: its reader notices what is no JSON.
-    binary = [
-        name
-        for name in wanted
-        if types[name] in BINARY_TYPES
-        and name != config.lines.column
-        and not (name == config.order.key and types[name] in BYTES)
-    ]
-    if binary:
-        raise SpillwayError(
-            f"The column {', '.join(binary)} of {table} holds bytes, not text: name another one,"
-            " such as a generated column with its HEX()."
-        )
-
-
-def _check_condition(connection: Connection[Any], config: Config) -> None:
-    source = config.source
-    try:
-        run(
-            connection,
-            f"SELECT 1 FROM {quoted(source.table)} o WHERE {source.condition} LIMIT 0",  # noqa: S608 -- the operator's own
-        )
-    except pymysql.err.MySQLError as error:
-        if code_of(error) in AWAY:
-            raise
-        raise SpillwayError(
-            f"The old database refuses the condition source.where ({error.args[-1]}): fix it."
-        ) from error
-
-
-def _check_times(
-    connection: Connection[Any], config: Config, kinds: Mapping[str, Described], *, is_view: bool
-) -> None:
-    """SpillwayError: a column holds no exact time, or it shows a TIMESTAMP or FROM_UNIXTIME() as
-    if it were a time of its own: what it says depends on the zone of whoever reads it."""
-    source, fields = config.source, config.order
-    for column in filter(None, (fields.created_at, fields.settled_at)):
-        if kinds[column].type == "float":
-            raise SpillwayError(
-                f"The column {column} of {source.table} is a FLOAT, which holds no time to the"
-                " minute: name another one."
-            )
-        if kinds[column].type == "timestamp" or not (is_view or "virtual" in kinds[column].extra):
-            continue
-        key, at, table = map(quoted, (fields.key, column, source.table))
-        some = run(connection, f"SELECT {key} FROM {table} WHERE {at} IS NOT NULL LIMIT 1")  # noqa: S608 -- names, quoted
-        query = f"SELECT {at} FROM {table} WHERE {key} = %s ORDER BY {at}"  # noqa: S608
-        shown = []
-        for zone in ("+12:00", "+00:00") if some else ():
-            run(connection, "SET time_zone = %s", (zone,))
-            shown.append(run(connection, query, some[0]))
-        if shown[:1] != shown[1:]:
-            raise SpillwayError(
-                f"The column {column} of {source.table} says another time in a session with another"
-                " time zone: name the TIMESTAMP, or the number, that it is made of."
-            )
 
 
 def _columns_of_the_order(config: Config) -> list[str]:
@@ -659,7 +301,7 @@ class OldTable:
         found = {str(name): value for name, value in status}
         file, offset = found.get("Binlog_snapshot_file"), found.get("Binlog_snapshot_position")
         if not file:
-            raise SpillwayError("The old database writes no binary log: switch it on with log_bin.")
+            raise SpillwayError(NO_LOG)
         return Position(file, int(offset or 0))
 
     def _with_locks_passed(self, statement: str) -> Iterator[TwoTexts]:
@@ -746,14 +388,3 @@ def _prepared(connection: Connection[Any]) -> set[tuple[str | None, ...]]:
         if code_of(error) in AWAY:
             raise
         return set()
-
-
-def position_now(connection: Connection[Any]) -> Position:
-    try:
-        found = run(connection, "SHOW MASTER STATUS")
-    except pymysql.err.ProgrammingError:
-        # Its name since MySQL 8.4.
-        found = run(connection, "SHOW BINARY LOG STATUS")
-    if not found:
-        raise SpillwayError("The old database writes no binary log: switch it on with log_bin.")
-    return Position(str(found[0][0]), int(found[0][1] or 0))

@@ -212,12 +212,12 @@ class OldSide:
 
     def _orders(self, which: str, values: tuple[object, ...]) -> Iterator[Read]:
         key, customers = self.config.order.key, self.config.customers
-        columns = dict.fromkeys(column for _, column in self.config.columns)
         # Not all: some may be invisible, others forbidden.
         # A FLOAT shows six digits, and as a DOUBLE all that it has.
         exact = dict.fromkeys(self.columns.floats, " * 1e0")
         wanted = ", ".join(
-            f"o.{_name(column)}{exact.get(column, '')} AS {_name(column)}" for column in columns
+            f"o.{_name(column)}{exact.get(column, '')} AS {_name(column)}"
+            for column in self.config.column_names
         )
         wanted += f", {self._number_of} AS `#number`"
         if customers.table and customers.key and customers.subject:
