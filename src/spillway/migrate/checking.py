@@ -38,7 +38,7 @@ from spillway.migrate.old.readiness import (
     good,
     warning,
 )
-from spillway.migrate.old.server import Standing, ask_of, grants_of
+from spillway.migrate.old.server import Answers, ask_of, grants_of
 from spillway.migrate.old.table import CHUNK_ROWS, OldTable
 from spillway.migrate.old.values import utf8_from_latin1
 from spillway.migrate.running import Parts
@@ -139,15 +139,15 @@ class Check:
             connection, table = old.connection, old.table
             profile = Profile(f"{config.source.table} on {table.server}")
             # First what ends with a sentence where it is wrong: to read all may take an hour.
-            standing = ask_of(old)
+            answers = ask_of(old)
             profile.findings += _customers(connection, config, table)
-            profile.findings += self._back_findings(standing)
+            profile.findings += self._back_findings(answers)
             rows_there, rows_in_all = old.counted()
-            self._read(profile, old, rows_max or _rows_to_read(standing, config), rows_in_all)
+            self._read(profile, old, rows_max or _rows_to_read(answers, config), rows_in_all)
             self._extrapolate(profile, rows_in_all)
             profile.findings += _rows_left(config, rows_there, rows_in_all)
-            profile.findings += findings(standing, config, profile.estimate.seconds)
-            profile.findings.append(_time_zone(standing, config, table))
+            profile.findings += findings(answers, config, profile.estimate.seconds)
+            profile.findings.append(_time_zone(answers, config, table))
             profile.findings += self._text_findings(table)
             profile.findings += self._status_findings()
             profile.findings += self._rounding_findings()
@@ -260,7 +260,7 @@ class Check:
             estimate.write_units / budget, estimate.orders / ORDERS_PER_SECOND_MAX
         )
 
-    def _back_findings(self, standing: Standing) -> Iterator[Finding]:
+    def _back_findings(self, answers: Answers) -> Iterator[Finding]:
         back = self.parts.config.back
         if back is None:
             return
@@ -275,7 +275,7 @@ class Check:
         except SpillwayError as error:
             yield warning("grants of back", str(error))
             return
-        yield from back_findings(known, grants, standing.schema, self.parts.config)
+        yield from back_findings(known, grants, answers.schema, self.parts.config)
 
     def _text_findings(self, table: Table) -> Iterator[Finding]:
         named = self.parts.config.texts.utf8_in_latin1
@@ -303,9 +303,9 @@ def _orders(old: OldTable, wanted: Callable[[], bool]) -> Iterator[OldOrder]:
     yield from old.without_number()
 
 
-def _rows_to_read(standing: Standing, config: Config) -> float:
+def _rows_to_read(answers: Answers, config: Config) -> float:
     """All. Without an index each chunk is a look at the whole table: then one is enough."""
-    blocked = (one.subject for one in findings(standing, config) if one.level == "blocker")
+    blocked = (one.subject for one in findings(answers, config) if one.level == "blocker")
     return CHUNK_ROWS if "index" in blocked else inf
 
 
@@ -323,8 +323,8 @@ def _rows_left(config: Config, there: int, wanted: int) -> Iterator[Finding]:
     yield (good if wanted else blocker)("source.where", left)
 
 
-def _time_zone(standing: Standing, config: Config, table: Table) -> Finding:
-    server = standing.server
+def _time_zone(answers: Answers, config: Config, table: Table) -> Finding:
+    server = answers.server
     zone = server("time_zone")
     server_zone = server("system_time_zone") if zone == "SYSTEM" else zone
     return good(

@@ -24,7 +24,7 @@ from spillway.migrate.old.connection import Account, account, connected
 from spillway.migrate.old.customers import CustomerFile
 from spillway.migrate.old.position import Position, position_now
 from spillway.migrate.old.table import OldTable
-from spillway.migrate.verifying.comparing import Followed, OnProgress, Verdict, Verify
+from spillway.migrate.verifying.comparing import FollowState, OnProgress, Verdict, Verify
 from spillway.migrate.verifying.comparing_back import VerifyBack
 from spillway.migrate.verifying.new import NewSide
 from spillway.migrate.verifying.old import OldSide
@@ -138,7 +138,7 @@ class Parts:
         """Wait until `follow` has written all changes until now. False if it does not."""
         return self.settled() == "caught up"
 
-    def settled(self) -> Followed:
+    def settled(self) -> FollowState:
         """Wait until `follow` has written all changes until now, and how that ended."""
         goal = self.position()
         deadline = time.monotonic() + SETTLE_SECONDS_MAX

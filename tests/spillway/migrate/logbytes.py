@@ -20,7 +20,7 @@ from spillway.migrate.old.binlog import ConnectionLost, News, news
 from spillway.migrate.old.connection import Account
 from spillway.migrate.old.keys import KeyColumn
 from spillway.migrate.old.position import Position
-from spillway.migrate.old.statements import Followed
+from spillway.migrate.old.statements import FollowedTable
 from spillway.migrate.old.watched import Layout, Watched, WatchedTable
 from tests.spillway.migrate.legacy import DOCS
 
@@ -184,7 +184,7 @@ def watching(key: KeyColumn, *types: str, place: int = 0, **changes: Any) -> Wat
     """`shop.orders`, with columns of these types; the order number stands at this place."""
     made = {"types": types, "place": place, "unsigned": False, **changes}
     folds, at = bool(made.pop("folds", False)), made.pop("at", START)
-    name = Followed("shop", "orders", frozenset((key.column,)), folds=folds)
+    name = FollowedTable("shop", "orders", frozenset((key.column,)), folds=folds)
     return Watched((WatchedTable(name, key, Layout(**made)),), at)
 
 

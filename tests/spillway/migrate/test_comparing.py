@@ -14,7 +14,7 @@ from spillway.errors import SpillwayError
 from spillway.migrate.config import Config, read_config
 from spillway.migrate.terminal import show_verdict
 from spillway.migrate.verifying.canonical import Canonical, Place, State
-from spillway.migrate.verifying.comparing import CANDIDATES_MAX, Followed, Verdict, Verify
+from spillway.migrate.verifying.comparing import CANDIDATES_MAX, FollowState, Verdict, Verify
 from spillway.migrate.verifying.comparing_back import VerifyBack
 from spillway.migrate.verifying.naming import differing
 from spillway.migrate.verifying.new import NewSide
@@ -89,7 +89,7 @@ def compared(
     old: Old,
     new: New,
     *,
-    followed: Sequence[Followed] = ("caught up",),
+    followed: Sequence[FollowState] = ("caught up",),
     quarantined: Mapping[str, bool] | None = None,
     candidates_max: int = CANDIDATES_MAX,
     sample: int | None = None,
@@ -268,7 +268,7 @@ def test_one_that_stays_is_final_while_another_one_keeps_changing() -> None:
 
 @pytest.mark.parametrize("sample", [None, 10])
 def test_what_may_not_be_written_yet_is_not_called_a_difference(sample: int | None) -> None:
-    def found(*followed: Followed, total: int = 1) -> Verdict:
+    def found(*followed: FollowState, total: int = 1) -> Verdict:
         new = New([[A, B._replace(total=total)]])
         return compared(Old([reads(A, B)]), new, followed=followed, sample=sample)
 

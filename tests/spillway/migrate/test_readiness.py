@@ -23,7 +23,7 @@ from spillway.migrate.old.connection import Account, account, connected
 from spillway.migrate.old.mapping import Mapped
 from spillway.migrate.old.position import position_now
 from spillway.migrate.old.readiness import Finding, back_findings, findings
-from spillway.migrate.old.server import Grants, Record, Server, Standing, ask
+from spillway.migrate.old.server import Answers, Grants, Record, Server, ask
 from spillway.migrate.old.table import CHUNK_ROWS, OldTable
 from spillway.migrate.verifying.old import OldSide
 from spillway.run.stack.aws import client
@@ -93,7 +93,7 @@ def index(**fields: str | None) -> Record:
     return {**whole, **fields}
 
 
-def standing(variables: dict[str, str] = MYSQL_8, **fields: Any) -> Standing:
+def answers(variables: dict[str, str] = MYSQL_8, **fields: Any) -> Answers:
     """A table of one row per line that can be followed; `fields` are put over it."""
     good: dict[str, Any] = {
         "server": Server(variables),
@@ -109,14 +109,14 @@ def standing(variables: dict[str, str] = MYSQL_8, **fields: Any) -> Standing:
         "cascades": (),
         "retention_hours": {"name": "binlog retention hours", "value": "168"},
     }
-    return Standing(**{**good, **fields})
+    return Answers(**{**good, **fields})
 
 
-def blockers(one: Standing, config: Config = LINES) -> list[Finding]:
+def blockers(one: Answers, config: Config = LINES) -> list[Finding]:
     return [found for found in findings(one, config) if found.level == "blocker"]
 
 
-def warnings(one: Standing, config: Config = LINES) -> list[Finding]:
+def warnings(one: Answers, config: Config = LINES) -> list[Finding]:
     return [found for found in findings(one, config) if found.level == "warning"]
 
 
@@ -126,7 +126,7 @@ def warnings(one: Standing, config: Config = LINES) -> list[Finding]:
     ids=["5.6", "8", "mariadb", "rds", "aurora", "azure", "google"],
 )
 def test_nothing_blocks_a_server_that_logs_whole_rows(variables: dict[str, str]) -> None:
-    assert blockers(standing(variables)) == []
+    assert blockers(answers(variables)) == []
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_nothing_blocks_a_server_that_logs_whole_rows(variables: dict[str, str])
     ],
 )
 def test_a_setting_that_would_hide_a_change_blocks_and_is_named(name: str, value: str) -> None:
-    (found,) = blockers(standing({**MYSQL_8, name: value}))
+    (found,) = blockers(answers({**MYSQL_8, name: value}))
     assert found.subject == "binary log"
     assert name.removeprefix("binlog_").split("_")[-1] in found.detail
     assert found.paste or name == "server_id"
@@ -170,7 +170,7 @@ def test_a_setting_that_would_hide_a_change_blocks_and_is_named(name: str, value
 def test_a_setting_lasts_over_a_restart_of_ones_own_server(
     variables: dict[str, str], paste: tuple[str, ...]
 ) -> None:
-    (found,) = blockers(standing({**variables, "binlog_format": "STATEMENT"}))
+    (found,) = blockers(answers({**variables, "binlog_format": "STATEMENT"}))
     assert found.paste == paste
 
 
@@ -191,7 +191,7 @@ def test_a_managed_server_gets_its_own_commands(
     if variables.get("azure_server_name"):
         variables["binlog_expire_logs_seconds"] = "0"
     none_kept = {"name": "binlog retention hours", "value": None}
-    for_format, for_log = blockers(standing(variables, retention_hours=none_kept))
+    for_format, for_log = blockers(answers(variables, retention_hours=none_kept))
     assert for_format.paste[0].startswith(command)
     assert for_log.subject == "binary log kept"
     assert kept in for_log.paste[0]
@@ -200,7 +200,7 @@ def test_a_managed_server_gets_its_own_commands(
 def test_rds_is_never_said_to_keep_its_log_for_thirty_days() -> None:
     unknown = [
         found.detail
-        for found in findings(standing(RDS, retention_hours=None), LINES)
+        for found in findings(answers(RDS, retention_hours=None), LINES)
         if found.subject == "binary log kept" and found.level != "good"
     ]
     assert len(unknown) == 1
@@ -214,8 +214,8 @@ def test_a_server_is_known_by_its_name_where_it_says_nothing_of_itself() -> None
 
 def test_a_key_that_is_a_text_is_not_in_every_image_without_blobs() -> None:
     noblob = {**MYSQL_8, "binlog_row_image": "NOBLOB"}
-    assert blockers(standing(noblob)) == []
-    (found,) = blockers(standing(noblob, columns=(column("invoice", "mediumtext"),)))
+    assert blockers(answers(noblob)) == []
+    (found,) = blockers(answers(noblob, columns=(column("invoice", "mediumtext"),)))
     assert "NOBLOB" in found.detail
 
 
@@ -231,7 +231,7 @@ def test_a_key_that_is_a_text_is_not_in_every_image_without_blobs() -> None:
     ],
 )
 def test_a_filter_of_the_log_is_judged_for_the_shop(only: str, never: str, blocks: bool) -> None:
-    one = standing(log={"binlog_do_db": only, "binlog_ignore_db": never})
+    one = answers(log={"binlog_do_db": only, "binlog_ignore_db": never})
     assert bool(blockers(one)) == blocks
     # A statement goes by the session's database, even where the rows are logged.
     assert bool(warnings(one)) != blocks
@@ -244,13 +244,13 @@ def test_a_replica_must_log_what_it_replicates() -> None:
         (MARIADB, (source,)),
         ({**MARIADB, "wsrep_on": "ON"}, ()),
     ):
-        (found,) = blockers(standing(variables, replica=replica))
+        (found,) = blockers(answers(variables, replica=replica))
         assert "log_slave_updates = ON" in found.paste
-    once = standing({**MARIADB, "gtid_slave_pos": "0-1-7"})
+    once = answers({**MARIADB, "gtid_slave_pos": "0-1-7"})
     assert blockers(once) == []
     assert [found.subject for found in warnings(once)] == ["replica"]
-    assert blockers(standing(MYSQL_8, replica=(source,))) == []
-    (found,) = warnings(standing(MYSQL_8, replica=(source,)))
+    assert blockers(answers(MYSQL_8, replica=(source,))) == []
+    (found,) = warnings(answers(MYSQL_8, replica=(source,)))
     assert "cutover" in found.detail
 
 
@@ -258,21 +258,21 @@ def test_a_replica_must_log_what_it_replicates() -> None:
     "version", ["5.5.62-log", "10.2.44-MariaDB", "8.0.11-TiDB-v7.5.0", "8.0.30-Vitess"]
 )
 def test_what_is_too_old_or_no_mysql_is_told(version: str) -> None:
-    found = blockers(standing({**MYSQL_5_6, "version": version}))
+    found = blockers(answers({**MYSQL_5_6, "version": version}))
     assert "server" in [one.subject for one in found]
 
 
 @pytest.mark.parametrize("engine", ["FEDERATED", "CONNECT", "SPIDER", "MRG_MyISAM", "BLACKHOLE"])
 def test_a_table_whose_rows_are_elsewhere_blocks(engine: str) -> None:
     described = {"type": "BASE TABLE", "engine": engine}
-    (found,) = blockers(standing(described=described))
+    (found,) = blockers(answers(described=described))
     assert found.subject == "table"
 
 
 @pytest.mark.parametrize("engine", ["MyISAM", "Aria", "MEMORY", "ROCKSDB", "TokuDB"])
 def test_a_table_without_transactions_or_experience_is_followed_with_a_warning(engine: str) -> None:
     described = {"type": "BASE TABLE", "engine": engine}
-    one = standing(described=described)
+    one = answers(described=described)
     assert blockers(one) == []
     assert [found.subject for found in warnings(one)] == ["table"]
 
@@ -298,14 +298,14 @@ def test_a_cascade_that_changes_what_is_read_blocks(
         "own_column": column_name,
         "parent_column": "id",
     }
-    found = blockers(standing(cascades=(one,)))
+    found = blockers(answers(cascades=(one,)))
     assert [finding.subject for finding in found] == (["foreign key"] if blocks else [])
 
 
 @pytest.mark.parametrize("kind", ["varchar(9) /*M!100301 COMPRESSED*/", "vector(3)"])
 def test_a_column_that_the_logs_reader_cannot_read_blocks(kind: str) -> None:
     columns = (column("id", "int(11)", "PRI"), column("invoice"), column("extra", kind))
-    (found,) = blockers(standing(columns=columns))
+    (found,) = blockers(answers(columns=columns))
     assert found.detail.startswith("extra is ")
 
 
@@ -322,7 +322,7 @@ def test_a_column_that_the_logs_reader_cannot_read_blocks(kind: str) -> None:
     ids=["none", "second", "prefix", "invisible", "ignored", "full_text"],
 )
 def test_an_index_that_cannot_bring_the_rows_in_order_is_none(indexes: tuple[Record, ...]) -> None:
-    (found,) = blockers(standing(indexes=indexes))
+    (found,) = blockers(answers(indexes=indexes))
     assert found.paste == ("CREATE INDEX spillway_number ON `order_lines` (`invoice`);",)
 
 
@@ -344,26 +344,26 @@ def test_an_index_that_cannot_bring_the_rows_in_order_is_none(indexes: tuple[Rec
 def test_grants_that_lack_are_printed_for_the_user_at_hand(
     granted: tuple[str, ...], lacking: str
 ) -> None:
-    (found,) = blockers(standing(grants=Grants(granted), account="o'neil@10.%"))
+    (found,) = blockers(answers(grants=Grants(granted), account="o'neil@10.%"))
     assert found.paste == (f"GRANT {lacking} ON *.* TO 'o\\'neil'@'10.%';",)
 
 
 def test_mysql_8_before_its_22nd_release_needs_one_grant_more_to_wait_for_a_row() -> None:
     old = {**MYSQL_8, "version": "8.0.21"}
-    (found,) = blockers(standing(old))
+    (found,) = blockers(answers(old))
     assert found.paste == ("GRANT LOCK TABLES ON `shop`.* TO 'spillway'@'%';",)
     locking = Grants((*GRANTED, "GRANT SELECT, LOCK TABLES ON `shop`.* TO `spillway`@`%`"))
-    assert blockers(standing(old, grants=locking)) == []
+    assert blockers(answers(old, grants=locking)) == []
 
 
 def test_a_role_that_sleeps_is_told_with_how_to_wake_it() -> None:
     grants = Grants(("GRANT USAGE ON *.* TO `spillway`@`%`", "GRANT `mover`@`%` TO `spillway`@`%`"))
-    (found,) = blockers(standing(grants=grants))
+    (found,) = blockers(answers(grants=grants))
     assert "# or: SET DEFAULT ROLE `mover`@`%` TO 'spillway'@'%';" in found.paste
 
 
 def test_the_anonymous_user_is_told() -> None:
-    (found,) = blockers(standing(account="@localhost", login="spillway@localhost"))
+    (found,) = blockers(answers(account="@localhost", login="spillway@localhost"))
     assert found.paste == ("DROP USER ''@'localhost';",)
 
 
@@ -378,7 +378,7 @@ def test_the_anonymous_user_is_told() -> None:
     ],
 )
 def test_only_a_right_to_write_the_shop_is_told(statement: str, writes: bool) -> None:
-    found = findings(standing(grants=Grants((*GRANTED, statement))), LINES)
+    found = findings(answers(grants=Grants((*GRANTED, statement))), LINES)
     (detail,) = [one.detail for one in found if one.subject == "grants"]
     assert ("write" in detail) == writes
 
@@ -444,7 +444,7 @@ def variable(shop: Shop, name: str, value: str) -> Iterator[None]:
         shop.run(f"SET GLOBAL {name} = %s", (former,))
 
 
-def asked(shop: Shop, config: Config) -> Standing:
+def asked(shop: Shop, config: Config) -> Answers:
     old = account(config.source, {"OLD_SHOP": shop.server.url(shop.database)})
     with connected(old) as connection:
         return ask(connection, config.source.table)

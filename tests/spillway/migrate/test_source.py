@@ -23,7 +23,7 @@ from spillway.migrate.old.keys import KeyColumn
 from spillway.migrate.old.position import Position
 from spillway.migrate.old.readiness import findings
 from spillway.migrate.old.server import ask_of
-from spillway.migrate.old.statements import Followed
+from spillway.migrate.old.statements import FollowedTable
 from spillway.migrate.old.table import CHUNK_ROWS, OldTable
 from spillway.migrate.old.views import read_view
 from spillway.migrate.old.watched import Layout, Watched, WatchedTable
@@ -377,7 +377,9 @@ def test_a_statement_about_the_view_or_a_table_behind_it_is_judged(
 ) -> None:
     columns = frozenset(("id", "price"))
     tables = tuple(
-        WatchedTable(Followed("shop", name, columns, view="v"), KeyColumn("id", "integer"), LAYOUT)
+        WatchedTable(
+            FollowedTable("shop", name, columns, view="v"), KeyColumn("id", "integer"), LAYOUT
+        )
         for name in ("orders", "lines")
     )
     assert Watched(tables, Position("log.1", 4)).kind_of(statement, "shop", 0) == kind

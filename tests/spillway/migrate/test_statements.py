@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from spillway.migrate.old.statements import ANSI_QUOTES, NO_BACKSLASH_ESCAPES, Followed, kind_of
+from spillway.migrate.old.statements import (
+    ANSI_QUOTES,
+    NO_BACKSLASH_ESCAPES,
+    FollowedTable,
+    kind_of,
+)
 
-ORDERS = Followed("shop", "orders", frozenset(("id", "status", "price")))
+ORDERS = FollowedTable("shop", "orders", frozenset(("id", "status", "price")))
 
 
 def judged(statement: str, schema: str = "shop", sql_mode: int = 0) -> str:
@@ -192,7 +197,7 @@ def test_the_sessions_mode_says_what_quotes_are() -> None:
 
 
 def test_names_are_folded_where_the_server_folds_them() -> None:
-    folding = Followed("shop", "Orders", frozenset(), folds=True)
+    folding = FollowedTable("shop", "Orders", frozenset(), folds=True)
     assert kind_of("TRUNCATE SHOP.orders", folding, "") == "lost"
     assert kind_of("TRUNCATE orders", folding, "Shop") == "lost"
     assert judged("TRUNCATE TABLE ORDERS") == "other"

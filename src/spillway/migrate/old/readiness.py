@@ -20,7 +20,7 @@ from spillway.migrate.config import Config
 from spillway.migrate.old import remedies
 from spillway.migrate.old.connection import account_in_sql, quoted
 from spillway.migrate.old.remedies import in_file, setting, start_option
-from spillway.migrate.old.server import Grants, Record, Server, Standing
+from spillway.migrate.old.server import Answers, Grants, Record, Server
 from spillway.ui.formatting import age
 
 #: The binary log must reach back over the copy with room to spare.
@@ -98,32 +98,32 @@ _MATERIALIZED = frozenset(("DERIVED", "UNION", "MATERIALIZED"))
 SCANNED_MAX = 1_000
 
 
-def findings(standing: Standing, config: Config, copy_seconds: float = 0.0) -> Iterator[Finding]:
+def findings(answers: Answers, config: Config, copy_seconds: float = 0.0) -> Iterator[Finding]:
     """All of the server, its log, the grants and the table's make."""
-    server = standing.server
+    server = answers.server
     yield from _version(server)
-    yield from _log(standing, config)
-    yield from _filters(standing)
-    yield from _replica(standing)
-    yield _retention(standing, copy_seconds)
-    yield from _grants(standing)
-    if not standing.behind:
-        yield from _of_table(standing, config)
+    yield from _log(answers, config)
+    yield from _filters(answers)
+    yield from _replica(answers)
+    yield _retention(answers, copy_seconds)
+    yield from _grants(answers)
+    if not answers.behind:
+        yield from _of_table(answers, config)
         return
-    for name, its in standing.behind.items():
+    for name, its in answers.behind.items():
         for one in _of_table(its, _alone(config, name), config.source.changes):
             yield dataclasses.replace(one, subject=f"{one.subject} of {name}")
-    yield from _view(standing, config)
+    yield from _view(answers, config)
 
 
 def _of_table(
-    standing: Standing, config: Config, changes: Mapping[str, str] | None = None
+    answers: Answers, config: Config, changes: Mapping[str, str] | None = None
 ) -> Iterator[Finding]:
-    yield from _table(standing, config)
-    yield from _columns(standing, config)
-    if standing.described.get("type") != "VIEW":
-        yield _index(standing, config)
-    yield from _foreign_keys(standing, config, changes or {})
+    yield from _table(answers, config)
+    yield from _columns(answers, config)
+    if answers.described.get("type") != "VIEW":
+        yield _index(answers, config)
+    yield from _foreign_keys(answers, config, changes or {})
 
 
 def _alone(config: Config, table: str) -> Config:
@@ -136,12 +136,12 @@ def _alone(config: Config, table: str) -> Config:
     )
 
 
-def _view(standing: Standing, config: Config) -> Iterator[Finding]:
+def _view(answers: Answers, config: Config) -> Iterator[Finding]:
     view, subject = config.source.table, "view"
-    kinds = {one.get("select_type") or "" for one in standing.plan}
+    kinds = {one.get("select_type") or "" for one in answers.plan}
     scanned = [
         f"{one['table']} ({int(one['rows'] or 0):,} rows)"
-        for one in standing.plan
+        for one in answers.plan
         if one["type"] in ("ALL", "index")
         and one["select_type"] in ("SIMPLE", "PRIMARY")
         and int(one["rows"] or 0) > SCANNED_MAX
@@ -160,11 +160,11 @@ def _view(standing: Standing, config: Config) -> Iterator[Finding]:
         )
     else:
         lookups = f"{view} finds an order by the indexes of its tables"
-        yield good(subject, lookups if standing.plan else f"{view} has no order yet")
-    if standing.beside:
+        yield good(subject, lookups if answers.plan else f"{view} has no order yet")
+    if answers.beside:
         yield warning(
             subject,
-            f"changes of {', '.join(standing.beside)} are not followed: run `copy --again` after"
+            f"changes of {', '.join(answers.beside)} are not followed: run `copy --again` after"
             " one that counts, or name the table under source.changes where it has the order's"
             " number",
         )
@@ -185,8 +185,8 @@ def _version(server: Server) -> Iterator[Finding]:
         )
 
 
-def _log(standing: Standing, config: Config) -> Iterator[Finding]:
-    server, subject = standing.server, "binary log"
+def _log(answers: Answers, config: Config) -> Iterator[Finding]:
+    server, subject = answers.server, "binary log"
     if not server.is_on("log_bin"):
         yield blocker(
             subject,
@@ -194,7 +194,7 @@ def _log(standing: Standing, config: Config) -> Iterator[Finding]:
             remedies.log_switched_on(server),
         )
         return
-    found = [*_wrong_settings(standing, config), *_wrong_server(server, config)]
+    found = [*_wrong_settings(answers, config), *_wrong_server(server, config)]
     right = "ROW, with whole rows; a session that sets less for itself would stop `follow`"
     yield from found or [good(subject, right)]
 
@@ -221,12 +221,12 @@ def _wrong_server(server: Server, config: Config) -> Iterator[Finding]:
         )
 
 
-def _wrong_settings(standing: Standing, config: Config) -> Iterator[Finding]:
-    server = standing.server
+def _wrong_settings(answers: Answers, config: Config) -> Iterator[Finding]:
+    server = answers.server
     for name, wanted in _SETTINGS.items():
         value = server.variables.get(name, wanted.lacking).upper()
         right = wanted.good
-        if name == "binlog_row_image" and _is_large(standing, config.order.key):
+        if name == "binlog_row_image" and _is_large(answers, config.order.key):
             right = ("FULL",)
         if value not in right:
             yield blocker(
@@ -237,19 +237,19 @@ def _wrong_settings(standing: Standing, config: Config) -> Iterator[Finding]:
             )
 
 
-def _is_large(standing: Standing, column: str) -> bool:
+def _is_large(answers: Answers, column: str) -> bool:
     """NOBLOB leaves out TEXT and BLOB columns, where they did not change."""
-    types = {one["name"]: one["data_type"] or "" for one in standing.columns}
+    types = {one["name"]: one["data_type"] or "" for one in answers.columns}
     return types.get(column, "").endswith(_LARGE_TYPES)
 
 
-def _filters(standing: Standing) -> Iterator[Finding]:
+def _filters(answers: Answers) -> Iterator[Finding]:
     """Filters go by the table's own database for rows, and by the session's for statements."""
     only, never = (
-        [name for name in (standing.log.get(column) or "").split(",") if name]
+        [name for name in (answers.log.get(column) or "").split(",") if name]
         for column in ("binlog_do_db", "binlog_ignore_db")
     )
-    shop, subject = standing.schema, "binary log's filter"
+    shop, subject = answers.schema, "binary log's filter"
     if (only and shop not in only) or shop in never:
         lines = [f"binlog_do_db = {shop}"] if only and shop not in never else []
         remedy = lines or [f"# remove the line binlog_ignore_db = {shop}, and restart"]
@@ -266,12 +266,12 @@ def _filters(standing: Standing) -> Iterator[Finding]:
         )
 
 
-def _replica(standing: Standing) -> Iterator[Finding]:
-    server, subject = standing.server, "replica"
+def _replica(answers: Answers) -> Iterator[Finding]:
+    server, subject = answers.server, "replica"
     logs = server.is_on("log_replica_updates", "log_slave_updates")
     names = ("log_replica_updates", "log_slave_updates")
     name = next((one for one in names if one in server.variables), names[1])
-    is_replica = bool(standing.replica)
+    is_replica = bool(answers.replica)
     if server.is_on("wsrep_on") and not logs:
         yield blocker(
             "Galera",
@@ -305,18 +305,18 @@ def _replica(standing: Standing) -> Iterator[Finding]:
         )
 
 
-def _retention(standing: Standing, copy_seconds: float) -> Finding:
-    server, subject = standing.server, "binary log kept"
+def _retention(answers: Answers, copy_seconds: float) -> Finding:
+    server, subject = answers.server, "binary log kept"
     hours = max(RETENTION_HOURS, ceil(copy_seconds * RETENTION_FACTOR / 3600))
     longer = remedies.kept_for(server, hours)
     if server.host in ("rds", "aurora"):
-        if standing.retention_hours is None:
+        if answers.retention_hours is None:
             return warning(
                 subject,
                 "only the master user may ask for how long, and the default is not at all",
                 longer,
             )
-        seconds = float(standing.retention_hours.get("value") or 0) * 3600
+        seconds = float(answers.retention_hours.get("value") or 0) * 3600
     else:
         days = float(server("expire_logs_days") or 0)
         seconds = float(server("binlog_expire_logs_seconds") or 0) or days * 86_400
@@ -351,10 +351,10 @@ def _retention(standing: Standing, copy_seconds: float) -> Finding:
     return good(subject, f"{age(seconds)}: never stop `follow` for longer")
 
 
-def _grants(standing: Standing) -> Iterator[Finding]:
-    server, subject = standing.server, "grants"
-    user, _, host = standing.account.rpartition("@")
-    login = standing.login.rpartition("@")[0]
+def _grants(answers: Answers) -> Iterator[Finding]:
+    server, subject = answers.server, "grants"
+    user, _, host = answers.account.rpartition("@")
+    login = answers.login.rpartition("@")[0]
     if not user and login:
         yield blocker(
             subject,
@@ -363,8 +363,8 @@ def _grants(standing: Standing) -> Iterator[Finding]:
             (f"DROP USER ''@'{host}';",),
         )
         return
-    account = account_in_sql(standing.account)
-    granted = standing.grants.everywhere()
+    account = account_in_sql(answers.account)
+    granted = answers.grants.everywhere()
     lacking = [
         name
         for name, names in _GRANTS.items()
@@ -374,7 +374,7 @@ def _grants(standing: Standing) -> Iterator[Finding]:
     ]
     if lacking:
         paste = [f"GRANT {', '.join(lacking)} ON *.* TO {account};"]
-        roles = standing.grants.roles()
+        roles = answers.grants.roles()
         asleep = ""
         if roles:
             asleep = f", unless through {', '.join(roles)}: a role must be active by default"
@@ -382,13 +382,13 @@ def _grants(standing: Standing) -> Iterator[Finding]:
             paste.append(f"# or: SET DEFAULT ROLE {roles[0]} {to} {account};")
         yield blocker(subject, f"lacks {', '.join(lacking)} ON *.*{asleep}", tuple(paste))
         return
-    here = standing.grants.on(standing.schema)
+    here = answers.grants.on(answers.schema)
     may_lock = not here.isdisjoint(_LOCKING_GRANTS)
     if not server.is_mariadb and (8,) <= server.version < _SHARED_FOR_ALL and not may_lock:
         yield blocker(
             subject,
             "lacks LOCK TABLES, without which MySQL before 8.0.22 lets nobody wait for a row",
-            (f"GRANT LOCK TABLES ON {quoted(standing.schema)}.* TO {account};",),
+            (f"GRANT LOCK TABLES ON {quoted(answers.schema)}.* TO {account};",),
         )
         return
     may_write = not _WRITE_GRANTS.isdisjoint(here)
@@ -416,9 +416,9 @@ def back_findings(account: str, grants: Grants, schema: str, config: Config) -> 
         yield good("grants of back", "enough to write orders back")
 
 
-def _table(standing: Standing, config: Config) -> Iterator[Finding]:
+def _table(answers: Answers, config: Config) -> Iterator[Finding]:
     table, subject = config.source.table, "table"
-    described = standing.described
+    described = answers.described
     kind = described.get("type") or ""
     engine = (described.get("engine") or "").upper()
     if "VIEW" in kind:
@@ -435,10 +435,10 @@ def _table(standing: Standing, config: Config) -> Iterator[Finding]:
         )
     elif engine == "BLACKHOLE":
         yield blocker(subject, f"{table} is a BLACKHOLE table, which keeps no rows")
-    elif standing.merges:
+    elif answers.merges:
         yield blocker(
             subject,
-            f"what is written through the MERGE table {', '.join(standing.merges)} is in the log"
+            f"what is written through the MERGE table {', '.join(answers.merges)} is in the log"
             f" under that name, and not as a change of {table}: drop it, or have all write to"
             f" {table}",
         )
@@ -459,13 +459,13 @@ def _table(standing: Standing, config: Config) -> Iterator[Finding]:
         yield good(subject, f"{engine or kind}{f', {said}' if said else ''}")
 
 
-def _columns(standing: Standing, config: Config) -> Iterator[Finding]:
-    for column in standing.columns:
+def _columns(answers: Answers, config: Config) -> Iterator[Finding]:
+    for column in answers.columns:
         name, kind = column["name"], (column["column_type"] or "").lower()
         unread = ""
         if "compressed" in kind:
             unread = "COMPRESSED"
-        elif column["data_type"] == "vector" and not standing.server.is_mariadb:
+        elif column["data_type"] == "vector" and not answers.server.is_mariadb:
             unread = "VECTOR"
         if unread:
             yield blocker(
@@ -473,8 +473,8 @@ def _columns(standing: Standing, config: Config) -> Iterator[Finding]:
                 f"{name} is {unread}, and the log's reader cannot read a row that has such a"
                 " column: move it into a table of its own, or store it otherwise",
             )
-    has_primary = any(one["column_key"] == "PRI" for one in standing.columns)
-    if config.source.shape == "row_per_line" and not has_primary and standing.columns:
+    has_primary = any(one["column_key"] == "PRI" for one in answers.columns)
+    if config.source.shape == "row_per_line" and not has_primary and answers.columns:
         table = config.source.table
         yield warning(
             "columns",
@@ -484,16 +484,16 @@ def _columns(standing: Standing, config: Config) -> Iterator[Finding]:
         )
 
 
-def _index(standing: Standing, config: Config) -> Finding:
+def _index(answers: Answers, config: Config) -> Finding:
     table, key = config.source.table, config.order.key
     first = [
-        one for one in standing.indexes if one["column_name"] == key and one["seq_in_index"] == "1"
+        one for one in answers.indexes if one["column_name"] == key and one["seq_in_index"] == "1"
     ]
     usable = [one for one in first if _is_used(one)]
     whole = [one for one in usable if one["sub_part"] is None]
     if whole:
         return good("index", f"{key} has one")
-    if usable and _is_large(standing, key):
+    if usable and _is_large(answers, key):
         return warning("index", f"{key} has one of its beginning only: each chunk is sorted")
     hint = " that the server uses" if first else ""
     where = f"{quoted(table)} ({quoted(key)})"
@@ -512,12 +512,12 @@ def _is_used(index: Record) -> bool:
 
 
 def _foreign_keys(
-    standing: Standing, config: Config, changes: Mapping[str, str]
+    answers: Answers, config: Config, changes: Mapping[str, str]
 ) -> Iterator[Finding]:
     """A cascade changes rows inside the storage engine: the binary log does not report them. But it
     reports the row that they hang on, which may be one of the same order. A view may read any
     column of its tables."""
-    for one in standing.cascades:
+    for one in answers.cascades:
         column = one.get("own_column") or ""
         if column == config.order.key and changes.get(one.get("parent") or "") == one.get(
             "parent_column"

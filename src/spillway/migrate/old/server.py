@@ -120,8 +120,8 @@ class Grants:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """All that `readiness` judges.
+class Answers:
+    """What the server says: all that `readiness` judges.
 
     `account`: as the server knows this session ("spillway@%"). `login`: as it said who it is.
     `schema`: the database in the server's own spelling. `described`: a row of
@@ -145,24 +145,24 @@ class Standing:
     cascades: Sequence[Record]
     retention_hours: Record | None
     merges: Sequence[str] = ()
-    behind: Mapping[str, Standing] = field(default_factory=dict)
+    behind: Mapping[str, Answers] = field(default_factory=dict)
     beside: Sequence[str] = ()
     plan: Sequence[Record] = ()
 
 
-def ask_of(old: OldTable) -> Standing:
+def ask_of(old: OldTable) -> Answers:
     """Of the old table, or of a view and the tables behind it."""
-    standing = ask(old.connection, old.config.source.table)
+    answers = ask(old.connection, old.config.source.table)
     if old.table.view is None:
-        return standing
+        return answers
     behind = {name: ask(old.connection, name) for name in old.table.followed}
     explained = old.one_order()
     plan = records(old.connection, f"EXPLAIN {explained}") if explained else ()
     beside = sorted(set(old.table.view.tables.values()) - behind.keys())
-    return replace(standing, behind=behind, beside=beside, plan=plan)
+    return replace(answers, behind=behind, beside=beside, plan=plan)
 
 
-def ask(connection: Connection[Any], table: str) -> Standing:
+def ask(connection: Connection[Any], table: str) -> Answers:
     server = server_of(connection)
     who = records(connection, "SELECT CURRENT_USER() AS account, USER() AS login")[0]
     schema = records(
@@ -178,7 +178,7 @@ def ask(connection: Connection[Any], table: str) -> Standing:
     )
     described = tables[0] if tables else {}
     is_view = "VIEW" in (described.get("type") or "")
-    return Standing(
+    return Answers(
         server=server,
         account=who["account"] or "",
         login=who["login"] or "",
@@ -243,7 +243,7 @@ def _grants(connection: Connection[Any], server: Server) -> Grants:
 
 
 def _log(connection: Connection[Any]) -> Record:
-    """Empty where there is no log, or the account may not ask: `Standing.grants` tells which."""
+    """Empty where there is no log, or the account may not ask: `Answers.grants` tells which."""
     found = _first_that_it_knows(connection, *LOG_STATUS)
     return found[0] if found else {}
 

@@ -21,7 +21,7 @@ ANSI_QUOTES, NO_BACKSLASH_ESCAPES = 1 << 2, 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class FollowedTable:
     """A table as statements name it. `columns` are those that matter, in lower case. `folds`: the
     server compares the names of tables without their case. `view`: through which it is read."""
 
@@ -130,7 +130,7 @@ _HARMLESS = frozenset(
 _WRITERS = frozenset(("CALL", "DO", "SELECT", "UPDATE", "DELETE", "LOAD", "WITH"))
 
 
-def kind_of(statement: str, followed: Followed, schema: str, sql_mode: int = 0) -> Kind:
+def kind_of(statement: str, followed: FollowedTable, schema: str, sql_mode: int = 0) -> Kind:
     """What a statement means for the table, from a session whose default schema this is.
 
     lost    its rows may have changed, and the log does not say which
@@ -158,7 +158,7 @@ def _without_settings(words: list[Word]) -> list[Word]:
 @dataclass(frozen=True, slots=True)
 class _Judge:
     words: Sequence[Word]
-    followed: Followed
+    followed: FollowedTable
     schema: str
 
     def kind(self) -> Kind:

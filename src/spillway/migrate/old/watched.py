@@ -14,7 +14,7 @@ from spillway.migrate.old.connection import quoted, run
 from spillway.migrate.old.description import Described, describe, kinds_of
 from spillway.migrate.old.keys import KeyColumn
 from spillway.migrate.old.position import Position, position_now
-from spillway.migrate.old.statements import Followed, Kind, kind_of, words_of
+from spillway.migrate.old.statements import FollowedTable, Kind, kind_of, words_of
 
 #: By information_schema's names, what the log calls a column's type. Types that are not here are
 #: not compared.
@@ -65,7 +65,7 @@ class Layout:
 class WatchedTable:
     """A table whose changes the log reports, and its column with the order's number."""
 
-    name: Followed
+    name: FollowedTable
     key: KeyColumn
     layout: Layout
 
@@ -124,7 +124,7 @@ def watched(connection: Connection[Any], config: Config) -> Watched:
     view, folds = source.table if table.view else "", folding != "0"
     tables = (
         WatchedTable(
-            Followed(str(schema), name, mattering[name], folds, view),
+            FollowedTable(str(schema), name, mattering[name], folds, view),
             key,
             _layout(columns[name], key),
         )

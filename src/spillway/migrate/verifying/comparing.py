@@ -46,11 +46,11 @@ LOOKING = "Looking at the orders that seem to differ"
 
 #: What `follow` has made of the changes until now: written them all; it does not run, and has not;
 #: it runs, and did not get there in time.
-Followed = Literal["caught up", "stopped", "behind"]
+FollowState = Literal["caught up", "stopped", "behind"]
 #: Further looks show nothing new where nothing is written, or each takes minutes.
-_LOOKS: Mapping[Followed, int] = {"caught up": SAME_LOOKS, "stopped": 2, "behind": 1}
+_LOOKS: Mapping[FollowState, int] = {"caught up": SAME_LOOKS, "stopped": 2, "behind": 1}
 #: Waits until every change until now is written.
-Settle = Callable[[], Followed]
+Settle = Callable[[], FollowState]
 #: The keys in quarantine now, and whether the new service has changed the order since it was
 #: migrated. Such an order stays in the orders table; no other one does.
 Quarantined = Callable[[], Mapping[str, bool]]
@@ -78,7 +78,7 @@ class Verdict:
     #: About so many orders may differ too and were not looked at: there were too many.
     orders_not_looked_at: int = 0
     #: Other than "caught up" if it once was while they were compared.
-    followed: Followed = "caught up"
+    followed: FollowState = "caught up"
     #: Orders and their total by month, on either side.
     months: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
@@ -183,7 +183,7 @@ class Verify:
             verdict.differences += self._counted_again(doubtful, missed, unread - judged)
         return verdict
 
-    def _settled(self) -> Followed:
+    def _settled(self) -> FollowState:
         """Whether `follow` has caught up now. If it once had not, the verdict remembers."""
         followed = self.settle()
         if followed != "caught up":
