@@ -18,7 +18,7 @@ from pymysql.err import MySQLError
 from spillway.errors import SpillwayError
 from spillway.migrate.new.applying import Tally
 from spillway.migrate.new.state import Standing
-from spillway.migrate.old.binlog import ConnectionLost, DisplacedError, News, news
+from spillway.migrate.old.binlog import COPY_AGAIN, ConnectionLost, DisplacedError, News, news
 from spillway.migrate.old.connection import SourceAway
 from spillway.migrate.old.keys import Logged
 from spillway.migrate.old.position import Position, position_now
@@ -227,8 +227,8 @@ class Work:
             self._end = position_now(self.old.connection)
             if not self._end.reached(heard):
                 raise SpillwayError(
-                    f"The old database's log ends at {self._end}, before {heard}: it was reset."
-                    " Run `spillway migrate copy --again`: nothing is lost."
+                    f"The old database's log was reset (it ends at {self._end}, before {heard}):"
+                    f" {COPY_AGAIN}"
                 )
 
     def note(self, *, force: bool = False) -> None:
@@ -267,7 +267,7 @@ def check_server(noted: str | None, server_id: str) -> None:
     if not same:
         raise SpillwayError(
             f"This is another server (id {server_id}, not {noted}), with another binary log:"
-            " run `spillway migrate copy --again`. Nothing is lost."
+            f" {COPY_AGAIN}"
         )
 
 

@@ -106,7 +106,8 @@ REFUSED = {
 }
 #: The flag of an event that a reader may pass over when it does not know it.
 IGNORABLE = 0x80
-_AGAIN = "then run `spillway migrate copy --again`. Nothing is lost."
+#: How each sentence ends about a log that cannot be read on.
+COPY_AGAIN = "run `spillway migrate copy --again`. Nothing is lost."
 
 
 #: Of the library's settings makes a connection.
@@ -210,7 +211,7 @@ def _stream(
     if start.offset > OFFSET_MAX:
         raise SpillwayError(
             f"The position {start} lies beyond 4 GiB, where no reader can begin: FLUSH BINARY LOGS,"
-            f" {_AGAIN}"
+            f" then {COPY_AGAIN}"
         )
     return BinLogStreamReader(
         connection_settings={**account.settings(), "read_timeout": SILENCE_SECONDS_MAX},
@@ -273,16 +274,16 @@ def _failure(
     if "checksum" in said:
         return SpillwayError(
             "The old database's binlog_checksum was changed, and the log cannot be read across that"
-            f" place ({said}): leave it as it is, {_AGAIN}"
+            f" place ({said}): leave it as it is, then {COPY_AGAIN}"
         )
     if "max_allowed_packet" in said:
         return SpillwayError(
             f"The old database can't send its log at {start} ({said}): SET GLOBAL"
-            f" max_allowed_packet = 1073741824, and run this again. If it stays, {_AGAIN}"
+            f" max_allowed_packet = 1073741824, and run this again. If it stays, {COPY_AGAIN}"
         )
     return SpillwayError(
         f"The old database has no binary log at {start} any more ({said}): it was purged, or this"
-        " is another server. Run `spillway migrate copy --again`: nothing is lost."
+        f" is another server: {COPY_AGAIN}"
     )
 
 
@@ -340,7 +341,7 @@ class _Reader:
                 raise SpillwayError(
                     f"The binary log after {self._here()} has a statement with a setting that this"
                     " version can't read: on MariaDB SET GLOBAL character_set_collations = '',"
-                    f" reconnect the shop, {_AGAIN}"
+                    f" reconnect the shop, then {COPY_AGAIN}"
                 ) from error
             except _UNREAD as error:
                 raise self._unread(error) from error
@@ -352,7 +353,7 @@ class _Reader:
         return SpillwayError(
             f"The binary log after {self._here()} has a change of {self.watched} that this version"
             f" can't read ({type(error).__name__}: {error}). It can't read COMPRESSED columns"
-            f" (MariaDB) and VECTOR columns: give {self.watched} others, {_AGAIN}"
+            f" (MariaDB) and VECTOR columns: give {self.watched} others, then {COPY_AGAIN}"
         )
 
     def _here(self) -> Position:
@@ -375,8 +376,8 @@ class _Reader:
         if self.log_made is not None and self.log_made != made:
             raise SpillwayError(
                 f"The binary log at {self.start} is not the one that was followed (it was begun at"
-                f" another time): the log was reset, or this is another server. Run `spillway"
-                " migrate copy --again`: nothing is lost."
+                f" another time): the log was reset, or this is another server:"
+                f" {COPY_AGAIN}"
             )
         self.log_made, self._heard_log = made, True
 
@@ -408,8 +409,7 @@ class _Reader:
         else:
             raise SpillwayError(
                 f"The binary log at {self._here()} has a change of {watched.name.table} without a"
-                f" column {watched.key.column}, which it has now: run `spillway migrate copy"
-                " --again`. Nothing is lost."
+                f" column {watched.key.column}, which it has now: {COPY_AGAIN}"
             )
         # The name that MySQL has for it; the library's own is that of a Python codec.
         self._charsets[seen.table_id] = (columns[place].collation_name or "").partition("_")[0]
@@ -423,8 +423,7 @@ class _Reader:
     def _moved(self) -> SpillwayError:
         return SpillwayError(
             f"The columns of {self.watched} were changed while the log was not followed"
-            f" (before {self._here()}), and the log does not name them: run `spillway migrate copy"
-            " --again`. Nothing is lost."
+            f" (before {self._here()}), and the log does not name them: {COPY_AGAIN}"
         )
 
     def _keys(self, rows_event: Any) -> Iterator[Logged]:
@@ -444,7 +443,7 @@ class _Reader:
                     raise SpillwayError(
                         f"The binary log at {self._here()} has a change without its order number"
                         f" {key.column}: SET GLOBAL binlog_row_image = 'FULL', reconnect the shop,"
-                        f" {_AGAIN}"
+                        f" then {COPY_AGAIN}"
                     )
                 yield key.logged(values[key.column], charset)
 
@@ -454,8 +453,7 @@ class _Reader:
         if kind == "lost":
             raise SpillwayError(
                 f"The binary log at {here} has a statement without its rows"
-                f" ({' '.join(statement.split())[:60]!r}): run `spillway migrate copy --again` to"
-                " read the whole table. Nothing is lost."
+                f" ({' '.join(statement.split())[:60]!r}): {COPY_AGAIN}"
             )
         if kind == "moved" and self._by_place and self.watched.at.reached(here):
             # The rows up to here were read as the columns are now, and not as they were.
@@ -476,10 +474,7 @@ class _Reader:
             name, remedy = REFUSED[number]
             what = f"{name} ({number})"
             first = f"{remedy}, reconnect the shop, then " if "=" in remedy else f"{remedy}: "
-        raise SpillwayError(
-            f"The binary log at {self._here()} has {what}: {first}run `spillway migrate copy"
-            " --again`. Nothing is lost."
-        )
+        raise SpillwayError(f"The binary log at {self._here()} has {what}: {first}{COPY_AGAIN}")
 
 
 _UNREAD = (
