@@ -362,15 +362,13 @@ def back(
         _interruptible("back"),
         bar("Reading the stream", unwatched=True) as shown,
     ):
-        work, known_file = (
-            GoBack(parts, partial(terminal.written_back, shown)),
-            parts.config.quarantine_file,
-        )
+        work = GoBack(parts, partial(terminal.written_back, shown))
         work.run(until_caught_up=until_caught_up, resync=resync)
     if work.waiting:
+        file = parts.config.quarantine_file
         listed = ", ".join(f"{count:,} {rule}" for rule, count in work.waiting.items())
         typer.echo(
-            f"{sum(work.waiting.values()):,} orders wait ({listed}): {known_file} says why. `back`"
+            f"{sum(work.waiting.values()):,} orders wait ({listed}): {file} says why. `back`"
             " writes each as soon as the old table can hold it.",
             err=True,
         )

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from spillway.migrate.new.quarantine import by_rule
 from spillway.migrate.new.state import Standing, State, Verified, quarantined_of
-from spillway.ui.formatting import age
+from spillway.migrate.running import SETTLE_SECONDS_MAX
+from spillway.ui.formatting import age, counted
 
 #: `verify` waits no longer for `follow` either.
-LAG_SECONDS_MAX = 600
+LAG_SECONDS_MAX = SETTLE_SECONDS_MAX
 #: The server speaks each second, and `follow` asks it where its log ends.
 SILENT_SECONDS_MAX = 120
 #: A nightly `verify` that was left out once.
@@ -47,7 +48,7 @@ class Status:
     @property
     def needs(self) -> list[str]:
         """What needs a person, each with the next step."""
-        return [*self._not_running(), *self._not_proven()]
+        return [*self._not_running(), *self._waiting(), *self._not_proven()]
 
     @property
     def next(self) -> str:
@@ -83,6 +84,12 @@ class Status:
             faster = "raise target.write_units_per_second_max, or run it nearer to AWS"
             return [f"`follow` is {behind} behind: {faster}."]
         return []
+
+    def _waiting(self) -> list[str]:
+        if not self.standing.waiting:
+            return []
+        wait = counted(self.standing.waiting, "new or changed order")
+        return [f"`back` could not write {wait}: the quarantine's file says why."]
 
     def _not_proven(self) -> list[str]:
         """`follow` can't know of a change that the log does not have: only `verify` can."""

@@ -175,6 +175,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "changed_at": _moment(standing.changed_at),
         "lag_seconds": standing.lag_ms / 1000,
         "position": None if standing.followed is None else str(standing.followed),
+        "waiting": standing.waiting,
         "quarantine": {"orders": status.quarantined, "rules": status.rules},
         "open": status.open,
         "verified": None if verified is None else {**asdict(verified), "at": rfc3339(verified.at)},
@@ -194,6 +195,8 @@ def show_status(status: Status, console: Console) -> None:
         rows.append((status.work, mark(status.at_work(status.work)), Text(_working(status))))
     if status.work == "follow":
         rows.append(("log", "", Text(_heard(status))))
+    if status.work == "back":
+        rows.append(("could not write", "", counted(standing.waiting, "order")))
     rules = ", ".join(f"{rule} {count:,}" for rule, count in status.rules.items())
     aside = counted(status.quarantined, "order") + (f": {rules}" if rules else "")
     rows += [("quarantine", "", aside), ("still open", "", counted(status.open, "order"))]

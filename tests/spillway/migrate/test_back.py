@@ -330,11 +330,12 @@ def test_an_order_waits_for_its_customer_and_comes_back_then(
         back = going_back(parts)
         assert back.run(until_caught_up=True) == 0
         assert back.waiting == {"back_customer_unknown": 1}
+        assert parts.state.standing().waiting == 1
 
         shop.run("INSERT INTO people VALUES ('9001', 'new')")
         back = going_back(parts)
         assert back.run(until_caught_up=True) == 1
-        assert back.waiting == {}
+        assert (back.waiting, parts.state.standing().waiting) == ({}, 0)
         assert shop.run("SELECT customer_id FROM orders") == [("9001",)]
         assert json.loads(_last_line(tmp_path / "quarantine.jsonl"))["resolved"]
         assert parts.verify_back(NOTHING).run().differences == []

@@ -83,6 +83,7 @@ def test_it_shows_what_is_heard_apart_from_what_has_changed_and_what_is_proven()
         ({}, None, r"No `verify` for 3 d 18 h: run"),
         ({"phase": "copying", "work": "copy", "until": 0}, None, r"`spillway migrate copy` does"),
         ({"phase": "switched", "work": "back", "until": 0}, BACK, r"back` does not run.*24 hours"),
+        ({"phase": "switched", "work": "back", "waiting": 2}, BACK, "could not write 2 new or"),
         ({"phase": "switched", "work": "back"}, EQUAL, r"No `verify --back` for"),
         ({"phase": "switched", "work": "back"}, replace(DIFFERS, back=True), "3 of 12,340"),
     ],

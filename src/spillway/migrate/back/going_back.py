@@ -204,7 +204,7 @@ class GoBack:
             self._write(session, keys)
             tried += len(keys)
         self._retried_at = time.monotonic()
-        self.waiting = session.waiting()
+        self._note_waiting(session)
 
     def _write(self, session: Session, changed: Iterable[OrderKey]) -> None:
         keys = dict.fromkeys(changed)
@@ -232,7 +232,11 @@ class GoBack:
                 quarantine.add([Unmapped(name, (done.reason,))])
             news = news or done.waited or done.is_news
         if news:
-            self.waiting = session.waiting()
+            self._note_waiting(session)
+
+    def _note_waiting(self, session: Session) -> None:
+        self.waiting = session.waiting()
+        self.parts.state.note_waiting(sum(self.waiting.values()))
 
     def _stream_arn(self) -> str:
         table = self.parts.place.orders_table

@@ -68,7 +68,8 @@ class Switched(LeaseLost):
 class Standing:
     """How far the migration is. Every order up to `copied_to`, an old key as the database spells
     it, has been copied. `changed` is the end of the last transaction that changed the old table.
-    `sent` is 1 as soon as the customers were sent to the new service. Times are Unix ms.
+    `sent` is 1 as soon as the customers were sent to the new service. `waiting` orders could not be
+    written by `back`. Times are Unix ms.
 
     Of the log: `log_made` (Unix s) is when the file of `followed`, or of `start`, was begun, and
     `described` where the table was described by which it was read. `heard_at` is when the server
@@ -90,6 +91,7 @@ class Standing:
     changed_at: int = 0
     switched_at: int = 0
     sent: int = 0
+    waiting: int = 0
     lag_ms: int = 0
     owner: str | None = None
     until: int = 0
@@ -295,6 +297,11 @@ class State:
 
     def note_sent(self) -> None:
         self._update({"phase": "switched"}, {"sent": 1})
+
+    def note_waiting(self, orders: int) -> None:
+        """For `status`. Who has lost the lease notices that by `ensure`."""
+        with suppress(BotoCoreError, ClientError):
+            self._update({"owner": self.owner}, {"waiting": orders})
 
     def _update(self, expected: Item, values: Item) -> None:
         """Set these values, and remove those that are None, where the expected ones are stored
