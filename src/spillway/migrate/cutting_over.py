@@ -40,6 +40,8 @@ LOG_PAUSE_SECONDS = 1.0
 #: So many orders that came too late are named.
 NAMED_MAX = 20
 
+_FOLLOW_IS_BEHIND = "`follow` has ended, or does not keep up: `spillway migrate status` says which"
+
 #: The step, what was found, and whether it is done; None for a step that is left out.
 OnStep = Callable[[str, str, bool | None], None]
 #: Whether a step is done, and what was found.
@@ -166,8 +168,11 @@ class Cutover:
         quiet_since, since = self.parts.position(), time.monotonic()
         while time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-            if time.monotonic() - since >= settings.quiet_seconds and not self.parts.settle():
-                return "`follow` has ended, or does not keep up: look at it"
+            if (
+                time.monotonic() - since >= settings.quiet_seconds
+                and self.parts.settle() != "caught up"
+            ):
+                return _FOLLOW_IS_BEHIND
             changed = self._standing().changed
             if changed is not None and not quiet_since.reached(changed):
                 quiet_since, since = changed, time.monotonic()
@@ -191,7 +196,7 @@ class Cutover:
             lag = self._standing().lag_ms / 1000
             return None, f"{lag:.1f} s now; the switch waits for the end of the log"
         goal = self.parts.position()
-        if not self.parts.settle():
+        if self.parts.settle() != "caught up":
             return False, f"`follow` did not reach {goal}"
         return True, f"everything up to {goal} is written"
 
@@ -211,8 +216,8 @@ class Cutover:
         if standing.phase != "switched":
             if problem := self._on_its_way():
                 return False, problem
-            if not self.parts.settle():
-                return False, "`follow` has ended, or does not keep up: look at it"
+            if self.parts.settle() != "caught up":
+                return False, _FOLLOW_IS_BEHIND
             changed, quiet_since = self._standing().changed, self._quiet_since
             if changed is not None and quiet_since is not None and not quiet_since.reached(changed):
                 return False, f"an order changed at {changed}: the old shop still writes"

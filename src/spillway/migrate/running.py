@@ -104,7 +104,7 @@ class Parts:
 
     def verify(self, on_progress: OnProgress) -> Verify:
         orders = self.state.standing().copied
-        return Verify(*self._sides(), self.quarantined, self.settled, on_progress, orders)
+        return Verify(*self._sides(), self.quarantined, self.settle, on_progress, orders)
 
     def verify_back(self, on_progress: OnProgress) -> VerifyBack:
         orders = self.state.standing().copied
@@ -134,11 +134,7 @@ class Parts:
         with connected(self.account) as connection:
             return position_now(connection)
 
-    def settle(self) -> bool:
-        """Wait until `follow` has written all changes until now. False if it does not."""
-        return self.settled() == "caught up"
-
-    def settled(self) -> FollowState:
+    def settle(self) -> FollowState:
         """Wait until `follow` has written all changes until now, and how that ended."""
         goal = self.position()
         deadline = time.monotonic() + SETTLE_SECONDS_MAX

@@ -20,6 +20,7 @@ from spillway.migrate.checking import Check
 from spillway.migrate.config import Config, Customers, read_config
 from spillway.migrate.copying import Copy
 from spillway.migrate.old.connection import Account, account, connected
+from spillway.migrate.old.description import Described
 from spillway.migrate.old.mapping import Mapped
 from spillway.migrate.old.position import position_now
 from spillway.migrate.old.readiness import Finding, back_findings, findings
@@ -74,13 +75,8 @@ AZURE = {**MYSQL_8, "azure_server_name": "shop"}
 GOOGLE = {**MYSQL_8, "version": "8.0.31-google", "version_comment": "(Google)"}
 
 
-def column(name: str, kind: str = "varchar(20)", key: str = "") -> Record:
-    return {
-        "name": name,
-        "data_type": kind.partition("(")[0],
-        "column_type": kind,
-        "column_key": key,
-    }
+def column(name: str, form: str = "varchar(20)", key: str = "") -> tuple[str, Described]:
+    return name, Described(form.partition("(")[0], form, is_primary=key == "PRI")
 
 
 def index(**fields: str | None) -> Record:
@@ -104,7 +100,7 @@ def answers(variables: dict[str, str] = MYSQL_8, **fields: Any) -> Answers:
         "described": {"type": "BASE TABLE", "engine": "InnoDB"},
         "log": {"file": "binlog.000001", "binlog_do_db": "", "binlog_ignore_db": ""},
         "replica": (),
-        "columns": (column("id", "int(11)", "PRI"), column("invoice")),
+        "columns": dict((column("id", "int(11)", "PRI"), column("invoice"))),
         "indexes": (index(),),
         "cascades": (),
         "retention_hours": {"name": "binlog retention hours", "value": "168"},
@@ -215,7 +211,7 @@ def test_a_server_is_known_by_its_name_where_it_says_nothing_of_itself() -> None
 def test_a_key_that_is_a_text_is_not_in_every_image_without_blobs() -> None:
     noblob = {**MYSQL_8, "binlog_row_image": "NOBLOB"}
     assert blockers(answers(noblob)) == []
-    (found,) = blockers(answers(noblob, columns=(column("invoice", "mediumtext"),)))
+    (found,) = blockers(answers(noblob, columns=dict([column("invoice", "mediumtext")])))
     assert "NOBLOB" in found.detail
 
 
@@ -304,7 +300,7 @@ def test_a_cascade_that_changes_what_is_read_blocks(
 
 @pytest.mark.parametrize("kind", ["varchar(9) /*M!100301 COMPRESSED*/", "vector(3)"])
 def test_a_column_that_the_logs_reader_cannot_read_blocks(kind: str) -> None:
-    columns = (column("id", "int(11)", "PRI"), column("invoice"), column("extra", kind))
+    columns = dict((column("id", "int(11)", "PRI"), column("invoice"), column("extra", kind)))
     (found,) = blockers(answers(columns=columns))
     assert found.detail.startswith("extra is ")
 

@@ -292,7 +292,7 @@ class State:
             if not _refused(error):
                 raise
             raise SpillwayError(
-                "Another process has just changed the migration's state."
+                "Another process has just changed the migration's state: run `cutover` again."
             ) from error
 
     def note_sent(self) -> None:

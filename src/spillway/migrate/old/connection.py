@@ -179,6 +179,7 @@ def connected(account: Account, *, write: bool = False) -> Iterator[Connection[A
 def run(
     connection: Connection[Any], statement: str, values: tuple[object, ...] = ()
 ) -> list[tuple[str | None, ...]]:
+    """The rows, each of texts in the order of the statement; None for NULL. Raises MySQLError."""
     with connection.cursor() as cursor:
         # Without values nothing is formatted: a % in a statement stays one.
         cursor.execute(statement, values or None)

@@ -239,8 +239,8 @@ def _wrong_settings(answers: Answers, config: Config) -> Iterator[Finding]:
 
 def _is_large(answers: Answers, column: str) -> bool:
     """NOBLOB leaves out TEXT and BLOB columns, where they did not change."""
-    types = {one["name"]: one["data_type"] or "" for one in answers.columns}
-    return types.get(column, "").endswith(_LARGE_TYPES)
+    kind = answers.columns.get(column)
+    return kind is not None and kind.type.endswith(_LARGE_TYPES)
 
 
 def _filters(answers: Answers) -> Iterator[Finding]:
@@ -460,12 +460,11 @@ def _table(answers: Answers, config: Config) -> Iterator[Finding]:
 
 
 def _columns(answers: Answers, config: Config) -> Iterator[Finding]:
-    for column in answers.columns:
-        name, kind = column["name"], (column["column_type"] or "").lower()
+    for name, kind in answers.columns.items():
         unread = ""
-        if "compressed" in kind:
+        if "compressed" in kind.form.lower():
             unread = "COMPRESSED"
-        elif column["data_type"] == "vector" and not answers.server.is_mariadb:
+        elif kind.type == "vector" and not answers.server.is_mariadb:
             unread = "VECTOR"
         if unread:
             yield blocker(
@@ -473,7 +472,7 @@ def _columns(answers: Answers, config: Config) -> Iterator[Finding]:
                 f"{name} is {unread}, and the log's reader cannot read a row that has such a"
                 " column: move it into a table of its own, or store it otherwise",
             )
-    has_primary = any(one["column_key"] == "PRI" for one in answers.columns)
+    has_primary = any(kind.is_primary for kind in answers.columns.values())
     if config.source.shape == "row_per_line" and not has_primary and answers.columns:
         table = config.source.table
         yield warning(

@@ -11,6 +11,7 @@ import pymysql
 from pymysql.connections import Connection
 
 from spillway.migrate.old.connection import ACCESS_DENIED, code_of, quoted, run
+from spillway.migrate.old.description import Described, kinds_of
 from spillway.migrate.old.position import LOG_STATUS
 from spillway.migrate.old.table import OldTable
 
@@ -126,7 +127,7 @@ class Answers:
     `account`: as the server knows this session ("spillway@%"). `login`: as it said who it is.
     `schema`: the database in the server's own spelling. `described`: a row of
     information_schema.tables. `log`: a row of SHOW MASTER STATUS. `replica`: its sources.
-    `columns` and `indexes`, of the table: information_schema.columns and SHOW INDEX.
+    `columns` by their names, and `indexes`, rows of SHOW INDEX, of the table.
     `retention_hours`: on RDS, where no variable has it. `merges`: MERGE tables over this one. Of a
     view, `behind` are the tables that are followed, `beside` those that are not, and `plan` is how
     the server finds one order.
@@ -140,7 +141,7 @@ class Answers:
     described: Record
     log: Record
     replica: Sequence[Record]
-    columns: Sequence[Record]
+    columns: Mapping[str, Described]
     indexes: Sequence[Record]
     cascades: Sequence[Record]
     retention_hours: Record | None
@@ -187,13 +188,7 @@ def ask(connection: Connection[Any], table: str) -> Answers:
         described=described,
         log=_log(connection),
         replica=_replica(connection),
-        columns=records(
-            connection,
-            "SELECT column_name AS name, data_type, column_type, column_key"
-            " FROM information_schema.columns"
-            " WHERE table_schema = DATABASE() AND table_name = %s ORDER BY ordinal_position",
-            (table,),
-        ),
+        columns=kinds_of(connection, table),
         indexes=[] if is_view else records(connection, f"SHOW INDEX FROM {quoted(table)}"),
         cascades=records(
             connection,
