@@ -38,7 +38,7 @@ from spillway.run.stack.emulator import emulator
 from tests.spillway.archived import no_archive
 from tests.spillway.migrate.scan import Scanned, scanned, set_aside
 from tests.spillway.migrate.servers import Make, Server, private, server
-from tests.spillway.migrate.tables import make_orders_table
+from tests.spillway.migrate.tables import make_orders_table, verified
 
 #: A follower that has not come to the end by then waits for something that does not come.
 FOLLOWS_WITHIN_SECONDS = 60
@@ -509,7 +509,7 @@ def _judge(
 
 def _verify(parts: Parts, outcome: Outcome) -> None:
     try:
-        verdict = parts.verify(_unseen).whole()
+        verdict = verified(parts)
     except SpillwayError as error:
         outcome.verify = str(error)
         outcome.verified = False

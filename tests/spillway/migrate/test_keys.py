@@ -30,7 +30,7 @@ from spillway.migrate.verifying.old import OldSide
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, lines, schema
 from tests.spillway.migrate.servers import Server, on_every_server
-from tests.spillway.migrate.tables import config_for, make_orders_table, migration
+from tests.spillway.migrate.tables import config_for, make_orders_table, migration, verified
 
 NOTHING: Any = lambda *_: None  # noqa: E731
 INVOICE = "invoice     VARCHAR(20) NULL"
@@ -268,7 +268,7 @@ def test_every_change_arrives_under_the_number_that_the_shop_writes(
         Follow(parts, NOTHING).run(until_caught_up=True)
         expected = {names[0]: (8, 3200), names[2]: (1, 400)}
         assert found(parts) == expected
-        assert parts.verify(NOTHING).whole().differences == []
+        assert verified(parts).differences == []
         assert Copy(parts, NOTHING).run(again=True).removed == 0
         assert found(parts) == expected
 
@@ -285,13 +285,13 @@ def test_a_number_that_gets_a_second_spelling_is_set_aside_until_it_has_one_agai
         Follow(parts, NOTHING).run(until_caught_up=True)
         assert set(parts.quarantined()) == {"A1", "a1"}
         assert set(found(parts)) == {"B1"}
-        assert parts.verify(NOTHING).whole().differences == []
+        assert verified(parts).differences == []
         numbered.run("UPDATE order_lines SET invoice = 'a1' WHERE invoice = 'A1'")
         numbered.run("UPDATE order_lines SET invoice = 'b1' WHERE invoice = 'B1'")
         Follow(parts, NOTHING).run(until_caught_up=True)
         assert found(parts) == {"a1": (2, 800), "b1": (1, 400)}
         assert parts.quarantined() == {}
-        assert parts.verify(NOTHING).whole().differences == []
+        assert verified(parts).differences == []
 
 
 def test_rows_without_an_order_number_are_set_aside_and_never_one_order(
@@ -313,7 +313,7 @@ def test_rows_without_an_order_number_are_set_aside_and_never_one_order(
             assert set(found(parts)) == {"A1"}
             assert list(parts.quarantined()) == [""]
         Copy(parts, NOTHING).run(again=True)
-        assert parts.verify(NOTHING).whole().differences == []
+        assert verified(parts).differences == []
         numbered.run("UPDATE order_lines SET invoice = NULL WHERE invoice = 'A1'")
         Follow(parts, NOTHING).run(until_caught_up=True)
         assert found(parts) == {}
@@ -321,7 +321,7 @@ def test_rows_without_an_order_number_are_set_aside_and_never_one_order(
         Follow(parts, NOTHING).run(until_caught_up=True)
         assert parts.quarantined() == {}
         assert len(found(parts)) == 8
-        assert parts.verify(NOTHING).whole().differences == []
+        assert verified(parts).differences == []
 
 
 @pytest.mark.parametrize("number", [None, ""])
@@ -334,7 +334,7 @@ def test_rows_without_an_order_number_that_nobody_set_aside_are_a_difference(
     with migration(numbered, dynamodb, config) as parts:
         Copy(parts, NOTHING).run()
         numbered.add(number)
-        (difference,) = parts.verify(NOTHING).whole().differences
+        (difference,) = verified(parts).differences
         assert difference.key == ""
 
 
@@ -378,15 +378,15 @@ def test_a_customer_with_two_subjects_is_set_aside_and_doubles_no_line(
         assert found(parts) == {"A7": (4, 1600), "A1": (4, 1600)}
         (aside,) = parts.state.listed("quarantine")
         assert [reason.rule for reason in quarantined_of(aside)[1]] == ["customer_ambiguous"]
-        assert parts.verify(NOTHING).whole().differences == []
+        assert verified(parts).differences == []
 
         numbered.run("INSERT INTO people VALUES ('7', 'other')")
-        (difference,) = parts.verify(NOTHING).whole().differences
+        (difference,) = verified(parts).differences
         assert difference.key == "A7"
         numbered.run("DELETE FROM people WHERE BINARY subject IN ('other', 's2')")
         Copy(parts, NOTHING).run_quarantined()
         assert set(found(parts)) == {"A7", "A1", "A2"}
-        assert parts.verify(NOTHING).whole().differences == []
+        assert verified(parts).differences == []
 
 
 @pytest.mark.parametrize(

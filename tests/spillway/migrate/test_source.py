@@ -31,7 +31,7 @@ from spillway.migrate.running import Parts
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, lines, schema
 from tests.spillway.migrate.servers import Server, on_every_server
-from tests.spillway.migrate.tables import config_for, make_orders_table, migration
+from tests.spillway.migrate.tables import config_for, make_orders_table, migration, verified
 
 NOTHING: Any = lambda *_: None  # noqa: E731
 LAYOUT = Layout(("int",), 0, unsigned=False)
@@ -77,7 +77,7 @@ def test_only_rows_that_match_are_orders_and_one_that_stops_matching_is_gone(
         assert (profile.mapped, profile.unmapped, profile.estimate.extrapolated) == (3, 0, False)
         assert Copy(parts, NOTHING).run().quarantined == 0
         assert numbers(parts) == {"A1", "A4", "A5"}
-        assert parts.verify(NOTHING).whole().differences == []
+        assert verified(parts).differences == []
         assert parts.verify(NOTHING).sample(100).old_orders == 3
         assert parts.old_side().count() == 3
 
@@ -85,21 +85,21 @@ def test_only_rows_that_match_are_orders_and_one_that_stops_matching_is_gone(
         shop.run("UPDATE order_lines SET deleted_at = NULL WHERE invoice = 'A2' LIMIT 2")
         shop.run("UPDATE order_lines SET invoice = 'A3' WHERE invoice = 'C3'")
         shop.run("UPDATE order_lines SET `rabatt %s` = 3 WHERE invoice = 'A5' LIMIT 2")
-        difference = {one.key for one in parts.verify(NOTHING).whole().differences}
+        difference = {one.key for one in verified(parts).differences}
         assert difference == {"A1", "A2", "A3", "A5"}
         Follow(parts, NOTHING).run(until_caught_up=True)
         assert numbers(parts) == {"A2", "A3", "A4", "A5"}
-        assert parts.verify(NOTHING).whole().differences == []
+        assert verified(parts).differences == []
 
         shop.run("UPDATE order_lines SET deleted_at = NULL WHERE BINARY invoice = 'a4' LIMIT 1")
         Follow(parts, NOTHING).run(until_caught_up=True)
         assert set(parts.quarantined()) == {"A4", "a4"}
-        assert parts.verify(NOTHING).whole().differences == []
+        assert verified(parts).differences == []
         shop.run(f"{deleted} invoice = 'A4' AND BINARY invoice = 'a4'")
         shop.run(f"{deleted} invoice = 'A2'")
         assert Copy(parts, NOTHING).run(again=True).removed == 1
         assert numbers(parts) == {"A3", "A4", "A5"}
-        assert parts.verify(NOTHING).whole().differences == []
+        assert verified(parts).differences == []
 
 
 @on_every_server
@@ -206,7 +206,7 @@ def test_two_tables_behind_a_view_are_copied_followed_and_verified(
             str(first): (["A", "B"], 1800, ada),
             str(second): (["C"], 900, ada),
         }
-        assert parts.verify(NOTHING).whole().differences == []
+        assert verified(parts).differences == []
 
         two.line(first, "F")
         two.run(f"UPDATE bestellungen SET status = 'versandt' WHERE id = {second}")
@@ -218,12 +218,12 @@ def test_two_tables_behind_a_view_are_copied_followed_and_verified(
             str(second): (["C"], 900, ada),
             str(new): (["B", "G"], 2100, ada),
         }
-        assert parts.verify(NOTHING).whole().differences == []
+        assert verified(parts).differences == []
         two.run(f"DELETE FROM positionen WHERE bestellung_id = {second}")
         two.run(f"UPDATE bestellungen SET geloescht = NOW() WHERE id = {first}")
         Follow(parts, NOTHING).run(until_caught_up=True)
         assert set(contents(parts)) == {str(new)}
-        assert parts.verify(NOTHING).whole().differences == []
+        assert verified(parts).differences == []
         assert Copy(parts, NOTHING).run(again=True).removed == 0
 
         two.run(f"CREATE OR REPLACE {VIEW} WHERE b.ort <> 'Leipzig'")
@@ -430,11 +430,11 @@ def test_lines_without_an_order_of_their_own_are_moved_and_compared_sorted(
         assert moved == [("S1", 3), ("S10", 2), ("S2", 1), ("S2", 4)]
         (ship,) = (item["ship"]["M"]["at"]["N"] for item in found if "ship" in item)
         assert ship == "1767528000000"  # 2026-01-04 12:00 UTC
-        assert parts.verify(NOTHING).whole().differences == []
+        assert verified(parts).differences == []
         shop.run("UPDATE order_lines SET quantity = 5 - quantity WHERE stock_code = 'S2'")
-        assert parts.verify(NOTHING).whole().differences == []
+        assert verified(parts).differences == []
         shop.run("UPDATE order_lines SET quantity = 9 WHERE stock_code = 'S10'")
-        (difference,) = parts.verify(NOTHING).whole().differences
+        (difference,) = verified(parts).differences
         assert difference.key == "A1"
 
 
@@ -463,7 +463,7 @@ def test_a_user_of_some_columns_moves_a_table_with_invisible_ones(
             shop.run("UPDATE order_lines SET quantity = quantity + 1")
             Follow(parts, NOTHING).run(until_caught_up=True)
             assert numbers(parts) == {"A1"}
-            assert parts.verify(NOTHING).whole().differences == []
+            assert verified(parts).differences == []
             assert parts.verify(NOTHING).sample(9).clean
         finally:
             shop.run(f"DROP USER {user}")

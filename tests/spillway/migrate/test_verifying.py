@@ -19,7 +19,7 @@ from spillway.migrate.verifying.old import OldSide, Read
 from spillway.run.stack.aws import client
 from tests.spillway.migrate.legacy import Shop, lines, order, rows
 from tests.spillway.migrate.servers import on_every_server
-from tests.spillway.migrate.tables import config_for, make_orders_table, migration
+from tests.spillway.migrate.tables import config_for, make_orders_table, migration, verified
 
 NOTHING: Any = lambda *_: None  # noqa: E731
 Harm = Callable[[Shop, Parts, dict[str, Any]], None]
@@ -77,10 +77,10 @@ def test_every_kind_of_harm_is_found_and_named(
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)
     with migration(shop, dynamodb, config) as parts:
         Copy(parts, NOTHING).run()
-        assert parts.verify(NOTHING).whole().clean
+        assert verified(parts).clean
         found = dynamodb.scan(TableName=parts.place.orders_table)["Items"]
         harm(shop, parts, next(item for item in found if "accepted_at" in item))
-        kinds = {one.kind for one in parts.verify(NOTHING).whole().differences}
+        kinds = {one.kind for one in verified(parts).differences}
         assert kind in kinds
 
 
@@ -143,7 +143,7 @@ def in_columns(parts: Parts) -> dict[str, dict[str, tuple[object, object]]]:
             str(sides["column"]): (sides["old"], sides["new"]) for sides in one.fields.values()
         }
         or {one.kind: (None, None)}
-        for one in parts.verify(NOTHING).whole().differences
+        for one in verified(parts).differences
     }
 
 
@@ -175,7 +175,7 @@ def test_what_the_log_never_had_is_named_by_order_column_and_both_values(
         shop.insert({**lines(rng, "I8")[0]})
         Follow(parts, NOTHING).run(until_caught_up=True)
 
-        verdict = parts.verify(NOTHING).whole()
+        verdict = verified(parts)
         assert (verdict.result, verdict.followed) == ("differs", "caught up")
         found = in_columns(parts)
         assert {key: set(columns) for key, columns in found.items()} == {
@@ -195,7 +195,7 @@ def test_what_the_log_never_had_is_named_by_order_column_and_both_values(
 
         shop.run("SET SESSION sql_log_bin = 0")
         shop.run("TRUNCATE TABLE order_lines")
-        verdict = parts.verify(NOTHING).whole()
+        verdict = verified(parts)
         assert {one.kind for one in verdict.differences} == {"only in the orders table"}
         assert (len(verdict.differences), verdict.old_orders, verdict.result) == (9, 0, "differs")
 
@@ -260,4 +260,4 @@ def test_numbers_and_times_are_read_alike_however_their_column_writes_them(
         assert Copy(parts, NOTHING).run().written == len(times)
         read = list(parts.verify(NOTHING).new.imported())
         assert {(order.total, order.accepted_at) for order in read} == {(30_000, 1_654_255_800_000)}
-        assert parts.verify(NOTHING).whole().differences == []
+        assert verified(parts).differences == []

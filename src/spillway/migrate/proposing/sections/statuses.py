@@ -102,7 +102,7 @@ def _without_a_column(g: Guess) -> list[str]:
     """What nearly every new order would lose. A day loses the time of it."""
     is_day = g.created is not None and g.created.kind == "date"
     lost = (name for name in OF_MOST_ORDERS if f"order.{name}" not in g.notes.of_columns)
-    return ["created_at"] * is_day + list[str](lost)
+    return [*(("created_at",) if is_day else ()), *lost]
 
 
 def _key_of_new_orders(g: Guess, key: Column | None) -> str:
