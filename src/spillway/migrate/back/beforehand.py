@@ -4,6 +4,7 @@ order. Every finding is a sentence that says what to do."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,8 @@ from pymysql.connections import Connection
 
 from spillway.migrate.config import Back, Config
 from spillway.migrate.old.connection import ACCESS_DENIED, account_in_sql, code_of, quoted, run
-from spillway.migrate.old.description import Table
+from spillway.migrate.old.description import Described, Table
+from spillway.migrate.old.keys import INTEGERS
 from spillway.migrate.old.statements import words_of
 
 #: An order's id, written as an order number.
@@ -23,7 +25,6 @@ NO_DEFAULT = 1364
 
 #: Every order has them: where no column has one, no order could come back whole.
 _OF_EVERY_ORDER = ("payment_reference", "address.name", "address.lines", "address.city")
-_BYTES = {"tinyint": 1, "smallint": 2, "mediumint": 3, "int": 4, "bigint": 8}
 
 
 def hindrances(
@@ -56,7 +57,7 @@ def why_refused(
     if code not in ACCESS_DENIED:
         return f"{table} cannot be written ({text})"
     ((database, user),) = run(connection, "SELECT DATABASE(), CURRENT_USER()")
-    return f"GRANT {rights} ON {quoted(str(database))}.{table} TO {account_in_sql(str(user))}"
+    return f"run GRANT {rights} ON {quoted(str(database))}.{table} TO {account_in_sql(str(user))}"
 
 
 def _fields_without_a_column(config: Config, back: Back) -> Iterator[str]:
@@ -146,25 +147,20 @@ def _numbers(
     connection: Connection[Any], config: Config, back: Back, table: Table
 ) -> Iterator[str]:
     """Can the numbers that `back` gives be in the column, and are they free?"""
-    name, key = config.source.table, config.order.key
-    ((column_type, length, extra),) = run(
-        connection,
-        "SELECT column_type, character_maximum_length, extra FROM information_schema.columns"
-        " WHERE table_schema = DATABASE() AND table_name = %s AND column_name = %s",
-        (name, key),
-    )
-    if table.key.kind == "bytes":
-        yield f"{key} ({column_type}) holds bytes, and `back` makes numbers and texts"
-        return
+    key = config.order.key
+    kind = table.kinds[key]
     is_text, first = table.key.kind == "text", back.first_key or 0
     needed = ORDER_ID_LENGTH if back.key == "order_id" else len(str(first))
+    length = re.search(r"\d+", kind.form)
+    # A text without a length, such as TEXT, holds any number.
+    is_short = length is not None and needed > int(length[0])
     if back.key == "auto_increment":
-        if "auto_increment" not in str(extra).lower():
+        if "auto_increment" not in kind.extra:
             yield f'back.key: {key} is not AUTO_INCREMENT: choose "numbered" or "order_id"'
-    elif (is_text and needed > int(length or 0)) or (not is_text and back.key == "order_id"):
-        yield f'back.key: {key} ({column_type}) cannot hold the numbers of "{back.key}"'
-    elif not is_text and first > _largest(str(table.types[key]), str(column_type)):
-        yield f"back.first_key: {first} does not fit {key} ({column_type})"
+    elif (is_text and is_short) or (not is_text and back.key == "order_id"):
+        yield f'back.key: {key} ({kind.form}) cannot hold the numbers of "{back.key}"'
+    elif not is_text and first > _largest(kind):
+        yield f"back.first_key: {first} does not fit {key} ({kind.form})"
     elif not is_text:
         yield from _numbers_in_use(connection, config, first)
 
@@ -178,7 +174,7 @@ def _numbers_in_use(connection: Connection[Any], config: Config, first: int) -> 
         yield f"back.first_key: {table} has orders up to {last}: begin behind them"
 
 
-def _largest(kind: str, column_type: str) -> float:
+def _largest(kind: Described) -> float:
     """Of whole numbers. A DECIMAL's own error says enough."""
-    bits = _BYTES.get(kind, 0) * 8
-    return 2 ** (bits if "unsigned" in column_type else bits - 1) - 1 if bits else float("inf")
+    bits = INTEGERS.get(kind.type, 0) * 8
+    return 2 ** (bits if "unsigned" in kind.form else bits - 1) - 1 if bits else float("inf")

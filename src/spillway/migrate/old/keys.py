@@ -21,7 +21,8 @@ from spillway.errors import SpillwayError
 #: The name of all rows without an order number: NULL, empty, or nothing but spaces.
 NO_NUMBER = ""
 
-INTEGERS = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint"))
+#: The bytes of each.
+INTEGERS = {"tinyint": 1, "smallint": 2, "mediumint": 3, "int": 4, "bigint": 8}
 #: Bytes, such as UUIDs of 16: their name is their hexadecimal digits.
 BYTES = frozenset(("binary", "varbinary"))
 _TEXTS = frozenset(("char", "varchar", "tinytext", "text", "mediumtext", "longtext"))

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spillway.migrate.config import TODO
+from spillway.migrate.old import keys
 from spillway.migrate.proposing.joining import ADDRESS, HEAD, LINE, Joined
 from spillway.migrate.proposing.looking import Column, Described, Looked, address_part, matches
 from spillway.migrate.proposing.notes import Notes
 from spillway.migrate.proposing.words import plain, state_of
 
-INTEGERS = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint"))
+INTEGERS = frozenset(keys.INTEGERS)
 EXACT = frozenset((*INTEGERS, "decimal"))
 TEXTS = frozenset(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"))
 TIMES = frozenset(("datetime", "timestamp", "date"))
