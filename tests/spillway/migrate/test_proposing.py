@@ -20,7 +20,7 @@ from spillway.migrate.config import TODO, Losable, Source, read_config
 from spillway.migrate.old.connection import account, connected
 from spillway.migrate.proposing.choosing import Connection
 from spillway.migrate.proposing.guessing import Proposal, propose
-from spillway.migrate.proposing.looking import Column, Described, Looked, look
+from spillway.migrate.proposing.looking import Column, DescribedTable, Looked, look
 from spillway.migrate.proposing.words import plain, state_of
 from spillway.migrate.running import Place, assembled
 from spillway.run.stack.aws import client
@@ -35,7 +35,7 @@ NO_PLACE = Place(
 )
 
 
-def table(name: str, columns: str, **facts: Any) -> Described:
+def table(name: str, columns: str, **facts: Any) -> DescribedTable:
     """Columns as "id int auto_increment", one a line; a charset is latin1 where the word stands."""
     described = []
     for line in columns.strip().splitlines():
@@ -53,12 +53,14 @@ def table(name: str, columns: str, **facts: Any) -> Described:
     primary = (facts.pop("primary"),) if "primary" in facts else ()
     unique = ((primary,) if primary else ()) + tuple(facts.pop("unique", ()))
     indexed = frozenset(facts.pop("indexed", {one[0] for one in unique}))
-    return Described(
+    return DescribedTable(
         name, tuple(described), primary=primary, unique=unique, indexed=indexed, **facts
     )
 
 
-def proposed(main: Described, *others: Described, zone: str = "UTC") -> tuple[Proposal, Any]:
+def proposed(
+    main: DescribedTable, *others: DescribedTable, zone: str = "UTC"
+) -> tuple[Proposal, Any]:
     """The proposal, and its file as a reader of TOML sees it."""
     made = propose(Looked(main, others, "8.0.36", zone), BY_URL)
     return made, tomllib.loads(made.text)
@@ -517,7 +519,7 @@ def test_a_tables_own_comments_and_words_cannot_break_the_file(comment: str) -> 
     columns = tuple(
         Column(one.name, one.kind, one.type, comment=comment) for one in hostile.columns
     )
-    described = Described(
+    described = DescribedTable(
         "orders", columns, primary=("id",), unique=(("id",),), words=hostile.words
     )
     made, file = proposed(described)

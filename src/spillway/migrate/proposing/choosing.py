@@ -13,7 +13,7 @@ from typing import Any
 from spillway.migrate.config import TODO
 from spillway.migrate.old import keys
 from spillway.migrate.proposing.joining import ADDRESS, HEAD, LINE, Joined
-from spillway.migrate.proposing.looking import Column, Described, Looked, address_part, matches
+from spillway.migrate.proposing.looking import Column, DescribedTable, Looked, address_part, matches
 from spillway.migrate.proposing.notes import Notes
 from spillway.migrate.proposing.words import plain, state_of
 
@@ -55,7 +55,7 @@ class Guess:
     notes: Notes = field(default_factory=Notes)
     used: list[str] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
-    table: Described = field(init=False)
+    table: DescribedTable = field(init=False)
     shape: str = field(init=False)
     lines_column: Column | None = field(init=False)
     key: Column | None = None

@@ -9,7 +9,7 @@ from spillway.errors import UsageError
 from spillway.migrate.old.connection import quoted
 from spillway.migrate.proposing.looking import (
     Column,
-    Described,
+    DescribedTable,
     Looked,
     address_part,
     has_lines,
@@ -32,7 +32,7 @@ class Joined:
     """`table` describes the view as if it were there. `columns`: by name, its expression.
     `changes`: by table, its column with the order's number."""
 
-    table: Described
+    table: DescribedTable
     columns: dict[str, str]
     key: str
     sources: tuple[str, ...]
@@ -74,12 +74,12 @@ def joined(looked: Looked) -> Joined | None:
     return _view(looked, head, lines, number, referred) if referred else None
 
 
-def _referred(head: Described) -> str:
+def _referred(head: DescribedTable) -> str:
     """What lines mean where no foreign key says it: the only column of the primary key."""
     return head.primary[0] if len(head.primary) == 1 else ""
 
 
-def _refuse_lines_alone(lines: Described, others: tuple[Described, ...]) -> None:
+def _refuse_lines_alone(lines: DescribedTable, others: tuple[DescribedTable, ...]) -> None:
     """Lines without a state and a time of their own belong to orders elsewhere."""
     own = {
         role
@@ -101,11 +101,13 @@ def _refuse_lines_alone(lines: Described, others: tuple[Described, ...]) -> None
         )
 
 
-def _view(looked: Looked, head: Described, lines: Described, number: str, referred: str) -> Joined:
+def _view(
+    looked: Looked, head: DescribedTable, lines: DescribedTable, number: str, referred: str
+) -> Joined:
     columns: dict[str, str] = {}
     described: dict[str, Column] = {}
 
-    def add(table: Described, alias: str, prefix: str, skipped: tuple[str, ...] = ()) -> None:
+    def add(table: DescribedTable, alias: str, prefix: str, skipped: tuple[str, ...] = ()) -> None:
         for column in table.columns:
             if column.name in skipped:
                 continue
@@ -154,7 +156,7 @@ def _view(looked: Looked, head: Described, lines: Described, number: str, referr
         {name: row.get(name) for name in columns}
         for row in _rows(head, lines, number, referred, columns)
     ]
-    table = Described(
+    table = DescribedTable(
         f"spillway_{head.name}",
         tuple(described.values()),
         lines.rows,
@@ -170,13 +172,13 @@ def _view(looked: Looked, head: Described, lines: Described, number: str, referr
     return Joined(table, columns, referred, tuple(sources), changes, tuple(notes))
 
 
-def _doubled(table: Described, number: str, condition: str) -> str:
+def _doubled(table: DescribedTable, number: str, condition: str) -> str:
     counted = f"SELECT {number}, COUNT(*) FROM {table.name} {ADDRESS}"  # noqa: S608 -- for people
     return f"{counted} WHERE TRUE{condition} GROUP BY 1 HAVING COUNT(*) > 1"
 
 
 def _rows(
-    head: Described, lines: Described, number: str, referred: str, columns: dict[str, str]
+    head: DescribedTable, lines: DescribedTable, number: str, referred: str, columns: dict[str, str]
 ) -> Iterator[dict[str, str | None]]:
     """The sample's rows side by side: the orders', and then those of lines with their orders."""
     orders = {row.get(referred): row for row in head.sample}
@@ -195,12 +197,12 @@ def _rows(
     yield from orders.values()
 
 
-def _has_address(table: Described) -> bool:
+def _has_address(table: DescribedTable) -> bool:
     found = sum(any(address_part(c.name, role) for c in table.columns) for role in _ADDRESS)
     return found >= len(_ADDRESS) - 1
 
 
-def _address_of(looked: Looked, head: Described) -> tuple[Described, str, str] | None:
+def _address_of(looked: Looked, head: DescribedTable) -> tuple[DescribedTable, str, str] | None:
     """The table of the orders' addresses: itself, its column with the order, and which of them."""
     for other in looked.others:
         if not _has_address(other) or has_lines(other):

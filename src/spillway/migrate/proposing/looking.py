@@ -49,7 +49,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class DescribedTable:
     """One table. `unique` are the columns of each unique index, the primary key first.
 
     `refers`: by column, the table and column that a foreign key names. `words`: by column, how
@@ -85,8 +85,8 @@ class Described:
 class Looked:
     """`zone` is the server's own time zone, as it calls it."""
 
-    table: Described
-    others: tuple[Described, ...]
+    table: DescribedTable
+    others: tuple[DescribedTable, ...]
     server: str = ""
     zone: str = ""
 
@@ -135,11 +135,11 @@ def matches(name: str, role: str) -> int | None:
     return None
 
 
-def has_lines(table: Described) -> bool:
+def has_lines(table: DescribedTable) -> bool:
     return all(any(matches(c.name, role) is not None for c in table.columns) for role in OF_LINES)
 
 
-def references(table: Described, head: Described) -> Iterator[tuple[int, str]]:
+def references(table: DescribedTable, head: DescribedTable) -> Iterator[tuple[int, str]]:
     """The columns that may name the order: a foreign key, or a name that says so."""
     singular = plain(head.name).rstrip("s")
     for column in table.columns:
@@ -176,7 +176,7 @@ def _looks_like_orders(name: str) -> bool:
     return any(word in said for word in words)
 
 
-def _is_near(one: Described, main: Described) -> bool:
+def _is_near(one: DescribedTable, main: DescribedTable) -> bool:
     """A table that may hold lines, addresses or customers of the orders, or the orders of lines."""
     referred = {table for table, _ in one.refers.values()}
     if next(references(one, main), None) or next(references(main, one), None):
@@ -189,7 +189,7 @@ def _is_near(one: Described, main: Described) -> bool:
     return bool(subjects) and is_of_customers(one.name)
 
 
-def _described(connection: Connection[Any]) -> Iterator[Described]:
+def _described(connection: Connection[Any]) -> Iterator[DescribedTable]:
     """Every table and view of the database."""
     columns: dict[str, list[Column]] = defaultdict(list)
     for table, name, kind, type_, charset, comment, nullable, extra, default in run(
@@ -238,7 +238,7 @@ def _described(connection: Connection[Any]) -> Iterator[Described]:
             for index, (unique, names) in of_table.items()
             if unique and index != "PRIMARY"
         ]
-        yield Described(
+        yield DescribedTable(
             str(table),
             tuple(columns[str(table)]),
             int(rows or 0),
@@ -249,7 +249,7 @@ def _described(connection: Connection[Any]) -> Iterator[Described]:
         )
 
 
-def _with_rows(connection: Connection[Any], table: Described) -> Described:
+def _with_rows(connection: Connection[Any], table: DescribedTable) -> DescribedTable:
     words: dict[str, dict[str | None, int]] = {}
     all_counted = table.rows <= COUNTED_ROWS_MAX or not table.primary
     for column in table.columns:
@@ -262,7 +262,7 @@ def _with_rows(connection: Connection[Any], table: Described) -> Described:
 
 
 def _counted(
-    connection: Connection[Any], table: Described, column: str, *, whole: bool
+    connection: Connection[Any], table: DescribedTable, column: str, *, whole: bool
 ) -> dict[str | None, int]:
     name, where = quoted(column), quoted(table.name)
     if not whole:
@@ -277,7 +277,7 @@ def _counted(
     return {word: int(count or 0) for word, count in counted}
 
 
-def _sampled(connection: Connection[Any], table: Described) -> Iterator[Row]:
+def _sampled(connection: Connection[Any], table: DescribedTable) -> Iterator[Row]:
     readable = [column for column in table.columns if column.kind not in UNREAD]
     chosen = ", ".join(map(_readable, readable))
     orders = [_by(table.primary, "DESC"), _by(table.primary, "ASC")] if table.primary else [""]

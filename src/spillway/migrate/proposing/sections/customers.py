@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spillway.migrate.config import TODO
 from spillway.migrate.proposing.choosing import INTEGERS, Guess, described
-from spillway.migrate.proposing.looking import Column, Described, is_of_customers, matches
+from spillway.migrate.proposing.looking import Column, DescribedTable, is_of_customers, matches
 from spillway.migrate.proposing.words import plain
 
 
@@ -65,7 +65,7 @@ def customers(g: Guess) -> None:
     )
 
 
-def _with_subjects(g: Guess, of: Column) -> tuple[Described, str, str] | None:
+def _with_subjects(g: Guess, of: Column) -> tuple[DescribedTable, str, str] | None:
     """Another table that has the subject by what this column has."""
     for table in g.looked.others:
         subject = [
