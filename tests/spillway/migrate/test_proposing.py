@@ -378,6 +378,36 @@ def test_a_german_table_with_what_cannot_be_guessed() -> None:
     assert "customers.file" in made.todos
 
 
+def test_a_german_table_of_lines() -> None:
+    """A line's own sum is no total, and a word that is stored in two ways is one."""
+    main = table(
+        "bestellpositionen",
+        """
+        belegnr varchar(20)
+        positionsnr smallint
+        artikel varchar(40)
+        menge decimal(10,2)
+        einzelpreis decimal(12,4)
+        gesamt decimal(14,4)
+        land varchar(40) latin1
+        zustand enum('offen','versandt')
+        erstellt datetime
+        geaendert timestamp
+        """,
+        unique=(("belegnr", "positionsnr"),),
+        words={"land": {"DÃ¤nemark": 7, "Dänemark": 2, "Litauen": 1}},
+        sample=(
+            {"belegnr": "1", "menge": "2.00", "gesamt": "5.00", "land": "DÃ¤nemark"},
+            {"belegnr": "1", "menge": "1.00", "gesamt": "2.50", "land": "Dänemark"},
+        ),
+    )
+    _, file = proposed(main)
+    assert (file["order"]["key"], file["order"]["created_at"]) == ("belegnr", "erstellt")
+    assert "total" not in file["order"]
+    assert file["texts"]["utf8_in_latin1"] == ["land"]
+    assert file["order"]["address"]["country"]["map"] == {"Dänemark": "DK", "Litauen": "LT"}
+
+
 def test_what_a_german_table_does_say() -> None:
     made, file = proposed(GERMAN)
     assert file["source"]["where"] == "`geloescht_am` IS NULL"

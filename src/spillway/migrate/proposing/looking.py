@@ -46,6 +46,7 @@ class Column:
     nullable: bool = True
     counts_up: bool = False
     filled_now: bool = False
+    filled_by_changes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,7 @@ def _described(connection: Connection[Any]) -> Iterator[DescribedTable]:
                 nullable == "YES",
                 "auto_increment" in str(extra).lower(),
                 "current_timestamp" in str(default or "").lower(),
+                "on update" in str(extra).lower(),
             )
         )
     indexes: dict[str, dict[str, tuple[bool, list[str]]]] = defaultdict(dict)

@@ -28,6 +28,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "order_number order_no order_nr ordernumber orderno increment_id invoice_number invoice_no"
         " invoice bestellnummer bestell_nr bestellnr best_nr auftragsnummer auftrags_nr auftrag_nr"
         " auftragsnr rechnungsnummer rechnung_nr rechnungs_nr numero_commande num_commande"
+        " belegnummer beleg_nr belegnr vorgangsnummer vorgangs_nr vorgangsnr"
         " no_commande reference_commande numero_pedido num_pedido pedido_numero folio"
         " order_id orderid bestellung_id bestell_id auftrag_id commande_id id_commande pedido_id"
         " id_pedido nummer number numero reference no nr num id entity_id"
@@ -36,7 +37,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "created_at placed_at ordered_at order_date order_time date_created date_created_gmt"
         " created_on purchase_date purchased_at created date_added invoice_date invoiced_at"
         " placed ordered bestelldatum bestellt_am bestellt bestell_datum auftragsdatum erstellt_am"
-        " angelegt_am angelegt"
+        " angelegt_am angelegt erstellt"
         " erfasst_am rechnungsdatum datum zeitpunkt date_commande date_creation commande_le"
         " passee_le cree_le fecha_pedido fecha_creacion creado_en creado fecha date timestamp at"
     ),
@@ -225,31 +226,42 @@ COUNTRIES = {
         "AT": "austria oesterreich autriche",
         "AU": "australia australien australie",
         "BE": "belgium belgien belgique belgica",
+        "BG": "bulgaria bulgarien bulgarie",
+        "BH": "bahrain",
         "CA": "canada kanada",
         "CH": "switzerland schweiz suisse suiza",
         "CY": "cyprus zypern chypre chipre",
         "CZ": "czech_republic czechia tschechien republique_tcheque republica_checa chequia",
         "DE": "germany deutschland allemagne alemania brd",
         "DK": "denmark daenemark danemark dinamarca",
+        "EE": "estonia estland estonie",
         "ES": "spain spanien espagne espana",
         "FI": "finland finnland finlande finlandia",
         "FR": "france frankreich francia",
         "GB": "united_kingdom uk great_britain england scotland wales grossbritannien"
         " vereinigtes_koenigreich royaume_uni angleterre reino_unido",
         "GR": "greece griechenland grece grecia",
+        "HR": "croatia kroatien croatie croacia",
         "HU": "hungary ungarn hongrie hungria",
         "IE": "ireland eire irland irlande irlanda",
+        "IL": "israel",
         "IS": "iceland island islande islandia",
         "IT": "italy italien italie italia",
+        "JE": "jersey",
         "JP": "japan japon",
         "LI": "liechtenstein",
+        "LT": "lithuania litauen lituanie lituania",
         "LU": "luxembourg luxemburg luxemburgo",
+        "LV": "latvia lettland lettonie letonia",
         "MX": "mexico mexiko mexique",
         "NL": "netherlands the_netherlands holland niederlande pays_bas paises_bajos",
         "NO": "norway norwegen norvege noruega",
         "PL": "poland polen pologne polonia",
         "PT": "portugal",
+        "RO": "romania rumaenien roumanie rumania",
         "SE": "sweden schweden suede suecia",
+        "SI": "slovenia slowenien slovenie eslovenia",
+        "SK": "slovakia slowakei slovaquie eslovaquia",
         "US": "usa united_states united_states_of_america vereinigte_staaten etats_unis"
         " estados_unidos",
     }.items()

@@ -6,9 +6,11 @@ import re
 from typing import Any
 
 from spillway.migrate.config import TODO
+from spillway.migrate.old.values import utf8_from_latin1
 from spillway.migrate.proposing import words
 from spillway.migrate.proposing.choosing import Guess
 from spillway.migrate.proposing.looking import Column
+from spillway.migrate.proposing.sections.values import mojibake
 from spillway.migrate.proposing.words import COUNTRIES, plain
 
 LINES_MAX = 5
@@ -83,7 +85,8 @@ def _country(g: Guess) -> None:
     if empty:
         setting["default"] = TODO
         note += f" {empty:,} rows have none: default is for them."
-    named = {word: _country_of(word) for word in counts if word and word.strip()}
+    mend = utf8_from_latin1 if mojibake(g, column) else str
+    named = {word: _country_of(word) for word in map(mend, filter(None, counts)) if word.strip()}
     translated = {word: code for word, code in named.items() if code != word}
     if translated:
         setting["map"] = translated

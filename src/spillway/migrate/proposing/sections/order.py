@@ -61,7 +61,12 @@ def order(g: Guess) -> None:
             "settled_at",
             settled.name,
             f"A guess: {described(settled)}. When a settled order came to its end;"
-            " without it, when it was placed.",
+            " without it, when it was placed."
+            + (
+                " Each change of a row sets it: after an UPDATE of many rows leave it out."
+                if settled.filled_by_changes
+                else ""
+            ),
         )
     _amounts(g)
     _state(g)
@@ -161,9 +166,10 @@ def _created_at(g: Guess) -> None:
 
 def _amounts(g: Guess) -> None:
     for role in ("total", "shipping", "tax", "discount"):
-        column = g.take(g.find(role, frozenset((*EXACT, "float", "double", "varchar"))))
-        if column is None:
+        column = g.find(role, frozenset((*EXACT, "float", "double", "varchar")))
+        if column is None or _differs_by_line(g, column):
             continue
+        g.take(column)
         note = f"Likely: {described(column)}."
         if role == "total":
             note += (
@@ -178,6 +184,17 @@ def _amounts(g: Guess) -> None:
         if column.kind in ("float", "double"):
             note += " A float is not exact: look at the amounts in `check`'s quarantine."
         g.notes.set(role, column.name, note)
+
+
+def _differs_by_line(g: Guess, column: Column) -> bool:
+    """Quantity by price beside a line, and not the order's own amount."""
+    if g.shape != "row_per_line" or g.view is not None or g.key is None:
+        return False
+    said: dict[str | None, str | None] = {}
+    return any(
+        said.setdefault(row.get(g.key.name), row.get(column.name)) != row.get(column.name)
+        for row in g.table.sample
+    )
 
 
 def _state(g: Guess) -> None:

@@ -78,14 +78,11 @@ def times(g: Guess) -> None:
 
 
 def texts(g: Guess) -> None:
-    wrong = []
-    for column in g.table.columns:
-        if column.charset != "latin1" or column.name not in g.used:
-            continue
-        texts = [text for text in g.table.values(column.name) if not text.isascii()]
-        broken = sum(utf8_from_latin1(text) != text for text in texts)
-        if texts and broken > len(texts) * MOJIBAKE_SHARE:
-            wrong.append((column.name, broken, len(texts)))
+    wrong = [
+        (column.name, *found)
+        for column in g.table.columns
+        if column.name in g.used and (found := mojibake(g, column))
+    ]
     if wrong:
         g.notes.section("texts")
         shown = ", ".join(f"{name}: {broken} of {of}" for name, broken, of in wrong)
@@ -94,6 +91,15 @@ def texts(g: Guess) -> None:
             [name for name, _, _ in wrong],
             f"Likely: latin1 columns in which texts beyond ASCII are UTF-8 ({shown} seen).",
         )
+
+
+def mojibake(g: Guess, column: Column) -> tuple[int, int] | None:
+    """How many texts are UTF-8 stored as Latin-1, of how many beyond ASCII; None for too few."""
+    if column.charset != "latin1":
+        return None
+    texts = [text for text in g.table.values(column.name) if not text.isascii()]
+    broken = sum(utf8_from_latin1(text) != text for text in texts)
+    return (broken, len(texts)) if broken > len(texts) * MOJIBAKE_SHARE else None
 
 
 def _says_minor(column: Column) -> bool:
