@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from pymysql.connections import Connection
 
 from spillway.errors import SpillwayError
+from spillway.migrate.back.beforehand import hindrances
 from spillway.migrate.config import Config
 from spillway.migrate.new.items import order_item, progress_item
 from spillway.migrate.new.state import Entry, index_item
@@ -141,7 +142,7 @@ class Check:
             # First what ends with a sentence where it is wrong: to read all may take an hour.
             answers = ask_of(old)
             profile.findings += _customers(connection, config, table)
-            profile.findings += self._back_findings(answers)
+            profile.findings += self._back_findings(answers, table)
             rows_there, rows_in_all = old.counted()
             self._read(profile, old, rows_max or _rows_to_read(answers, config), rows_in_all)
             self._extrapolate(profile, rows_in_all)
@@ -260,8 +261,8 @@ class Check:
             estimate.write_units / budget, estimate.orders / ORDERS_PER_SECOND_MAX
         )
 
-    def _back_findings(self, answers: Answers) -> Iterator[Finding]:
-        back = self.parts.config.back
+    def _back_findings(self, answers: Answers, table: Table) -> Iterator[Finding]:
+        config, back = self.parts.config, self.parts.config.back
         if back is None:
             return
         variable = back.url_variable
@@ -269,13 +270,18 @@ class Check:
             yield warning("grants of back", f"{variable} is not set: not looked at")
             return
         try:
-            writer = account(self.parts.config.source, self.parts.environment, variable)
-            with connected(writer) as connection:
+            writer = account(config.source, self.parts.environment, variable)
+            # Its statements change nothing, but a read-only session refuses them by their kind.
+            with connected(writer, write=True) as connection:
                 known, grants = grants_of(connection)
+                found = list(back_findings(known, grants, answers.schema, config))
+                yield from found
+                if all(one.level == "good" for one in found):
+                    run(connection, "SET SESSION sql_mode = 'STRICT_ALL_TABLES'")
+                    for problem in hindrances(connection, config, back, table):
+                        yield warning("way back", f"`back` could not begin: {problem}")
         except SpillwayError as error:
             yield warning("grants of back", str(error))
-            return
-        yield from back_findings(known, grants, answers.schema, self.parts.config)
 
     def _text_findings(self, table: Table) -> Iterator[Finding]:
         named = self.parts.config.texts.utf8_in_latin1

@@ -535,6 +535,26 @@ def test_check_says_what_is_wrong_before_it_reads_for_an_hour(
     assert "nobody" in subjects["grants of back"].detail
 
 
+def test_check_says_why_back_could_not_begin(shop: Shop, aws: str, tmp_path: Path) -> None:
+    """After the switch it would be too late. It makes nothing: not the tables of `back` either."""
+    dynamodb = client(aws, "dynamodb")
+    config = config_for(shop, make_orders_table(dynamodb), tmp_path)
+    assert config.back is not None
+    counted = replace(config, back=replace(config.back, key="numbered", first_key=1))
+    shop.insert(order(random.Random(1)))
+
+    def said(settings: Config) -> str:
+        with migration(shop, dynamodb, settings) as parts:
+            findings = Check(parts, NOTHING).run(None).findings
+        return " ".join(one.detail for one in findings if one.subject == "way back")
+
+    assert said(config) == ""
+    assert "back.first_key" in said(counted)
+    shop.run("ALTER TABLE orders ADD place SMALLINT NOT NULL")
+    assert "Field 'place' doesn't have a default value" in said(config)
+    assert "spillway_back" not in str(shop.run("SHOW TABLES"))
+
+
 def test_copy_refuses_what_check_calls_a_blocker(shop: Shop, aws: str, tmp_path: Path) -> None:
     dynamodb = client(aws, "dynamodb")
     config = config_for(shop, make_orders_table(dynamodb), tmp_path)

@@ -1,5 +1,5 @@
-"""What must be so before `back` writes its first order: found at its start, not by the hundredth
-order. Every finding is a sentence that says what to do."""
+"""What must be so before `back` writes its first order: found by `check` and at its start, not by
+the hundredth order. Every finding is a sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ ORDER_ID_LENGTH = 36
 #: The server is read-only: so is the transaction, super_read_only, innodb_read_only.
 READ_ONLY = frozenset({1290, 1792, 1836})
 NO_DEFAULT = 1364
+NO_SUCH_TABLE = 1146
 
 #: Every order has them: where no column has one, no order could come back whole.
 _OF_EVERY_ORDER = ("payment_reference", "address.name", "address.lines", "address.city")
@@ -30,7 +31,7 @@ _OF_EVERY_ORDER = ("payment_reference", "address.name", "address.lines", "addres
 def hindrances(
     connection: Connection[Any], config: Config, back: Back, table: Table
 ) -> Iterator[str]:
-    """The connection is that of the user who writes, and `spillway_back` exists."""
+    """The connection is that of the user who writes. It is left as it is found."""
     yield from _fields_without_a_column(config, back)
     if config.source.where is not None and _is_hidden(connection, config, back, table):
         yield (
@@ -170,7 +171,13 @@ def _numbers_in_use(connection: Connection[Any], config: Config, first: int) -> 
     ((last,),) = run(connection, f"SELECT MAX({quoted(config.order.key)}) FROM {quoted(table)}")  # noqa: S608 -- names, quoted
     if last is None or int(last.partition(".")[0]) < first:
         return
-    if not run(connection, "SELECT 1 FROM spillway_back WHERE old_key = %s LIMIT 1", (last,)):
+    try:
+        mine = run(connection, "SELECT 1 FROM spillway_back WHERE old_key = %s LIMIT 1", (last,))
+    except pymysql.err.MySQLError as error:
+        if code_of(error) != NO_SUCH_TABLE:
+            raise
+        mine = []  # `back` has not made it yet.
+    if not mine:
         yield f"back.first_key: {table} has orders up to {last}: begin behind them"
 
 
