@@ -184,7 +184,8 @@ class Texts(_Section, frozen=True):
     """`unprintable`: line breaks, tabs and NULs become a space, or the order is quarantined.
 
     `utf8_in_latin1` names columns in which a client stored UTF-8 as Latin-1: "Ã¼" where it wrote
-    "ü", whatever the column's own character set.
+    "ü", whatever the column's own character set. Rows in which it is right stay as they are. A
+    field's `map` has the word as it should be, once.
     """
 
     unprintable: Literal["space", "quarantine"] = "space"

@@ -407,6 +407,18 @@ def test_a_coupon_is_that_of_a_discount(changes: Mapping[str, str | None], expec
     assert read(both(config(), {**ROW, **changes})).coupon == expected
 
 
+@pytest.mark.parametrize("stored", ["Dänemark", "DÃ¤nemark"])
+def test_a_map_is_asked_for_what_a_word_says(stored: str) -> None:
+    """However it is stored: a map has each word once, and the way back writes it well."""
+    name = {"column": "name", "map": {"Dänemark": "DK"}}
+    dash = {"value": "-"}
+    address = {"name": dash, "lines": [dash], "city": dash, "country": name}
+    settings = config(order={"address": address}, texts={"utf8_in_latin1": ["name"]})
+    assert dict(read(both(settings, {**ROW, "name": stored})).address)["country"] == "DK"
+    refused = both(settings, {**ROW, "name": "DÃ¼nen"})
+    assert "country_invalid" in refused.reasons
+
+
 #: What a column of any type and age may hold.
 TEXTS = st.one_of(
     st.none(),

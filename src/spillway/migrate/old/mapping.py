@@ -279,7 +279,8 @@ class Mapper:
             forgiven |= frozenset(self.config.rules.tolerated)
         for refusal in broken_rules(key, order, self.terms):
             if refusal.rule not in forgiven:
-                yield Reason(refusal.rule.value, f"{refusal.pointer} {refusal.detail}".strip())
+                said = f"{_said(order, refusal.pointer)}{refusal.detail}"
+                yield Reason(refusal.rule.value, f"{refusal.pointer} {said}".strip())
 
     def _customer(self, key: str, row: Row) -> str:
         customers = self.config.customers
@@ -408,10 +409,10 @@ class Mapper:
     def _text(
         self, field: Field, key: str, row: Row, name: str, tidy: Tidy, *, required: bool = True
     ) -> str:
-        text = _raw(field, key, row)
         texts = self.config.texts
-        if text is not None and field.column in texts.utf8_in_latin1:
-            text = values.utf8_from_latin1(text)
+        mended = field.column in texts.utf8_in_latin1
+        # Before its map: one word there stands for both ways in which it is stored.
+        text = _raw(field, key, row, values.utf8_from_latin1 if mended else str)
         text = tidy(text or "", repair=texts.unprintable == "space").strip() or field.default or ""
         if required and not text:
             raise Unusable("text_missing", f"{name} ({field.column})")
@@ -460,17 +461,29 @@ def facts_of(meaning: StatusMeaning, at: Millis) -> Facts:
             return Facts({**confirmed, Step.CANCEL_SHIPMENT: Outcome(at, refusal="too_late")})
 
 
-def _raw(field: Field, key: str, row: Row) -> str | None:
+def _raw(field: Field, key: str, row: Row, mend: Callable[[str], str] = str) -> str | None:
     if field.value is not None:
         return field.value.replace("{key}", key)
     text = row[field.column or ""]
     if text is None or not text.strip():
         return field.default
-    return _mapped(field, text)
+    return _mapped(field, mend(text))
 
 
 def _mapped(field: Field, text: str) -> str:
     return text if field.map is None else field.map.get(text.strip(), text)
+
+
+def _said(order: Order, pointer: str) -> str:
+    """What the order has in that place: a number, or the country's word, which is no person's."""
+    found: Any = order
+    for part in filter(None, pointer.split("/")):
+        try:
+            found = found[int(part)] if part.isdigit() else getattr(found, part)
+        except (AttributeError, IndexError, TypeError):
+            return ""
+    shown = isinstance(found, int) or pointer == "/address/country"
+    return f"is {found!r}. " if shown else ""
 
 
 class _Fraction(str):

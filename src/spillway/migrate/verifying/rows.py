@@ -212,13 +212,13 @@ class Reader:
         text: str = (field.value or "").replace("{key}", name)
         if field.column is not None:
             text = row[field.column] or ""
+        texts = self.config.texts
+        if field.column in texts.utf8_in_latin1:
+            text = _mended(text)
         if field.map is not None:
             text = field.map.get(text.strip(), text)
         if not clean:
             return text if text.strip() else field.default or ""
-        texts = self.config.texts
-        if field.column in texts.utf8_in_latin1:
-            text = _mended(text)
         if written:
             text = person_text(text, repair=texts.unprintable == "space")
         elif texts.unprintable == "space" and any(not char.isprintable() for char in text):
