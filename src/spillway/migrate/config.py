@@ -448,7 +448,7 @@ class Config(_Section, frozen=True):
 
 
 def read_config(path: Path) -> Config:
-    """SpillwayError: the file is missing, is not TOML, or has a setting that cannot be."""
+    """UsageError: the file is missing, is not TOML, or has a setting that cannot be."""
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

@@ -197,7 +197,7 @@ class Cutover:
             return None, f"{lag:.1f} s now; the switch waits for the end of the log"
         goal = self.parts.position()
         if self.parts.settle() != "caught up":
-            return False, f"`follow` did not reach {goal}"
+            return False, _FOLLOW_IS_BEHIND
         return True, f"everything up to {goal} is written"
 
     def _verified(self) -> Outcome:

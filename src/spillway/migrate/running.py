@@ -150,7 +150,7 @@ class Parts:
 
 @contextmanager
 def assembled(config: Config, place: Place, environment: Mapping[str, str]) -> Iterator[Parts]:
-    """SpillwayError: the environment lacks something."""
+    """UsageError: the environment lacks something."""
     old = account(config.source, environment)
     state = place.state(f"{old.database}.{config.source.table}")
     dynamodb = place.client("dynamodb", WRITING)

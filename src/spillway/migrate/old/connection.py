@@ -16,7 +16,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.converters import encoders, escape_string
 
-from spillway.errors import SpillwayError, UsageError
+from spillway.errors import SpillwayError, UsageError, why_not
 from spillway.migrate.config import Source
 from spillway.migrate.old.option_file import options
 
@@ -135,7 +135,7 @@ class Account:
 def account(
     source: Source, environment: Mapping[str, str], url_variable: str | None = None
 ) -> Account:
-    """SpillwayError: the variable is not set, or the file is missing or incomplete."""
+    """UsageError: the variable is not set, or the file is missing or incomplete."""
     variable = url_variable or source.url_variable
     given = _from_url(variable, environment) if variable else _from_file(source.option_file or "")
     database = source.database or given.get("database", "")
@@ -264,7 +264,9 @@ def _tls_refused(error: SSLError, account: Account) -> SpillwayError:
 def _from_url(variable: str, environment: Mapping[str, str]) -> dict[str, Any]:
     url = environment.get(variable, "").strip()
     if not url:
-        raise UsageError(f"The environment variable {variable} is not set.")
+        raise UsageError(
+            f"The environment variable {variable} is not set: put the old database's URL there."
+        )
     # Never repeat the URL, or the error of a library: both have the password in them.
     wrong = UsageError(
         f"{variable} is not a URL such as mysql://user:password@host:3306/database: write"
@@ -303,7 +305,7 @@ def _from_file(path: str) -> dict[str, Any]:
         raise UsageError(f"There is no MySQL option file {file}.")
     values = options(file)
     if "user" not in values:
-        raise UsageError(f"{file} has no user in a group [client].")
+        raise UsageError(f"{file} has no user in a group [client]: add user and password there.")
     # As MySQL's clients do: a host's name other than this machine's is not asked by a socket.
     local = values.get("host", "localhost") == "localhost" and values.get("protocol") != "tcp"
     known = {name: values.get(name) for name in ("user", "password", "host", "port", "database")}
@@ -317,4 +319,6 @@ def _tls(source: Source) -> SSLContext | None:
     try:
         return create_default_context(cafile=source.tls_ca)
     except OSError as error:
-        raise UsageError(f"source.tls_ca {source.tls_ca} cannot be read.") from error
+        raise UsageError(
+            f"source.tls_ca {source.tls_ca} cannot be read: {why_not(error)}."
+        ) from error

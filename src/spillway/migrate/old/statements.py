@@ -3,7 +3,9 @@
 A log in rows still has statements: those that change a table's form, and whatever a session writes
 as a statement. They are split into words, without comments and texts, and judged by a few rules.
 This is no SQL parser: only what is known to be harmless passes. A statement that names the table
-and has no rule is `lost`: it may have changed rows that the log does not report.
+and has no rule is `lost`: it may have changed rows that the log does not report. (The operator's
+own condition is split by `condition`, which must refuse what is left out here: a comment may hide
+what follows, and a quote that nothing closes.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reads the old table, in chunks by its key or by single keys, and snapshots of it.
+"""Reads the old table: by chunks of a snapshot, or by single keys as they are now.
 
 Every reader asks for the same columns and yields whole orders: all rows under one key.
 """
