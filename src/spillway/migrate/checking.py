@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,7 +17,7 @@ from spillway.errors import SpillwayError
 from spillway.migrate.back.beforehand import hindrances
 from spillway.migrate.config import Config
 from spillway.migrate.new.items import order_item, progress_item
-from spillway.migrate.new.state import Entry, index_item
+from spillway.migrate.new.state import Entry, index_item, now_ms
 from spillway.migrate.new.target import Put, units_of
 from spillway.migrate.old.connection import account, connected, quoted, run
 from spillway.migrate.old.description import Table
@@ -221,8 +220,7 @@ class Check:
         if config.money.fractions != "round":
             return None
         config = replace(config, money=replace(config.money, fractions="quarantine"))
-        now_ms = time.time_ns() // 1_000_000
-        return Mapper(config, self.parts.subject, now_ms, old.table.utc_columns)
+        return Mapper(config, self.parts.subject, now_ms(), old.table.utc_columns)
 
     def _note_rounding(self, order: OldOrder, exact: Mapper) -> None:
         if isinstance(exact.read(order), Unmapped):

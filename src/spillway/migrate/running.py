@@ -18,7 +18,7 @@ from spillway.errors import UsageError
 from spillway.migrate.config import Config, Target
 from spillway.migrate.new.applying import TOUCHED, Applier
 from spillway.migrate.new.quarantine import Quarantine
-from spillway.migrate.new.state import State, Verified, quarantined_of
+from spillway.migrate.new.state import State, Verified, now_ms, quarantined_of
 from spillway.migrate.new.target import Rate, Writer, encode_at_once
 from spillway.migrate.old.connection import Account, account, connected
 from spillway.migrate.old.customers import CustomerFile
@@ -113,7 +113,7 @@ class Parts:
     def note(self, verdict: Verdict, *, back: bool) -> None:
         """Keep what was found for `status`: numbers alone, nothing of an order."""
         found = Verified(
-            at=time.time_ns() // 1_000_000,
+            at=now_ms(),
             result=verdict.result,
             summary="no difference" if verdict.clean else verdict.summary,
             old_orders=verdict.old_orders,

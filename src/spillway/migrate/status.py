@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 from spillway.migrate.new.quarantine import by_rule
-from spillway.migrate.new.state import Standing, State, Verified, quarantined_of
+from spillway.migrate.new.state import Standing, State, Verified, now_ms, quarantined_of
 from spillway.migrate.running import SETTLE_SECONDS_MAX
 from spillway.ui.formatting import age, counted
 
@@ -119,7 +118,7 @@ def read_status(state: State) -> Status:
     aside = [quarantined_of(item)[1] for item in state.listed("quarantine")]
     return Status(
         table=state.table,
-        now=time.time_ns() // 1_000_000,
+        now=now_ms(),
         standing=standing,
         verified=verified,
         quarantined=len(aside),

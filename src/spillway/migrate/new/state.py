@@ -32,7 +32,7 @@ from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from orders.domain.order import OrderKey
 from spillway.errors import SpillwayError
-from spillway.migrate.new.target import expecting
+from spillway.migrate.new.target import expecting, refused
 from spillway.migrate.old.mapping import Reason
 from spillway.migrate.old.position import Position
 
@@ -101,7 +101,7 @@ class Standing:
 
     def at_work(self, work: str) -> bool:
         """A process that does this work holds the lease now."""
-        return self.work == work and self.until >= _now()
+        return self.work == work and self.until >= now_ms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ class State:
         standing = self.standing()
         if standing.phase not in phases:
             raise SpillwayError(_not_now(work, standing.phase))
-        now = _now()
+        now = now_ms()
         if standing.owner and standing.until > now and not self._dead(standing.owner):
             raise SpillwayError(
                 f"`spillway migrate {standing.work}` is at work ({standing.owner}): end it first,"
@@ -224,7 +224,7 @@ class State:
             source = {"source": self.source} if self.source else {}
             self._renew(seen, {"owner": self.owner, "work": work, "since": now, **source})
         except ClientError as error:
-            if not _refused(error):
+            if not refused(error):
                 raise
             raise SpillwayError("Another `spillway migrate` has just begun: try again.") from error
         return replace(standing, owner=self.owner, work=work)
@@ -248,7 +248,7 @@ class State:
 
     def _renew(self, expected: Item, values: Item | None = None) -> None:
         asked = time.monotonic()
-        self._update(expected, {**(values or {}), "until": _now() + LEASE_SECONDS * 1000})
+        self._update(expected, {**(values or {}), "until": now_ms() + LEASE_SECONDS * 1000})
         self._sure_until = asked + SURE_SECONDS
 
     def ensure(self) -> None:
@@ -277,7 +277,7 @@ class State:
         try:
             self._update({"owner": self.owner}, changes)
         except ClientError as error:
-            if not _refused(error):
+            if not refused(error):
                 raise
             if self.standing().phase == "switched":
                 raise Switched("The switch has been made: nothing is left to follow.") from error
@@ -285,11 +285,11 @@ class State:
 
     def switch(self) -> None:
         """The switch is made: a process that follows notices when it saves next, and ends."""
-        switched = {"phase": "switched", "switched_at": _now(), "owner": None, "until": 0}
+        switched = {"phase": "switched", "switched_at": now_ms(), "owner": None, "until": 0}
         try:
             self._update({"phase": "following"}, switched)
         except ClientError as error:
-            if not _refused(error):
+            if not refused(error):
                 raise
             raise SpillwayError(
                 "Another process has just changed the migration's state: run `cutover` again."
@@ -445,9 +445,5 @@ def _not_now(work: str, phase: Phase) -> str:
     return "The copy is not complete: run `spillway migrate copy` first. It continues where it was."
 
 
-def _refused(error: ClientError) -> bool:
-    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
-
-
-def _now() -> int:
+def now_ms() -> int:
     return time.time_ns() // 1_000_000

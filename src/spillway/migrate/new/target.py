@@ -38,7 +38,6 @@ Item = Mapping[str, Any]
 
 #: The name of a request's encoded body in botocore's context of that request.
 _BODY = "spillway_body"
-_REFUSED = "ConditionalCheckFailedException"
 _THROTTLED = frozenset(
     {
         "ProvisionedThroughputExceededException",
@@ -163,7 +162,7 @@ class Writer:
             try:
                 answer = self._answer(call, TableName=write.table, **request, **condition)
             except ClientError as error:
-                if _code(error) != _REFUSED:
+                if not refused(error):
                     raise
                 break
             if answer is not None:
@@ -270,6 +269,11 @@ def _request(write: Write) -> dict[str, Any]:
     if isinstance(write, Delete):
         return {"DeleteRequest": {"Key": write.key}}
     return {"PutRequest": {"Item": write.item}}
+
+
+def refused(error: ClientError) -> bool:
+    """A write was, because its condition did not hold."""
+    return _code(error) == "ConditionalCheckFailedException"
 
 
 def _code(error: ClientError) -> str:
