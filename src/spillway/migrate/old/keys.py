@@ -112,6 +112,10 @@ class KeyColumn:
             self.kind == "decimal" or "." not in number
         )
 
+    def has_characters_of(self, number: str) -> bool:
+        """False where only the server knows whether the column's character set has all of them."""
+        return self.kind != "text" or self.charset == "utf8mb4" or number.isascii()
+
     def sameness(self, expression: str) -> str | None:
         """SQL that is equal for rows whose numbers the database holds to be equal. None where the
         number's own text is."""

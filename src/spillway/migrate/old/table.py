@@ -213,13 +213,29 @@ class OldTable:
 
         `settled`: only what is committed and visible to all, see `_with_locks_passed`.
         """
-        possible = [number for number in numbers if self.table.key.may_be(number)]
-        at_once = len(possible) if self.table.has_nowait or not settled else 1
-        for start in range(0, len(possible), max(1, at_once)):
+        possible = self._possible(numbers)
+        at_once = KEYS_MAX if self.table.has_nowait or not settled else 1
+        for start in range(0, len(possible), at_once):
             some = map(self.table.key.value, possible[start : start + at_once])
             asked = ", ".join(map(self.connection.escape, some))
             statement = f"{self._select} AND {self._key} IN ({asked}) {self._by_key}"
             yield from self._read(statement, settled=settled)
+
+    def _possible(self, numbers: Sequence[str]) -> list[str]:
+        """Without those that the column cannot have: the log and the index may tell numbers of
+        before it was changed, and the server refuses to look for them."""
+        key = self.table.key
+        possible = [one for one in numbers if key.may_be(one)]
+        asked = [one for one in possible if not key.has_characters_of(one)]
+        if asked:
+            shown = (
+                f"CONVERT(CONVERT({self.connection.escape(one)} USING {key.charset}) USING utf8mb4)"
+                for one in asked
+            )
+            found = run(self.connection, f"SELECT {', '.join(shown)}")[0]
+            lost = {one for one, back in zip(asked, found, strict=True) if one != back}
+            possible = [one for one in possible if one not in lost]
+        return possible
 
     def readings(self, names: Iterable[str], *, settled: bool = False) -> Iterator[list[Reading]]:
         """What the table says now of the orders of these names, some at a time.

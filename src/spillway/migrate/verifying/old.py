@@ -57,7 +57,7 @@ class OldSide:
         """Those of these orders that are there, perhaps with others."""
         if NONE in keys:
             yield from self._without_number()
-        typed = (self._typed(key) for key in keys if key != NONE)
+        typed = (self._typed(key) for key in self._askable(keys) if key != NONE)
         numbers = [number for number in typed if number is not None]
         if numbers:
             yield from self._orders(f"IN ({', '.join(['%s'] * len(numbers))})", tuple(numbers))
@@ -198,6 +198,21 @@ class OldSide:
             values,
         )
         return {row["k"] for row in rows}
+
+    def _askable(self, keys: Sequence[str]) -> Sequence[str]:
+        """Without those that have characters which the column's character set has not: it had
+        another one once, and the server refuses to compare them."""
+        collation = self.columns.collations.get(self.config.order.key) or "utf8mb4"
+        charset = collation.partition("_")[0]
+        strange = [key for key in keys if not key.isascii()] if charset != "utf8mb4" else []
+        if not strange:
+            return keys
+        there = f"BINARY CONVERT(CONVERT(%s USING {charset}) USING utf8mb4)"
+        asked = ", ".join(f"{there} = BINARY %s AS `{n}`" for n in range(len(strange)))
+        values = tuple(chain.from_iterable((key, key) for key in strange))
+        (answer,) = self.rows(f"SELECT {asked}", values)
+        lost = {key for n, key in enumerate(strange) if answer[str(n)] != "1"}
+        return [key for key in keys if key not in lost]
 
     def _typed(self, key: str) -> object:
         """A number as a number: the server compares a text with a DECIMAL inexactly. None for what
