@@ -147,7 +147,7 @@ def test_an_option_files_socket_is_only_for_this_machine(
 
 
 def said(error: pymysql.err.MySQLError | RuntimeError) -> SpillwayError:
-    known = Account("shop", "u", "s3cret", ssl=ssl.create_default_context())
+    known = Account("shop", "u", "s3cret", ssl=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     sentence = explained(error, known)
     assert "{" not in str(sentence)
     return sentence
