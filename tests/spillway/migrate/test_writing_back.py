@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from orders.aws import items
 from orders.domain.units import Millis
+from spillway.errors import SpillwayError
 from spillway.migrate.back.beforehand import hindrances
 from spillway.migrate.back.inverse import Inverse
 from spillway.migrate.back.writing import Done, Session, make_tables
@@ -138,6 +139,15 @@ def test_a_waiting_order_is_written_as_soon_as_it_can_be(shop: Shop, tmp_path: P
         shop.run("DROP TRIGGER no")
         done = old.write(item, None)
         assert (done.wrote, done.waited, old.waiting()) == (True, True, {})
+
+
+@on_every_server
+def test_a_table_that_lost_its_transactions_meanwhile_ends_back(shop: Shop, tmp_path: Path) -> None:
+    with session(shop, config_for(shop, "unused", tmp_path)) as open_session:
+        assert write(open_session).wrote
+        shop.run("ALTER TABLE orders ENGINE = MyISAM, MODIFY shipping INT")
+        with pytest.raises(SpillwayError, match="no transactions any more"):
+            write(open_session, at=NOW + 1)
 
 
 def test_times_are_written_as_the_column_counts_them(shop: Shop, tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ from spillway.migrate.old.table import OldTable
 
 #: Errors that say nothing of the order, but of the server: disk and memory are full, and so on.
 OF_THE_SERVER = ACCESS_DENIED | NO_SUCH | AWAY | READ_ONLY | {1021, 1030, 1037, 1038, 1041, 1114}
+#: The warning of a ROLLBACK that left something: ER_WARNING_NOT_COMPLETE_ROLLBACK.
+NOT_UNDONE = "1196"
 LOCKED_TRIES_MAX = 10
 LOCKED_PAUSE_SECONDS = 0.2
 REASON_MAX = 250
@@ -88,7 +90,7 @@ class Session:
             try:
                 return self._write(order, progress)
             except pymysql.err.MySQLError as error:
-                self.connection.rollback()
+                self._undo()
                 if code_of(error) not in LOCKED or attempt == LOCKED_TRIES_MAX:
                     raise
             time.sleep(LOCKED_PAUSE_SECONDS * attempt)
@@ -113,7 +115,7 @@ class Session:
                 raise
             else:
                 reason = Reason("back_refused", f"{code_of(error)}: {error.args[-1]}")
-            self.connection.rollback()
+            self._undo()
             text = f"{reason.rule}: {reason.detail}"[:REASON_MAX]
             is_news = known is None or known.reason != text
             if is_news:
@@ -126,6 +128,18 @@ class Session:
             return Done(reason, is_news=is_news)
         self.connection.commit()
         return Done(wrote=wrote, waited=waited)
+
+    def _undo(self) -> None:
+        """SpillwayError: the server could not, because the table lost its transactions meanwhile.
+        At the start of `back` it had them."""
+        self.connection.rollback()
+        if any(code == NOT_UNDONE for _, code, _ in self.run("SHOW WARNINGS")):
+            table = self.inverse.config.source.table
+            raise SpillwayError(
+                f"{table} has no transactions any more, and keeps rows of an order that could not"
+                f" be written: ALTER TABLE {quoted(table)} ENGINE = InnoDB, delete what `spillway"
+                " migrate verify --back` shows as only in the old table, and run `back` again."
+            )
 
     def _known(self, key: OrderKey) -> _Known | None:
         found = self.run(
