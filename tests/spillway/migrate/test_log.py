@@ -287,6 +287,14 @@ def test_the_library_asks_again_where_the_checksums_end() -> None:
     assert found.positions[-1] == Position("binlog.000008", 4)
 
 
+def test_a_log_from_before_the_checksums_is_not_read_with_four_bytes_less() -> None:
+    """The file's name would lose them too, and be told as purged."""
+    opening = (rotate(START.file, START.offset), format_description(checksums=0))
+    found = told(*GOOD, opening=opening)
+    assert "binlog_checksum was changed" in str(found.ended)
+    assert (found.keys, [one for one in found.positions if one is not None]) == ([], [])
+
+
 def test_another_log_under_the_same_name_is_known_by_when_it_was_begun() -> None:
     assert told(*GOOD, log_made=MADE).ended is None
     found = told(*GOOD, log_made=MADE - 1)

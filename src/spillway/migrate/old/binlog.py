@@ -110,6 +110,11 @@ IGNORABLE = 0x80
 COPY_AGAIN = "run `spillway migrate copy --again`. Nothing is lost."
 
 
+EVENT_HEADER_BYTES = 19
+_OTHER_CHECKSUMS = (
+    "The old database's binlog_checksum was changed, and the log cannot be read across that place"
+)
+
 #: Of the library's settings makes a connection.
 Connect = Callable[..., Any]
 
@@ -272,10 +277,7 @@ def _failure(
     if code != LOG_UNREADABLE:
         return explained(error, account)
     if "checksum" in said:
-        return SpillwayError(
-            "The old database's binlog_checksum was changed, and the log cannot be read across that"
-            f" place ({said}): leave it as it is, then {COPY_AGAIN}"
-        )
+        return SpillwayError(f"{_OTHER_CHECKSUMS} ({said}): leave it as it is, then {COPY_AGAIN}")
     if "max_allowed_packet" in said:
         return SpillwayError(
             f"The old database can't send its log at {start} ({said}): SET GLOBAL"
@@ -309,6 +311,7 @@ class _Reader:
             match seen:
                 case event.FormatDescriptionEvent():
                     self._begin(seen)
+                    self._refuse_cut(seen)
                     yield self._news((), 0)
                     self._check_sums(seen)
                 case event.RotateEvent():
@@ -388,6 +391,16 @@ class _Reader:
         if self._sums not in (None, kind):
             raise ConnectionLost("its log has other checksums from here on")
         self._sums = kind
+
+    def _refuse_cut(self, seen: Any) -> None:
+        """The file where the reading begins is from before the checksums were switched on, and this
+        connection from after that: even the file's name has lost four letters."""
+        takes_off = seen.packet.event_size - seen.event_size > EVENT_HEADER_BYTES
+        if self._sums is None and takes_off and not seen.checksum_algorithm:
+            raise SpillwayError(
+                f"{_OTHER_CHECKSUMS} (it has none there, and the server's setting is another now):"
+                f" leave it as it is, then {COPY_AGAIN}"
+            )
 
     def _turn(self, seen: Any) -> None:
         """Another file; or the one where the reading begins."""
