@@ -128,7 +128,16 @@ def show_verdict(verdict: Verdict, console: Console) -> None:
 def _sides(name: str, sides: Sides) -> str:
     column = sides["column"]
     where = name if column is None or column == name else f"{name} (column {column})"
-    return f"{where}: {sides['old']!r} in the old table, {sides['new']!r} in the new"
+    return f"{where}: {_shown(sides['old'])} in the old table, {_shown(sides['new'])} in the new"
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "none"
+        case (sku, quantity, price):
+            return f"{quantity:,} of {sku} at {price}"
+    return repr(value)
 
 
 def _months(verdict: Verdict) -> Panel:

@@ -172,6 +172,9 @@ def test_a_nightly_log_has_one_line_or_all_that_differs() -> None:
     assert (
         "    line 3 (PAN) unit_price (column items): 900 in the old table, 901 in the new" in lines
     )
+    shorter = A._replace(lines=A.lines[:2])
+    lines = printed(compared(Old([reads(A)]), New([[shorter]])))
+    assert "    line 3 (column items): 1 of PAN at 900 in the old table, none in the new" in lines
 
 
 def test_of_lines_it_says_which_one_and_a_missing_one_makes_no_other_differ() -> None:
@@ -179,9 +182,9 @@ def test_of_lines_it_says_which_one_and_a_missing_one_makes_no_other_differ() ->
     dearer = ("PAN", 1, 901)
     for theirs, expected in (
         ((mug, cup, dearer), {"line 3 (PAN) unit_price": ("unit_price", 900, 901)}),
-        ((mug, pan), {"line 2": ("invoice", cup, None)}),
-        ((mug, cup, cup, pan), {"line 3": ("invoice", None, cup)}),
-        ((), {f"line {place}": ("invoice", one, None) for place, one in enumerate(B.lines, 1)}),
+        ((mug, pan), {"line 2": (None, cup, None)}),
+        ((mug, cup, cup, pan), {"line 3": (None, None, cup)}),
+        ((), {f"line {place}": (None, one, None) for place, one in enumerate(B.lines, 1)}),
     ):
         found = differing(PER_LINE, B, B._replace(lines=theirs))
         assert {

@@ -125,4 +125,4 @@ def _line_columns(config: Config) -> dict[str, str | None]:
     parts = {"sku": spec.sku, "quantity": spec.quantity, "unit_price": spec.unit_price}
     if spec.column is not None:
         return {"line": spec.column, **dict.fromkeys(parts, spec.column)}
-    return {"line": config.order.key, **parts}
+    return {"line": None, **parts}
