@@ -165,7 +165,7 @@ class Cutover:
         why not, or nothing."""
         settings = self.parts.config.cutover
         deadline = time.monotonic() + settings.wait_seconds_max
-        quiet_since, since = self.parts.position(), time.monotonic()
+        quiet_since, since, told = self.parts.position(), time.monotonic(), False
         while time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
             if (
@@ -176,6 +176,10 @@ class Cutover:
             changed = self._standing().changed
             if changed is not None and not quiet_since.reached(changed):
                 quiet_since, since = changed, time.monotonic()
+                if not told:
+                    told = True
+                    waits = f"waits {settings.wait_seconds_max} s at most until none does"
+                    self.on_step("old shop read-only", f"an order still changes: {waits}", None)
             if time.monotonic() - since >= settings.quiet_seconds:
                 self._quiet_since = quiet_since
                 return self._under_way()

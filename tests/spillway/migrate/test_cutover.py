@@ -127,11 +127,21 @@ def test_only_the_orders_of_the_old_shop_must_be_still_and_a_late_one_is_named(
 
 def test_an_order_that_still_changes_holds_up_the_switch(shop: Shop, copied: Parts) -> None:
     steps: Steps = {}
+    told: list[str] = []
     impatient = commands(copied, wait_seconds_max=1, quiet_seconds=0.5)
     with followed(copied), repeated(shop, "UPDATE orders SET notes = RAND()"):
-        assert not cutover(impatient, steps).run()
+        work = cutover(impatient, steps)
+        noted = work.on_step
+
+        def on_step(name: str, detail: str, done: bool | None) -> None:
+            told.append(detail)
+            noted(name, detail, done)
+
+        work.on_step = on_step
+        assert not work.run()
     done, detail = steps["old shop read-only"]
     assert (done, "the old shop still writes" in detail) == (False, True)
+    assert sum("still changes" in one for one in told) == 1, "said while it waits"
     assert copied.state.standing().phase == "following"
 
 
