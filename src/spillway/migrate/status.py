@@ -71,7 +71,8 @@ class Status:
             return []
         if not self.at_work(work):
             also = ": it must not rest for more than 24 hours" if work == "back" else ""
-            return [f"`spillway migrate {work}` does not run: start it{also}."]
+            why = "If it ends again, its last line says why"
+            return [f"`spillway migrate {work}` does not run: start it{also}. {why}."]
         if work != "follow":
             return []
         silent = (self.now - max(standing.heard_at, standing.since)) / 1000

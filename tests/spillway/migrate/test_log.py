@@ -243,6 +243,8 @@ def test_a_statement_is_read_in_its_sessions_mode() -> None:
     ansi = b"\x01" + struct.pack("<Q", 4)
     found = told(query('DELETE FROM "orders"', variables=ansi), *GOOD)
     assert "statement without its rows" in str(found.ended)
+    assert "binlog_format is not ROW" in str(found.ended)
+    assert "binlog_format" not in str(told(query("TRUNCATE orders"), *GOOD).ended)
 
 
 def test_a_setting_that_the_library_does_not_know_ends_it() -> None:

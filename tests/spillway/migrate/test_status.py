@@ -73,7 +73,7 @@ def test_it_shows_what_is_heard_apart_from_what_has_changed_and_what_is_proven()
 @pytest.mark.parametrize(
     ("standing", "verified", "need"),
     [
-        ({"until": NOW - 1}, EQUAL, r"`spillway migrate follow` does not run: start it"),
+        ({"until": NOW - 1}, EQUAL, r"`spillway migrate follow` does not run: start it.*says why"),
         ({"until": 0, "work": "copy"}, EQUAL, r"follow` does not run"),
         ({"lag_ms": HOUR}, EQUAL, r"`follow` is 1 h behind: raise"),
         ({"heard_at": NOW - HOUR}, EQUAL, r"last heard 1 h ago"),

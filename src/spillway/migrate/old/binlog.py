@@ -27,6 +27,7 @@ from spillway.migrate.config import Config
 from spillway.migrate.old.connection import AWAY, Account, SourceAway, code_of, explained
 from spillway.migrate.old.keys import Logged
 from spillway.migrate.old.position import Position
+from spillway.migrate.old.statements import words_of
 from spillway.migrate.old.watched import Watched, WatchedTable
 
 HEARTBEAT_SECONDS = 1.0
@@ -106,6 +107,8 @@ REFUSED = {
 }
 #: The flag of an event that a reader may pass over when it does not know it.
 IGNORABLE = 0x80
+#: With binlog_format = ROW the log has their rows and not their text.
+_OF_ROWS = frozenset(("INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"))
 #: How each sentence ends about a log that cannot be read on.
 COPY_AGAIN = "run `spillway migrate copy --again`. Nothing is lost."
 
@@ -464,9 +467,11 @@ class _Reader:
         kind = self.watched.kind_of(statement, schema, sql_mode)
         here = self._here()
         if kind == "lost":
+            first = next((word.text for word in words_of(statement, sql_mode)), "")
+            whose = "; its session's binlog_format is not ROW: end it first" * (first in _OF_ROWS)
             raise SpillwayError(
                 f"The binary log at {here} has a statement without its rows"
-                f" ({' '.join(statement.split())[:60]!r}): {COPY_AGAIN}"
+                f" ({' '.join(statement.split())[:60]!r}{whose}): {COPY_AGAIN}"
             )
         if kind == "moved" and self._by_place and self.watched.at.reached(here):
             # The rows up to here were read as the columns are now, and not as they were.

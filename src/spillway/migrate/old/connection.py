@@ -48,7 +48,7 @@ _EXPIRED = (
 _LOCKED_ACCOUNT = "The account is locked ({reason}): ALTER USER ... ACCOUNT UNLOCK."
 _NO_TLS = (
     "The old database speaks no TLS that is safe today ({reason}): connect through a tunnel (ssh -L"
-    ' 3307:127.0.0.1:3306 SERVER) with source.tls = "off".'
+    ' 3307:127.0.0.1:3306 SERVER) with source.tls = "off", or `init --no-tls`.'
 )
 _UNREACHED = (
     "The old database does not answer at {place} ({reason}): see that it runs, and that host and"
@@ -77,8 +77,8 @@ _SENTENCES = {
 }
 _DENIED = "The old database denies this ({reason}): docs/migration/grants.sql has what is needed."
 _REQUIRES_TLS = (
-    " An account that was made with REQUIRE SSL cannot come without TLS, as here: over a socket or"
-    ' with source.tls = "off".'
+    ' Or the account was made with REQUIRE SSL: it is refused without TLS (source.tls = "off", or'
+    " a socket)."
 )
 #: OpenSSL's reasons that are a server's age, and not its certificate.
 _OLD_TLS = frozenset(
