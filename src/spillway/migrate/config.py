@@ -429,6 +429,17 @@ class Config(_Section, frozen=True):
                 )
 
     @property
+    def reads(self) -> str:
+        """What decides which rows are which order, and when. An order is found again by it."""
+        source = self.source
+        settings = {
+            "order.key": self.order.key,
+            "source.where": source.where,
+            "source.time_zone": source.time_zone,
+        }
+        return ", ".join(f"{name} = {value}" for name, value in settings.items() if value)
+
+    @property
     def columns(self) -> list[tuple[str, str]]:
         """Each field that comes from a column of the old table, and that column: `back` writes it
         there."""

@@ -90,7 +90,9 @@ class Copy:
             )
 
     def _walk(self, standing: Standing, *, again: bool) -> None:
-        state, applier = self.parts.state, self.parts.applier
+        state, applier, reads = self.parts.state, self.parts.applier, self.parts.config.reads
+        if not again:
+            standing.check_reads(reads)
         last, start = (None, None) if again else (standing.copied_to, standing.start)
         made = standing.log_made
         self._copied = standing.copied
@@ -104,7 +106,8 @@ class Copy:
                     start = position
                     made = log_made(self.parts.account, self.parts.config, start)
                     if not again:
-                        state.save(phase="copying", start=start, server=server, log_made=made)
+                        begun = {"start": start, "server": server, "log_made": made}
+                        state.save(phase="copying", reads=reads, **begun)
                 last = self._write(self._batches(old, last), last, apply, save=not again)
                 if self._complete:
                     for keyless in old.readings([NO_NUMBER]):
@@ -112,7 +115,7 @@ class Copy:
         if again:
             self._sweep()
         place = {"followed": start, "server": server, "log_made": made, "described": None}
-        state.save(phase="following", **place)
+        state.save(phase="following", reads=reads, **place)
 
     def _check_unmigrated(self, old: OldTable) -> None:
         """A new copy overwrites: where the state is gone and the orders are not, the live service

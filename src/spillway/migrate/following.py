@@ -70,6 +70,7 @@ class Follow:
     def run(self, *, until_caught_up: bool = False) -> Tally:
         """Endless, or until all changes from before its start are written."""
         with self.parts.state.lease("follow", ["following"]) as standing:
+            standing.check_reads(self.parts.config.reads)
             goal: Position | None = None
             while not self.stop.is_set():
                 try:

@@ -79,6 +79,8 @@ class Standing:
     phase: Phase = "new"
     #: The old table with its database; None in a state of before this version.
     source: str | None = None
+    #: How its rows were read: `Config.reads`.
+    reads: str | None = None
     start: Position | None = None
     server: str | None = None
     copied_to: str | None = None
@@ -98,6 +100,15 @@ class Standing:
     work: str = ""
     #: When the owner began.
     since: int = 0
+
+    def check_reads(self, reads: str) -> None:
+        """SpillwayError: what was read until now was read in another way."""
+        if self.reads not in (None, reads):
+            raise SpillwayError(
+                f"Until now the old table was read with {self.reads}, and the configuration says"
+                f" {reads}: set it back, or run `spillway migrate copy --again` when the copy is"
+                " complete. Nothing is lost."
+            )
 
     def at_work(self, work: str) -> bool:
         """A process that does this work holds the lease now."""
