@@ -113,7 +113,7 @@ class Cutover:
         done, detail = accepted_in_quarantine([reasons for _, reasons in listed], self.accepted)
         if not done:
             detail += f" (see {self.parts.config.quarantine_file})"
-        return (None if self.dry_run and not done else done), detail
+        return done, detail
 
     def _read_only(self) -> Outcome:
         """Somebody's word or the server's settings, and then the log."""

@@ -93,10 +93,11 @@ def test_orders_placed_on_both_sides_of_the_switch_are_on_both_sides_in_the_end(
     try:
         _at_work("follow", dynamodb, table, following)
         shop.insert(order(random.Random(1), status="paid", customer_id="5"))
-        run("cutover", "--dry-run")
+        accepted = [part for rule in _rules(tmp_path) for part in ("--accept-quarantined", rule)]
+        assert runner.run("cutover", "--dry-run")[0] == 1
+        run("cutover", "--dry-run", *accepted)
         assert not (tmp_path / "read-only").exists()
         last = shop.insert(order(random.Random(2), status="paid", customer_id="77"))
-        accepted = [part for rule in _rules(tmp_path) for part in ("--accept-quarantined", rule)]
         listed = run("cutover", *accepted, "--hand-over")
     except BaseException:
         following.kill()
