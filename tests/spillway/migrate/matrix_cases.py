@@ -1089,28 +1089,18 @@ def _keys() -> Iterator[Case]:
     yield Case(
         "key", "no primary key", table=TABLE.replace("INT AUTO_INCREMENT PRIMARY KEY", "INT")
     )
-    yield Case(
-        "key",
-        "generated, stored, from two columns",
-        MARIADB,
-        table=TABLE.replace(
-            "no VARCHAR(20)", "nr INT, no VARCHAR(20) AS (CONCAT('R', nr)) PERSISTENT"
-        ),
-        fill=tuple(one.replace("(no,", "(nr,") for one in FILL),
-        numbers=tuple("123456"),
-        changes=_of_nr(CHANGES),
-    )
-    yield Case(
-        "key",
-        "generated, virtual, from two columns",
-        MARIADB,
-        table=TABLE.replace(
-            "no VARCHAR(20)", "nr INT, no VARCHAR(20) AS (CONCAT('R', nr)) VIRTUAL"
-        ),
-        fill=tuple(one.replace("(no,", "(nr,") for one in FILL),
-        numbers=tuple("123456"),
-        changes=_of_nr(CHANGES),
-    )
+    for kind, word in (("stored", "PERSISTENT"), ("virtual", "VIRTUAL")):
+        yield Case(
+            "key",
+            f"generated, {kind}, from two columns",
+            MARIADB,
+            table=TABLE.replace(
+                "no VARCHAR(20)", f"nr INT, no VARCHAR(20) AS (CONCAT('R', nr)) {word}"
+            ),
+            fill=tuple(one.replace("(no,", "(nr,") for one in FILL),
+            numbers=tuple("123456"),
+            changes=_of_nr(CHANGES),
+        )
     yield Case(
         "key",
         "invisible",
