@@ -19,6 +19,7 @@ from orders.settings import (
     RelaySettings,
     Settings,
     WatchdogSettings,
+    events_published_of,
 )
 
 
@@ -72,6 +73,7 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
             accounting_queue_url=queues["accounting"],
             watchdog_queue_url=queues["watchdog"],
             events_topic_arn=topic,
+            events_published=events_published_of(stage.events.published),
             relay_dead_letter_queue_url=dead_letters["relay"],
         ),
         "watchdog": WatchdogSettings(
@@ -86,6 +88,7 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
             fulfilment_dead_letter_queue_url=dead_letters["fulfilment"],
             accounting_dead_letter_queue_url=dead_letters["accounting"],
             events_topic_arn=topic,
+            events_published=events_published_of(stage.events.published),
             delay_seconds=stage.watchdog.delay_seconds,
         ),
         **{

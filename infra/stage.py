@@ -10,7 +10,7 @@ import math
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,7 +20,7 @@ from orders.domain import saga
 from orders.domain.keeping import KEPT_DAYS_MIN
 from orders.domain.waits import CLAIM_MS, DELIVER_CALL_SECONDS, PARAMETER_SECONDS
 from orders.flow.archive import BATCH_SECONDS
-from orders.settings import PricesBy, SigningService, takes_signatures
+from orders.settings import EventName, PricesBy, SigningService, takes_signatures
 
 STAGES = Path(__file__).parent / "stages"
 
@@ -185,6 +185,21 @@ class Orders(Settings, frozen=True):
             raise ValueError(
                 'prices = "client" goes with anyone_may_name_a_price = true, and only with it'
             )
+
+
+class Events(Settings, frozen=True):
+    """Which events of an order are published on the topic. Each one is paid for, also where nobody
+    subscribes."""
+
+    published: tuple[EventName, ...]
+
+    def __post_init__(self) -> None:
+        if len(set(self.published)) < len(self.published):
+            raise ValueError("published must name each type once")
+
+
+#: Of a stage that does not say: whoever has subscribed must not lose events by an upgrade.
+EVERY_EVENT = Events(published=get_args(EventName))
 
 
 class Watchdog(Settings, frozen=True):
@@ -420,6 +435,7 @@ class Stage(Settings, frozen=True):
     logs: Logs
     alarms: Alarms
     releases: Releases
+    events: Events = EVERY_EVENT
     keeping: Keeping = Keeping()
     recreated: Recreated = Recreated()
     #: Without it no function runs in a VPC.

@@ -1,7 +1,8 @@
 """The world of one schedule: everything around the service, in memory.
 
 The functions are the deployed ones, wired by orders.wiring. Below the AWS SDK and the HTTP client
-everything is a model. The settings are those of the stage `dev`.
+everything is a model. The settings are those of the stage `dev`, but every event is published, so
+that the invariants see them all.
 """
 
 from __future__ import annotations
@@ -418,6 +419,7 @@ def deployment(without_keys: frozenset[str]) -> Mapping[str, tuple[Mapping[str, 
     stage = replace(
         stage,
         downstreams=stages.Downstreams(**downstreams),
+        events=stages.EVERY_EVENT,
         keeping=stages.Keeping(days=KEPT_DAYS_MIN),
     )
     addresses = Addresses(

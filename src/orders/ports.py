@@ -229,7 +229,7 @@ class Events(Protocol):
     """The order-events topic."""
 
     def publish(self, events: Sequence[Event]) -> None:
-        """As `Commands.send`."""
+        """Publish those that the stage publishes, as `Commands.send` sends commands."""
 
 
 class DownstreamService(Protocol):

@@ -7,12 +7,13 @@ named at the first start, not at the first order that needs it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final, Literal, Self
 
 import msgspec
 from msgspec import Meta
 
+from orders.domain.events import EventType
 from orders.domain.keeping import KEPT_DAYS_MIN
 from orders.domain.saga import Downstream
 
@@ -22,6 +23,8 @@ SigningService = Literal["execute-api", "lambda", "vpc-lattice-svcs"]
 Idempotency = Literal["keys", "lookup"]
 #: Who says what an order costs.
 PricesBy = Literal["book", "signed", "book_or_signed", "client"]
+#: What an event says of an order: `EventType`'s names.
+EventName = Literal["accepted", "confirmed", "rejected", "cancelled"]
 TimeoutSeconds = Annotated[float, Meta(gt=0, le=60)]
 
 
@@ -109,11 +112,39 @@ class _CommandQueues(Settings, frozen=True):
         }
 
 
-class RelaySettings(_CommandQueues, frozen=True):
+#: An empty variable counts as missing: a stage that publishes no events says so.
+_NO_EVENTS: Final = "none"
+
+
+class _Publishing(_CommandQueues, frozen=True):
+    """Of a function that publishes events."""
+
+    events_topic_arn: str
+    #: Names of event types, separated by commas; see `events_published_of`.
+    events_published: str
+
+    def __post_init__(self) -> None:
+        _ = self.published_types
+
+    @property
+    def published_types(self) -> frozenset[EventType]:
+        if self.events_published == _NO_EVENTS:
+            return frozenset()
+        try:
+            return frozenset(EventType[one.upper()] for one in self.events_published.split(","))
+        except KeyError as unknown:
+            raise ValueError(f"EVENTS_PUBLISHED names an unknown event: {unknown}") from None
+
+
+def events_published_of(names: Sequence[EventName]) -> str:
+    """The variable's value for a stage that publishes these types."""
+    return ",".join(names) or _NO_EVENTS
+
+
+class RelaySettings(_Publishing, frozen=True):
     orders_table: str
     coupons_table: str
     watchdog_queue_url: str
-    events_topic_arn: str
     relay_dead_letter_queue_url: str
 
 
@@ -151,7 +182,7 @@ class DeliverSettings(Settings, frozen=True):
         return self.downstream_signing_service, self.downstream_signing_region
 
 
-class WatchdogSettings(_CommandQueues, frozen=True):
+class WatchdogSettings(_Publishing, frozen=True):
     orders_table: str
     coupons_table: str
     queue_url: str
@@ -159,7 +190,6 @@ class WatchdogSettings(_CommandQueues, frozen=True):
     inventory_dead_letter_queue_url: str
     fulfilment_dead_letter_queue_url: str
     accounting_dead_letter_queue_url: str
-    events_topic_arn: str
     delay_seconds: Annotated[int, Meta(ge=1, le=900)]
 
     @property

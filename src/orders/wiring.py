@@ -224,7 +224,7 @@ def wire_relay(runtime: Runtime) -> tuple[Relay, Clock, Log]:
     sqs = runtime.client("sqs")
     relay = Relay(
         commands=SqsCommands(sqs, settings.queue_urls, COMMANDS_BATCHED_MAX),
-        events=SnsEvents(runtime.client("sns"), settings.events_topic_arn),
+        events=_events(settings, runtime),
         checks=SqsChecks(sqs, settings.watchdog_queue_url, CHECKS_BATCHED_MAX),
         coupons=_coupons(settings, runtime),
         dead_letters=SqsRelayDeadLetters(SqsDeadLetters(sqs, settings.relay_dead_letter_queue_url)),
@@ -265,7 +265,7 @@ def wire_watchdog(runtime: Runtime) -> tuple[Consumer, Watchdog]:
         orders=DynamoOrders(runtime.client("dynamodb"), settings.orders_table),
         backlogs=SqsBacklogs(sqs, queues, runtime.clock),
         commands=SqsCommands(sqs, settings.queue_urls),
-        events=SnsEvents(runtime.client("sns"), settings.events_topic_arn),
+        events=_events(settings, runtime),
         checks=SqsChecks(sqs, settings.queue_url),
         coupons=_coupons(settings, runtime),
     )
@@ -324,6 +324,10 @@ def _consumer(
         waits,
         unbatch=messages_in,
     )
+
+
+def _events(settings: RelaySettings | WatchdogSettings, runtime: Runtime) -> SnsEvents:
+    return SnsEvents(runtime.client("sns"), settings.events_topic_arn, settings.published_types)
 
 
 def _coupons(settings: RelaySettings | WatchdogSettings, runtime: Runtime) -> DynamoCoupons:

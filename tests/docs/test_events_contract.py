@@ -174,7 +174,7 @@ def an_event(name: str) -> Event:
 def published(name: str) -> tuple[dict[str, Any], dict[str, str]]:
     """An event's body and its message attributes, as SNS gets them."""
     topic = Topic()
-    SnsEvents(topic, "arn").publish([an_event(name)])
+    SnsEvents(topic, "arn", frozenset(EventType)).publish([an_event(name)])
     (entry,) = topic.entries
     attributes = entry["MessageAttributes"]
     return json.loads(entry["Message"]), {

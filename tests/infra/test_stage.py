@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from infra.bundle import TARGETS
 from infra.stage import STAGES, StageError, load
+from orders.domain.events import EventType
 from orders.domain.saga import DOWNSTREAMS
 from orders.settings import PricesBy
 
@@ -33,6 +34,16 @@ def test_every_stage_in_the_repository_loads_and_can_be_built(name: str) -> None
     assert stage.bundle in TARGETS
 
 
+def test_a_stage_that_names_no_events_publishes_all_of_them(tmp_path: Path) -> None:
+    """As every stage did before it could name them: an upgrade takes no event from anybody."""
+    every = 'published = ["accepted", "confirmed", "rejected", "cancelled"]'
+    load_with(tmp_path, f"[events]\n{every}\n", "")
+    unnamed = load("local", tmp_path)
+    assert set(unnamed.events.published) == {type_.name.lower() for type_ in EventType}
+    load_with(tmp_path, every, "published = []")
+    assert load("local", tmp_path).events.published == ()
+
+
 def test_the_stage_names_the_downstreams_of_the_domain() -> None:
     assert tuple(load("local").downstreams.by_name()) == DOWNSTREAMS
 
@@ -45,6 +56,13 @@ def test_the_stage_names_the_downstreams_of_the_domain() -> None:
         (", burst_max = 1_000", "", r"missing required field `burst_max` - at `\$\.api\.place`"),
         ("burst_max = 1_000", "burst_max = 5_001", r"`int` <= 5000 - at `\$\.api\.place\.burst"),
         ("burst_max = 1_000", 'burst_max = "1k"', r"Expected `int`, got `str`"),
+        ('published = ["accepted"', 'published = ["placed"', r"Invalid enum value 'placed'"),
+        (
+            'published = ["accepted"',
+            'published = ["confirmed"',
+            r"published must name each type once - at `\$\.events`",
+        ),
+        ('published = ["acc', 'publish = ["acc', r"unknown field `publish` - at `\$\.events`"),
         ('by = "cognito"', 'by = "guess"', r"Invalid value 'guess' - at `\$\.identity\.by`"),
         ("/inventory", "/inventory/", r"at `\$\.downstreams\.inventory\.url`"),
         (

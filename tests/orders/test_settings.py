@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
+from orders.domain.events import EventType
 from orders.settings import (
     ArchiveSettings,
     DeliverSettings,
     DrainSettings,
+    EventName,
     IntakeSettings,
     ReadsSettings,
     RelaySettings,
     SettingInvalid,
     Settings,
     WatchdogSettings,
+    events_published_of,
 )
 
 ENVIRONMENT = {
@@ -42,6 +47,7 @@ ENVIRONMENT = {
     "FULFILMENT_QUEUE_URL": "f",
     "ACCOUNTING_QUEUE_URL": "a",
     "EVENTS_TOPIC_ARN": "t",
+    "EVENTS_PUBLISHED": "accepted,confirmed",
     "RELAY_DEAD_LETTER_QUEUE_URL": "r",
     "DOWNSTREAM": "inventory",
     "DOWNSTREAM_URL": "https://inventory.example/v1",
@@ -102,6 +108,23 @@ def test_a_missing_setting_is_named(kind: type[Settings], empty: str | None) -> 
 def test_a_setting_that_makes_no_sense_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingInvalid, match=rf"\$\.{name}\b"):
         DeliverSettings.read({**ENVIRONMENT, name: value})
+
+
+@pytest.mark.parametrize("kind", [RelaySettings, WatchdogSettings])
+def test_the_published_events_are_read_and_an_unknown_one_is_named(
+    kind: type[RelaySettings | WatchdogSettings],
+) -> None:
+    def published(names: str) -> object:
+        return kind.read({**ENVIRONMENT, "EVENTS_PUBLISHED": names}).published_types
+
+    assert published("accepted,confirmed") == {EventType.ACCEPTED, EventType.CONFIRMED}
+    assert published(events_published_of(get_args(EventName))) == {*EventType}
+    # A variable that got lost must not pass for a stage that wants none.
+    assert published(events_published_of(())) == set()
+    assert events_published_of(()).strip()
+    for wrong in ("accepted, shipped", "Accepted,", "none,accepted"):
+        with pytest.raises(SettingInvalid, match="EVENTS_PUBLISHED"):
+            published(wrong)
 
 
 def test_sigv4_has_no_api_key() -> None:

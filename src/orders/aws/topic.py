@@ -1,4 +1,9 @@
-"""The order-events topic: the `Events` port on SNS, as CloudEvents 1.0 in structured JSON."""
+"""The order-events topic: the `Events` port on SNS, as CloudEvents 1.0 in structured JSON.
+
+A stage says which types are published (`[events] published`), because each event is paid for even
+where nobody subscribes. The others are left out here, the one place that relay's events and those
+of a forced check pass. What follows from an order's facts does not depend on it.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +14,17 @@ from datetime import UTC, datetime
 from orders.aws.clients import Client, bugs_are_for_a_person, translate_aws_errors
 from orders.aws.messages import attributes, json_text
 from orders.aws.queues import batches, raise_if_any_failed
-from orders.domain.events import SOURCE, Event
+from orders.domain.events import SOURCE, Event, EventType
 
 
 @dataclass(frozen=True, slots=True)
 class SnsEvents:
     client: Client
     topic_arn: str
+    published: frozenset[EventType]
 
     def publish(self, events: Sequence[Event]) -> None:
-        for batch in batches(events):
+        for batch in batches([event for event in events if event.type in self.published]):
             entries = [
                 {
                     "Id": str(position),

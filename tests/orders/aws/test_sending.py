@@ -26,6 +26,7 @@ from orders.ports import Check, Command
 from simulation.world.runtime import SetClock
 from tests.builders import CUSTOMER, NOW, order_id
 
+EVERY = frozenset(EventType)
 URLS = {downstream: f"https://sqs/{downstream}" for downstream in DOWNSTREAMS}
 
 
@@ -96,8 +97,20 @@ def test_what_a_batch_leaves_open_goes_to_its_own_queue_each_with_its_delay() ->
 def test_nothing_to_send_is_no_request() -> None:
     sqs, sns = Recording(), Recording()
     SqsCommands(sqs, URLS).send([])
-    SnsEvents(sns, "arn").publish([])
+    SnsEvents(sns, "arn", EVERY).publish([])
+    SnsEvents(sns, "arn", frozenset()).publish([accepted(OrderKey(CUSTOMER, order_id()), NOW)])
     assert sqs.calls == sns.calls == []
+
+
+def test_only_the_types_that_the_stage_publishes_go_to_the_topic() -> None:
+    sns, keys = Recording(), [OrderKey(CUSTOMER, order_id()) for _ in range(11)]
+    events = [Event(type_, key, NOW) for key in keys for type_ in EventType]
+    published = frozenset({EventType.CONFIRMED, EventType.CANCELLED})
+    SnsEvents(sns, "arn", published).publish(events)
+    entries = [call["PublishBatchRequestEntries"] for _, call in sns.calls]
+    assert [len(batch) for batch in entries] == [10, 10, 2]
+    sent = [json.loads(entry["Message"])["id"] for batch in entries for entry in batch]
+    assert sent == [event.id for event in events if event.type in published]
 
 
 FAILED = {"Successful": [], "Failed": [{"Id": "0", "Code": "InternalError"}]}
@@ -111,7 +124,7 @@ def test_a_command_that_was_not_taken_is_a_failure() -> None:
 def test_an_event_that_was_not_taken_is_a_failure() -> None:
     event = accepted(OrderKey(CUSTOMER, order_id()), NOW)
     with pytest.raises(TransientFailure, match="not taken"):
-        SnsEvents(Recording(FAILED), "arn").publish([event])
+        SnsEvents(Recording(FAILED), "arn", EVERY).publish([event])
 
 
 NEVER = {"Id": "1", "Code": "InvalidMessageContents", "SenderFault": True}
@@ -159,7 +172,7 @@ def test_a_request_that_can_never_be_right_is_a_bug(code: str) -> None:
 
 
 def test_an_announcement_that_can_never_be_right_is_for_a_person_and_stops_no_order() -> None:
-    topic = SnsEvents(Recording(client_error("InvalidParameter")), "arn:topic")
+    topic = SnsEvents(Recording(client_error("InvalidParameter")), "arn:topic", EVERY)
     with pytest.raises(PermanentFailure, match=": InvalidParameter"):
         topic.publish([accepted(OrderKey(CUSTOMER, order_id()), NOW)])
 

@@ -22,6 +22,7 @@ one.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
@@ -34,11 +35,14 @@ from infra.event_sources import (
     WATCHDOG_CONCURRENCY_MAX,
 )
 from orders.aws.queues import CHECKS_BATCHED_MAX, COMMANDS_BATCHED_MAX
+from orders.settings import EventName
 from spillway.plan.cost.measurement import Calls, FunctionUse, Measurement
 from spillway.target import limits
 
 #: Messages and events that one send takes.
 SEND_BATCH = 10
+#: Every order of a measurement was confirmed.
+_EVENTS_OF_CONFIRMED: tuple[EventName, ...] = ("accepted", "confirmed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,21 @@ def _parts(records: int, share: float, most: int) -> float:
         total += probability * -(-one // most)
         probability *= (records - one) / (one + 1) * share / (1 - share)
     return total
+
+
+def publishing(measurement: Measurement, published: Collection[EventName]) -> Measurement:
+    """The same run on a stage that publishes only these events. Measured runs publish all of them,
+    each as its own entry; `rebatched` derives the requests."""
+    relay = measurement.functions["relay"]
+    share = sum(name in published for name in _EVENTS_OF_CONFIRMED) / len(_EVENTS_OF_CONFIRMED)
+    calls = [
+        msgspec.structs.replace(calls, entries=calls.entries * share)
+        if calls.service == "sns"
+        else calls
+        for calls in relay.calls
+    ]
+    functions = {**measurement.functions, "relay": msgspec.structs.replace(relay, calls=calls)}
+    return msgspec.structs.replace(measurement, functions=functions)
 
 
 def rebatched(measurement: Measurement, fill: BatchFill) -> Measurement:

@@ -16,6 +16,7 @@ from infra.alarms import alarms
 from infra.event_sources import QueueSource, queue_sources
 from infra.metrics import DELIVERIES, EVERY_FUNCTION, LOG_METRICS
 from infra.stage import Stage, StageError, TableClass, load
+from orders.settings import EventName
 from spillway.errors import UsageError
 
 #: What the fields of an access log line have for an order that was accepted.
@@ -36,7 +37,7 @@ class Deployed(msgspec.Struct, frozen=True):
     `custom_metrics`: each is charged once it has data, and most have none in a month without
     faults. `interface_endpoints` and `nat_gateways` are what a stage with [network] pays for by
     the hour, one in each zone; your NAT gateways count as if they served this stage alone.
-    `table_class` is that of the orders table."""
+    `events_published` are the types. `table_class` is that of the orders table."""
 
     stage: str
     memory_mb: Mapping[str, float]
@@ -49,6 +50,7 @@ class Deployed(msgspec.Struct, frozen=True):
     api_requests_per_second: float
     api_burst: float
     api_looks_per_second: float
+    events_published: tuple[EventName, ...]
     interface_endpoints: int = 0
     nat_gateways: int = 0
     table_class: TableClass = "standard"
@@ -84,6 +86,7 @@ def deployed_by(stage: Stage) -> Deployed:
         api_requests_per_second=stage.api.place.requests_per_second_max,
         api_burst=stage.api.place.burst_max,
         api_looks_per_second=stage.api.read.requests_per_second_max,
+        events_published=stage.events.published,
         interface_endpoints=len(stage.interface_endpoints) * zones,
         nat_gateways=zones * by_nat,
         table_class=stage.keeping.table_class or "standard",

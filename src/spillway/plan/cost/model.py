@@ -18,6 +18,7 @@ from spillway.plan.cost.batches import (
     batched_max,
     fill_at,
     per_message,
+    publishing,
     rebatched,
 )
 from spillway.plan.cost.deployed import Deployed, deployed
@@ -47,7 +48,7 @@ class CostModel:
         """What one order uses, once, in batches as full as this: without keeping it, and without
         customers who look at it."""
         used = {name: use for name, use in self.measurement.functions.items() if name != "reads"}
-        taken = rebatched(msgspec.structs.replace(self.measurement, functions=used), fill)
+        taken = self._taken(msgspec.structs.replace(self.measurement, functions=used), fill)
         return usage.usage_of(taken, self._times(taken), self.stage).scaled(1 / taken.orders)
 
     def a_look(self) -> Usage:
@@ -101,7 +102,11 @@ class CostModel:
     @cached_property
     def works(self) -> Mapping[str, Work]:
         """How long each function takes for a batch, in a crowd."""
-        return self._times(rebatched(self.measurement, CROWD))
+        return self._times(self._taken(self.measurement, CROWD))
+
+    def _taken(self, measurement: Measurement, fill: BatchFill) -> Measurement:
+        """What the same orders would take on this stage, in batches as full as this."""
+        return rebatched(publishing(measurement, self.stage.events_published), fill)
 
     def _times(self, measurement: Measurement) -> Mapping[str, Work]:
         return {

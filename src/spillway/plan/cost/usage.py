@@ -180,7 +180,8 @@ def _queues(measurement: Measurement) -> Iterator[Use]:
         yield Use(f"queues: {what} received", "sqs.requests", polls)
         yield Use(f"queues: {what} deleted", "sqs.requests", polls)
     published = measurement.total("chunks", service="sns")
-    yield Use("topic: events published", "sns.requests", published)
+    if published:
+        yield Use("topic: events published", "sns.requests", published)
 
 
 def _logs(measurement: Measurement, stage: Deployed) -> Iterator[Use]:

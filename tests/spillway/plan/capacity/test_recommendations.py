@@ -14,7 +14,7 @@ from spillway.plan.capacity.simulate import simulate
 from spillway.plan.cost.batches import CROWD
 from spillway.plan.cost.deployed import deployed
 from spillway.plan.cost.model import cost_model
-from spillway.plan.price_list import load, priced
+from spillway.plan.price_list import Usage, Use, load, priced
 from spillway.plan.profile import coupon
 from tests.spillway.plan.capacity.builders import as_it_is, level, service
 
@@ -66,7 +66,11 @@ def test_a_spike_of_limited_coupons_has_its_price_and_needs_both_tables() -> Non
     assert planned.outcome.lost == 0
     # Three write units for each that goes through at once, and what meeting costs.
     assert planned.for_claims > 3 * offered * 0.625e-6
-    orders, plain_orders = (one.bills[0] - _for_looks(one) for one in (planned, plain))
+    # An order with a claim doesn't overflow, and its customer looks at it at other times.
+    assert planned.outcome.flow.into_overflow.total == 0 < plain.outcome.flow.into_overflow.total
+    orders, plain_orders = (
+        one.bills[0] - _for_looks(one) - _for_overflow(one) for one in (planned, plain)
+    )
     assert orders == pytest.approx(plain_orders + planned.for_claims, rel=0.02)
     assert plain.for_claims == 0
     raised = {step.raised.setting: step.raised for step in planned.steps if step.raised}
@@ -110,3 +114,10 @@ def _for_looks(planned: Plan) -> float:
         priced(model.a_web_order(CROWD, looks), model.price_list).dollars for looks in (1, 0)
     )
     return (once - never) * planned.outcome.looks
+
+
+def _for_overflow(planned: Plan) -> float:
+    """Dollars of the messages of orders that overflowed: sent, and received and deleted by tens."""
+    requests = planned.outcome.flow.into_overflow.total * (1 + 2 / 10)
+    usage = Usage((Use("overflow", "sqs.requests", requests),))
+    return priced(usage, planned.model.price_list).dollars

@@ -108,6 +108,7 @@ def stage(memory_mb: Mapping[str, float]) -> Deployed:
         dashboards=0,
         custom_metrics=0,
         log_days=30,
+        events_published=("accepted", "confirmed"),
         api_requests_per_second=100,
         api_burst=100,
         api_looks_per_second=100,

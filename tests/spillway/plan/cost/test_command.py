@@ -76,7 +76,7 @@ def test_capacity_of_a_coupon_as_json_and_as_a_picture(tmp_path: Path) -> None:
     total = sum(content["orders"][part] for part in parts)
     assert total == pytest.approx(content["orders"]["offered"], abs=3)
     names = [one["name"] for one in content["bottlenecks"]]
-    assert {"relay", "api", "table"} <= set(names)
+    assert {"deliver_inventory", "api", "table"} <= set(names)
     begins = [one["from"] for one in content["bottlenecks"]]
     assert begins == sorted(begins)
     assert png.read_bytes().startswith(b"\x89PNG")

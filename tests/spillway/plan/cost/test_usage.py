@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import msgspec
 import pytest
 
 from orders.aws.queues import CHECKS_BATCHED_MAX, COMMANDS_BATCHED_MAX
 from orders.domain.saga import DOWNSTREAMS
+from orders.settings import EventName
 from spillway.plan.cost.batches import (
     CROWD,
     ONE_BY_ONE,
@@ -55,6 +57,21 @@ class TestAnOrder:
         assert order.units("sns.requests") == pytest.approx(1)
         # intake, four records relayed, three deliveries, one look
         assert order.units("lambda.requests") == pytest.approx(1 + 4 + 3 + 1)
+
+    def test_only_what_the_stage_publishes_is_paid_for(self) -> None:
+        """Half of the measured events are `accepted`, the others `confirmed`."""
+
+        def published(*names: EventName) -> list[float]:
+            stage = msgspec.structs.replace(MODEL.stage, events_published=names)
+            model = replace(MODEL, stage=stage)
+            return [model.an_order(fill).units("sns.requests") for fill in (ONE_BY_ONE, CROWD)]
+
+        every = published(*get_args(EventName))
+        assert every == published("accepted", "confirmed")
+        half = published("confirmed", "rejected")
+        assert half[0] == pytest.approx(every[0] / 2)
+        assert every[1] / 2 < half[1] < every[1]
+        assert published("rejected", "cancelled") == published() == [0, 0]
 
     def test_in_a_crowd_commands_share_messages_and_messages_share_requests(self) -> None:
         """Of a relay batch of a hundred records 25 are for each queue: a binomial number."""
