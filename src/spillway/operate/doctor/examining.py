@@ -18,6 +18,7 @@ from spillway.operate.doctor.deployed import (
     check_stacks,
 )
 from spillway.operate.doctor.downstreams import check_downstreams
+from spillway.operate.doctor.events import check_events
 from spillway.operate.doctor.findings import Finding, fault, ok
 from spillway.operate.doctor.quotas import check_parameter_throughput, check_quotas
 from spillway.operate.doctor.secrets import check_secrets
@@ -47,6 +48,7 @@ CHECKS: Mapping[str, Callable[[Account], Iterator[Finding]]] = {
     "stacks": check_stacks,
     "mappings": check_mappings,
     "alarms": check_alarms,
+    "events": check_events,
     "price_book": check_price_book,
     "archive": check_archive,
     "drift": check_drift,

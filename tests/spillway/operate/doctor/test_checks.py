@@ -402,6 +402,49 @@ def test_a_subscription_that_nobody_has_confirmed_is_found() -> None:
     assert (finding.state, "confirm" in finding.next_step) == ("warning", True)
 
 
+# The events that a stage publishes, and who has subscribed.
+
+CONFIRMED = '{"type": ["spillway.order.confirmed.v1"]}'
+CANCELLED = '{"type": [{"prefix": "spillway.order.canc"}, "spillway.order.confirmed.v1"]}'
+UNSAID = '{"type": [{"anything-but": ["spillway.order.accepted.v1"]}]}'
+
+
+@pytest.mark.parametrize(
+    ("published", "filters", "state", "named"),
+    [
+        ([], [], "ok", "nothing"),
+        (["confirmed"], [CONFIRMED], "ok", "confirmed"),
+        (["accepted", "confirmed"], ["", CONFIRMED], "ok", "accepted, confirmed"),
+        (["confirmed"], [UNSAID], "ok", "confirmed"),
+        ([], [""], "fault", "no event is published"),
+        (["accepted"], ["", CONFIRMED], "fault", "confirmed, which is not published"),
+        (["confirmed"], [CANCELLED], "fault", "cancelled, which is not published"),
+        (["confirmed"], [], "warning", "nobody subscribes to confirmed"),
+        (["accepted", "confirmed"], [CONFIRMED], "warning", "nobody subscribes to accepted"),
+    ],
+)
+def test_events_are_compared_with_what_subscribers_filter_for(
+    published: list[str], filters: list[str], state: State, named: str
+) -> None:
+    topic, sns = "arn:aws:sns:eu-west-1:111122223333:spillway-dev-order-events", client("sns")
+    arns = [f"{topic}:{number}" for number in range(len(filters))]
+    listed = [{"SubscriptionArn": arn} for arn in (*arns, "PendingConfirmation")]
+    stub = Stubber(sns)
+    stub.add_response("list_subscriptions_by_topic", {"Subscriptions": listed}, {"TopicArn": topic})
+    for arn, policy in zip(arns, filters, strict=True):
+        attributes = {"FilterPolicy": policy} if policy else {}
+        asked = {"SubscriptionArn": arn}
+        stub.add_response("get_subscription_attributes", {"Attributes": attributes}, asked)
+    stub.activate()
+    outputs = [{"OutputKey": "EventsTopicArn", "OutputValue": topic}]
+    stage = replaced(load("dev"), "events", published=tuple(published))
+    asked_of = account(stage, {"sns": sns}, stacks={"data": {"Outputs": outputs}})
+    finding = one("events", asked_of)
+    assert (finding.state, named in finding.says) == (state, True)
+    assert ("infra/stages/dev.toml" in finding.next_step) is (state != "ok")
+    stub.assert_no_pending_responses()
+
+
 def test_a_mapping_that_cannot_read_is_found_although_it_is_enabled() -> None:
     functions = client("lambda")
     stub = Stubber(functions)

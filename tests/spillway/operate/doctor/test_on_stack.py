@@ -120,7 +120,8 @@ def test_a_sound_stage_is_all_right_and_asking_only_reads(
         return [finding for _, finding in examine(account)]
 
     sound.http.event_hooks = {"request": [requests.append]}
-    with subscribed(stack, sound.outputs["AlarmsTopicArn"]):
+    topics = sound.outputs["AlarmsTopicArn"], sound.outputs["EventsTopicArn"]
+    with subscribed(stack, topics[0]), subscribed(stack, topics[1]):
         found = asked(sound, sound.stage)
     assert [finding for finding in found if finding.state != "ok"] == []
     # And all that is asked before a first deployment, of a store with its own domain.
