@@ -180,6 +180,7 @@ def runtime(function: str, **clients: Answers) -> wiring.Runtime:
         pool=lambda _seconds: pool,
         sign_s3=lambda _method, _url, headers, _body: {**headers},
         concurrent_map=lambda _at_once: map,
+        side_by_side=lambda _at_once: lambda calls, _: {name: do() for name, do in calls.items()},
         sleep=lambda _seconds: None,
     )
 

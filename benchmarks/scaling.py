@@ -147,7 +147,7 @@ class _Shop:
         for order in _orders(size):
             table.place(order)
             for step, outcome in handlers.history()[-1].outcomes.items():
-                table.record(order.key, step, outcome)
+                table.record(order.key, {step: outcome})
         self._client = table.client
         reading = Reads(DynamoOrders(self, table.table), SetClock(NOW))
         self._parts = reading, MemoryLog()

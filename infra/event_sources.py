@@ -72,10 +72,10 @@ def queue_sources(stage: Stage) -> Mapping[str, QueueSource]:
                 function=f"deliver-{name}",
                 function_timeout_seconds=functions.deliver.timeout_seconds,
                 batch_size=DELIVER_BATCH_SIZE,
-                concurrency_max=downstream.concurrency_max,
+                concurrency_max=stage.deliveries_max[name],
                 receives_max=receives_to_outlast(OUTAGE_SECONDS_MAX, backoff.DELIVER),
             )
-            for name, downstream in stage.downstreams.by_name().items()
+            for name in stage.deliveries_max
         },
         "overflow": QueueSource(
             function="drain",

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from infra.stage import Stage
 from orders.domain.saga import Downstream
 from orders.settings import (
     ArchiveSettings,
+    Called,
     DeliverSettings,
     DrainSettings,
     IntakeSettings,
@@ -57,6 +60,7 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
             price_keys_parameter=stage.price_keys_parameter,
             coupons_table=addresses.coupons_table,
             coupon_keys_parameter=stage.coupon_keys_parameter,
+            express=stage.express is not None,
         ),
         "reads": ReadsSettings(orders_table=table, archive_bucket=addresses.archive_bucket),
         **_archive(stage, addresses),
@@ -91,24 +95,39 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
             events_published=events_published_of(stage.events.published),
             delay_seconds=stage.watchdog.delay_seconds,
         ),
-        **{
-            f"deliver-{name}": DeliverSettings(
-                orders_table=table,
-                queue_url=queues[name],
-                dead_letter_queue_url=dead_letters[name],
-                downstream=name,
-                downstream_url=addresses.downstream_urls[name],
-                downstream_auth=downstream.auth,
-                downstream_idempotency=downstream.idempotency,
-                downstream_timeout_seconds=downstream.timeout_seconds,
-                downstream_api_key_parameter=(
-                    stage.api_key_parameter(name) if downstream.auth == "api_key" else None
-                ),
-                downstream_signing_service=downstream.signing and downstream.signing[0],
-                downstream_signing_region=downstream.signing and downstream.signing[1],
-            )
-            for name, downstream in stage.downstreams.by_name().items()
-        },
+        **_deliveries(stage, addresses),
+    }
+
+
+def _deliveries(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
+    called = {
+        name: Called(
+            url=addresses.downstream_urls[name],
+            auth=downstream.auth,
+            idempotency=downstream.idempotency,
+            timeout_seconds=downstream.timeout_seconds,
+            api_key_parameter=(
+                stage.api_key_parameter(name) if downstream.auth == "api_key" else None
+            ),
+            signing_service=downstream.signing and downstream.signing[0],
+            signing_region=downstream.signing and downstream.signing[1],
+        )
+        for name, downstream in stage.downstreams.by_name().items()
+    }
+    return {
+        f"deliver-{name}": DeliverSettings(
+            orders_table=addresses.orders_table,
+            queue_url=addresses.queue_urls[name],
+            dead_letter_queue_url=addresses.dead_letter_queue_urls[name],
+            downstream=name,
+            downstreams=msgspec.json.encode(
+                {each: called[each] for each in stage.called_by(name)}
+            ).decode(),
+            express_seconds=(
+                stage.express.seconds if stage.express and name == "inventory" else None
+            ),
+        )
+        for name in called
     }
 
 

@@ -20,7 +20,13 @@ from orders.domain import saga
 from orders.domain.keeping import KEPT_DAYS_MIN
 from orders.domain.waits import CLAIM_MS, DELIVER_CALL_SECONDS, PARAMETER_SECONDS
 from orders.flow.archive import BATCH_SECONDS
-from orders.settings import EventName, PricesBy, SigningService, takes_signatures
+from orders.settings import (
+    EXPRESS_CALLS,
+    EventName,
+    PricesBy,
+    SigningService,
+    takes_signatures,
+)
 
 STAGES = Path(__file__).parent / "stages"
 
@@ -38,6 +44,9 @@ API_TIMEOUT_SECONDS = 30
 DELIVER_OVERHEAD_SECONDS = math.ceil(PARAMETER_SECONDS + 3 * DELIVER_CALL_SECONDS)
 #: The same on the emulator, whose stages are for trying things out.
 LOCAL_OVERHEAD_SECONDS = 5
+
+#: The least that Lambda's mapping of a queue takes as its maximum concurrency.
+DELIVERIES_MIN = 2
 
 #: Reserved for examples (RFC 2606): no real service has such a name.
 EXAMPLE_DOMAINS = ("example.com", "example.net", "example.org", ".example")
@@ -255,7 +264,7 @@ class Downstream(Settings, frozen=True):
     #: How long one call may take before its outcome counts as unknown.
     timeout_seconds: Annotated[int, Meta(ge=1, le=60)]
     #: Deliveries that run at once: what this downstream bears.
-    concurrency_max: Annotated[int, Meta(ge=2, le=1_000)]
+    concurrency_max: Annotated[int, Meta(ge=DELIVERIES_MIN, le=1_000)]
     #: "lookup" is for one that has no idempotency keys: each command is looked up first.
     idempotency: Literal["keys", "lookup"] = "keys"
     #: What SigV4 may invoke. It also says for which service and Region requests are signed:
@@ -306,6 +315,17 @@ class Downstreams(Settings, frozen=True):
 
     def by_name(self) -> dict[saga.Downstream, Downstream]:
         return {name: getattr(self, name) for name in saga.DOWNSTREAMS}
+
+
+class Express(Settings, frozen=True):
+    """Orders may go by the express path: inventory's delivery also has them shipped and posted.
+
+    In a stage that runs a release without it, deploy this one first and add the table then.
+    """
+
+    #: From the begin of an order's delivery to the last answer that is waited for; half of it is
+    #: for one call. What has not answered by then goes by its own queue.
+    seconds: Annotated[float, Meta(ge=0.2, le=20)]
 
 
 class Network(Settings, frozen=True):
@@ -437,6 +457,8 @@ class Stage(Settings, frozen=True):
     releases: Releases
     events: Events = EVERY_EVENT
     keeping: Keeping = Keeping()
+    #: Without it each command goes by its own queue.
+    express: Express | None = None
     recreated: Recreated = Recreated()
     #: Without it no function runs in a VPC.
     network: Network | None = None
@@ -450,12 +472,21 @@ class Stage(Settings, frozen=True):
             turns = downstream.timeout_seconds
             overhead = LOCAL_OVERHEAD_SECONDS if self.on_emulator else DELIVER_OVERHEAD_SECONDS
             needed = turns + downstream.outcome_seconds_max + overhead
+            if self.express is not None and name == "inventory":
+                needed += math.ceil(self.express.seconds / 2)
             if self.functions.deliver.timeout_seconds < needed:
                 raise ValueError(
                     f"deliver must have {needed} s, for a turn at {name} may begin after {turns} s"
                     f" and take {downstream.outcome_seconds_max} s"
                 )
             self._check_way(name, downstream)
+            if name in self.called_by("inventory")[1:] and (
+                downstream.concurrency_max < 2 * DELIVERIES_MIN
+            ):
+                raise ValueError(
+                    f"{name} must have a concurrency_max of {2 * DELIVERIES_MIN} or more, because"
+                    " with [express] inventory's deliveries call it besides its own"
+                )
         needed = self._intake_seconds_max
         if self.functions.intake.timeout_seconds < needed and not self.on_emulator:
             raise ValueError(
@@ -478,6 +509,27 @@ class Stage(Settings, frozen=True):
                 f"{name} is a function's URL, which no endpoint leads to: it needs"
                 ' network.aws_by = "nat"'
             )
+
+    def called_by(self, name: saga.Downstream) -> tuple[saga.Downstream, ...]:
+        """The downstreams that this one's deliveries call."""
+        express = self.express is not None and name == "inventory"
+        return (name, *EXPRESS_CALLS) if express else (name,)
+
+    @property
+    def deliveries_max(self) -> dict[saga.Downstream, int]:
+        """How many of each downstream's own deliveries run at once.
+
+        A downstream on the express path is called by inventory's deliveries too, and both together
+        must not be more than it bears. So inventory's are so many that some of the others' are
+        left, and those are the rest.
+        """
+        bears = {name: one.concurrency_max for name, one in self.downstreams.by_name().items()}
+        if self.express is None:
+            return bears
+        shared = min(bears[name] for name in EXPRESS_CALLS) - DELIVERIES_MIN
+        inventory = min(bears["inventory"], shared)
+        rest = {name: bears[name] - inventory for name in EXPRESS_CALLS}
+        return {"inventory": inventory, **rest}
 
     @property
     def interface_endpoints(self) -> tuple[str, ...]:

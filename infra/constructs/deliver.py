@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
@@ -15,6 +17,7 @@ class Deliver(Construct):
     """One downstream's deliveries. The three are the same code, and share nothing else.
 
     So a downstream that is slow or down uses up its own concurrency and fills its own queue.
+    `downstreams`: those that are called, on the express path more than one.
     """
 
     def __init__(
@@ -23,7 +26,7 @@ class Deliver(Construct):
         id_: str,
         *,
         name: str,
-        downstream: Downstream,
+        downstreams: Mapping[str, Downstream],
         commands: Work,
         table: dynamodb.ITableV2,
         deployment: Deployment,
@@ -39,10 +42,11 @@ class Deliver(Construct):
             "dynamodb:ConditionCheckItem",
             on=table.table_arn,
         )
-        if downstream.invoke_arn is None:
-            deliver.allow_parameter(deployment.stage.api_key_parameter(name))
-        else:
-            _allow_invocation(deliver, downstream.invoke_arn)
+        for called, downstream in downstreams.items():
+            if downstream.invoke_arn is None:
+                deliver.allow_parameter(deployment.stage.api_key_parameter(called))
+            else:
+                _allow_invocation(deliver, downstream.invoke_arn)
         if deployment.stage.network is not None:
             deliver.join(deployment.stage.network)
         # Messages of a batch message that must come back are requeued as single ones.

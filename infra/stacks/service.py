@@ -46,10 +46,8 @@ class ServiceStack(Stack):
         code: lambda_.Code,
     ) -> None:
         super().__init__(scope, id_, description="Spillway: the path of an order")
-        urls = {
-            name: self._url(name, downstream, stage)
-            for name, downstream in stage.downstreams.by_name().items()
-        }
+        by_name = stage.downstreams.by_name()
+        urls = {name: self._url(name, downstream, stage) for name, downstream in by_name.items()}
         held = NamedData(
             self,
             "Data",
@@ -102,12 +100,12 @@ class ServiceStack(Stack):
                 self,
                 f"Deliver{name.capitalize()}",
                 name=name,
-                downstream=downstream,
+                downstreams={each: by_name[each] for each in stage.called_by(name)},
                 commands=queues[name],
                 table=held.table,
                 deployment=deployment,
             )
-            for name, downstream in stage.downstreams.by_name().items()
+            for name in by_name
         ]
         if stage.releases.shifting != "all_at_once":
             GradualReleases(

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
+from orders.domain.saga import Downstream
 from orders.domain.units import Millis
-from orders.ports import ConcurrentMap, Message
+from orders.ports import ConcurrentMap, Message, SideBySide
 from orders.wiring import Runtime
 from simulation.world.chance import Chance
 from simulation.world.faults import Fault, Faults
@@ -139,6 +141,43 @@ class Tasks:
             return self._at_once(process, every, count)
 
         return concurrent_map
+
+    def side_by_side(self, _count: int) -> SideBySide:
+        """Calls that are late go on by themselves, as threads do while their environment lives."""
+
+        def made(
+            calls: Mapping[Downstream, Callable[[], _A]], within_seconds: float
+        ) -> Mapping[Downstream, _A]:
+            scheduler, parent = self.scheduler, self.scheduler.running
+            results: dict[Downstream, _A] = {}
+            waiting = bool(calls)
+
+            def go_on() -> None:
+                nonlocal waiting
+                if waiting:
+                    waiting = False
+                    scheduler.go_on(parent)
+
+            def run(name: Downstream, call: Callable[[], _A]) -> None:
+                try:
+                    results[name] = call()
+                finally:
+                    ended.append(name)
+                    if len(ended) == len(calls) or parent.process.dead:
+                        go_on()
+
+            ended: list[Downstream] = []
+            for name, call in calls.items():
+                task = f"{parent.name} > {name}"
+                scheduler.start(
+                    task, parent.process, Chance(self.seed, task), partial(run, name, call)
+                )
+            if calls:
+                scheduler.after(round(within_seconds * 1000), go_on)
+                scheduler.pause()
+            return dict(results)
+
+        return made
 
     def _at_once(self, process: Callable[[_A], _B], every: list[_A], count: int) -> Iterable[_B]:
         scheduler, seed = self.scheduler, self.seed

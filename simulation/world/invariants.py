@@ -42,7 +42,7 @@ NO_COMMAND_LOST = "no_command_lost"
 GRACE_MS = 60 * 60 * 1000
 
 #: Attributes of a progress item that are no facts.
-_KEPT = frozenset({"pk", "sk", items.COUPONS_RETURNED, items.REOPENED})
+_KEPT = frozenset({"pk", "sk", items.COUPONS_RETURNED, items.REOPENED, items.EXPRESS})
 #: Rules that say nothing of prices: a coupon was used before, or by others.
 _LIMITS = frozenset({Rule.COUPON_USED, Rule.COUPON_USED_UP})
 
@@ -173,13 +173,14 @@ class InvariantChecker:
         if not saga.settled(facts) or age_ms < KEPT_DAYS_MIN * DAY_MS:
             self._lost(key, "left the table before it had settled for long")
         line = self.archived(stub)
-        if line is None or line[0] != order or _without_note(line[1]) != _without_note(progress):
+        kept = archive_file.without_notes(order), archive_file.without_notes(progress)
+        if line is None or line != kept:
             self._lost(key, "left the table, and its line is not what it was")
 
     def _progress_deleted(self, key: tuple[str, str], progress: Item) -> None:
         stub = self.table.get(key) or {}
         line = self.archived(stub) if items.is_stub(stub) else None
-        if line is None or _without_note(line[1]) != _without_note(progress):
+        if line is None or line[1] != archive_file.without_notes(progress):
             self._half_done(key, "its facts were deleted, and are not in the archive")
 
     def archive_changed(self, object_key: str) -> None:
@@ -399,10 +400,6 @@ class InvariantChecker:
 
     def effects(self, key: OrderKey) -> Mapping[str, Entry]:
         return self._effects.get((key.customer_id, key.order_id), {})
-
-
-def _without_note(progress: Item) -> dict[str, Any]:
-    return {name: value for name, value in progress.items() if name != items.REOPENED}
 
 
 def _fact(name: str, attribute: Any) -> str:

@@ -41,11 +41,11 @@ class Answer:
 
 @dataclass(eq=False)
 class Connections:
-    """A urllib3 pool: every connection ends at one downstream's fake."""
+    """A urllib3 pool: every connection ends at the fake of the downstream that has the address.
+    `downstreams`: by their addresses."""
 
-    downstream: str
-    url: str
-    fake: FakeDownstream
+    downstreams: Mapping[str, str]
+    fakes: Mapping[str, FakeDownstream]
     calls: Calls
     timeout_seconds: float
     invariants: InvariantChecker
@@ -62,9 +62,12 @@ class Connections:
         retries: bool,
         redirect: bool,
     ) -> Answer:
-        if retries or redirect or not url.startswith(self.url):
+        base = next((base for base in self.downstreams if url.startswith(f"{base}/")), None)
+        if retries or redirect or base is None:
             raise AssertionError(f"{url}: another host, or urllib3's own retries")
-        path, _, query = url.removeprefix(self.url).partition("?")
+        downstream = self.downstreams[base]
+        fake = self.fakes[downstream]
+        path, _, query = url.removeprefix(base).partition("?")
         request = Request(
             method=method,
             path=path,
@@ -76,27 +79,27 @@ class Connections:
         who = "" if self.calls.scheduler.task is None else self.calls.scheduler.task.name
 
         def ask(fault: Fault | None) -> Answer:
-            if self._misrouted():
+            if self._misrouted(downstream):
                 return Answer(*_ELSEWHERE)
             if method == "GET":
                 self._looked_up[who] = self.invariants.moment()
             else:
                 self.invariants.looked_up = self._looked_up.get(who)
             if fault is Fault.ERROR_ANSWER:
-                return self._error(request)
-            answer = self.fake(request)
+                return self._error(fake, request)
+            answer = fake(request)
             if answer is None:
                 raise AssertionError("a fake without lose_answers_rate lost an answer")
             return Answer(answer.status, answer.body)
 
-        return self.calls.make(self._site(method, path), ask, key.partition("-")[0])
+        return self.calls.make(self._site(downstream, method, path), ask, key.partition("-")[0])
 
-    def _site(self, method: str, path: str) -> Site:
+    def _site(self, downstream: str, method: str, path: str) -> Site:
         site = self._sites.get((method, path))
         if site is None:
             kinds = HTTP_WRITE_KINDS if method == "POST" else _LOOKUP_KINDS
             site = self._sites[method, path] = Site(
-                self.downstream,
+                downstream,
                 f"{method} {path}",
                 kinds,
                 round(self.timeout_seconds * 1000),
@@ -106,17 +109,17 @@ class Connections:
             )
         return site
 
-    def _error(self, request: Request) -> Answer:
+    def _error(self, fake: FakeDownstream, request: Request) -> Answer:
         """5xx and the like prove nothing: it may have acted before it failed."""
         task = self.calls.scheduler.running
         if task.chance() < 0.5:
-            self.fake(request)
+            fake(request)
         return Answer(task.chance.pick(_ERRORS), b"")
 
-    def _misrouted(self) -> bool:
+    def _misrouted(self, downstream: str) -> bool:
         calls = self.calls
         now = calls.scheduler.now
-        return calls.faults.outage(f"{self.downstream}'s address", now) is not None
+        return calls.faults.outage(f"{downstream}'s address", now) is not None
 
 
 def _no_answer(_: str, chance: Chance) -> Exception:

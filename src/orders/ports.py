@@ -7,7 +7,7 @@ Every method may raise `TransientFailure` or `PermanentFailure` (orders.failures
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from orders.domain.book import Book
@@ -30,8 +30,8 @@ class Command:
     """One step to be done for one order.
 
     `order` travels along to inventory where it is small, without what is the customer's; otherwise
-    the receiver reads it. `trace` is the one that the client named, if it did. `accepted_at` is
-    there for who has read the order.
+    the receiver reads it. `trace` is the one that the client named, if it did. `accepted_at` and
+    `express` (orders.domain.order) are there for who has read the order.
     """
 
     key: OrderKey
@@ -39,6 +39,11 @@ class Command:
     order: Order | None = None
     trace: Trace | None = None
     accepted_at: Millis | None = None
+    express: bool = False
+
+    def then(self, step: Step) -> Command:
+        """Another step for the same order."""
+        return replace(self, step=step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +114,16 @@ class Orders(Protocol):
     ) -> tuple[Sequence[Progress], OrderId | None]:
         """A customer's orders, newest first, and the id to go on before, None at the end."""
 
-    def record(self, key: OrderKey, step: Step, outcome: Outcome) -> Facts:
-        """Write a fact once. Returns the facts after it: a fact that was already there for this
-        step stays."""
+    def record(self, key: OrderKey, outcomes: Mapping[Step, Outcome]) -> Facts:
+        """Write facts once, all of them together. Returns the facts after it: a fact that was
+        already there for a step stays."""
 
-    def request_cancellation(self, key: OrderKey, at: Millis, *, reserved: bool) -> Facts:
+    def request_cancellation(
+        self, key: OrderKey, at: Millis, *, reserved: bool, express: bool = False
+    ) -> Facts:
         """Write the customer's request once, on its side of the reservation. `reserved`: its
-        outcome was known when the order was read, so the request comes after it.
+        outcome was known when the order was read, so the request comes after it. `express`: the
+        order may go by the express path, so no request comes before it.
 
         Returns the facts after it.
         """
@@ -285,6 +293,14 @@ class SigningKeys(Protocol):
     def in_force(self) -> Mapping[str, bytes]:
         """Keys by key id, of the payment gateway or of the store's pricing engine: two while one
         replaces the other."""
+
+
+class SideBySide(Protocol):
+    def __call__(
+        self, calls: Mapping[Downstream, Callable[[], _A]], within_seconds: float
+    ) -> Mapping[Downstream, _A]:
+        """Make calls, each of a downstream of its own, at the same time. Returns the results of
+        those that are over within this time; the others are left to end by themselves."""
 
 
 class ConcurrentMap(Protocol):

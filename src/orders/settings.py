@@ -15,12 +15,14 @@ from msgspec import Meta
 
 from orders.domain.events import EventType
 from orders.domain.keeping import KEPT_DAYS_MIN
-from orders.domain.saga import Downstream
+from orders.domain.saga import DOWNSTREAM_OF, ONCE_RESERVED, Downstream
 
 Auth = Literal["api_key", "sigv4"]
 #: Under which name SigV4 signs for API Gateway, for a function's URL, and for VPC Lattice.
 SigningService = Literal["execute-api", "lambda", "vpc-lattice-svcs"]
 Idempotency = Literal["keys", "lookup"]
+#: What inventory's delivery calls on the express path.
+EXPRESS_CALLS: tuple[Downstream, ...] = tuple(DOWNSTREAM_OF[step] for step in ONCE_RESERVED)
 #: Who says what an order costs.
 PricesBy = Literal["book", "signed", "book_or_signed", "client"]
 #: What an event says of an order: `EventType`'s names.
@@ -81,6 +83,8 @@ class IntakeSettings(WithBucket, frozen=True, kw_only=True):
     prices_bucket: str
     coupons_table: str
     coupon_keys_parameter: str
+    #: Whether orders may go by the express path.
+    express: bool
     #: Where the pricing engine's signatures are taken.
     price_keys_parameter: str | None = None
 
@@ -148,38 +152,56 @@ class RelaySettings(_Publishing, frozen=True):
     relay_dead_letter_queue_url: str
 
 
-class DeliverSettings(Settings, frozen=True):
-    orders_table: str
-    queue_url: str
-    dead_letter_queue_url: str
-    downstream: Downstream
-    #: Without a slash at the end.
-    downstream_url: str
-    downstream_auth: Auth
-    downstream_idempotency: Idempotency
-    downstream_timeout_seconds: TimeoutSeconds
-    downstream_api_key_parameter: str | None = None
-    downstream_signing_service: SigningService | None = None
+class Called(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How a downstream is called. `url` has no slash at the end."""
+
+    url: str
+    auth: Auth
+    idempotency: Idempotency
+    timeout_seconds: TimeoutSeconds
+    api_key_parameter: str | None = None
+    signing_service: SigningService | None = None
     #: The downstream's, which may be another than the function's own.
-    downstream_signing_region: str | None = None
+    signing_region: str | None = None
 
     def __post_init__(self) -> None:
         for auth, name, value in (
-            ("api_key", "API_KEY_PARAMETER", self.downstream_api_key_parameter),
-            ("sigv4", "SIGNING_SERVICE", self.downstream_signing_service),
-            ("sigv4", "SIGNING_REGION", self.downstream_signing_region),
+            ("api_key", "api_key_parameter", self.api_key_parameter),
+            ("sigv4", "signing_service", self.signing_service),
+            ("sigv4", "signing_region", self.signing_region),
         ):
-            if (self.downstream_auth == auth) != (value is not None):
-                raise ValueError(
-                    f"DOWNSTREAM_{name} goes with DOWNSTREAM_AUTH {auth}, and only with it"
-                )
+            if (self.auth == auth) != (value is not None):
+                raise ValueError(f"{name} goes with auth {auth}, and only with it")
 
     @property
     def signing(self) -> tuple[SigningService, str]:
         """Service and Region that requests are signed for, where they are."""
-        if self.downstream_signing_service is None or self.downstream_signing_region is None:
-            raise ValueError(f"{self.downstream}'s requests are not signed")
-        return self.downstream_signing_service, self.downstream_signing_region
+        if self.signing_service is None or self.signing_region is None:
+            raise ValueError(f"requests to {self.url} are not signed")
+        return self.signing_service, self.signing_region
+
+
+class DeliverSettings(Settings, frozen=True):
+    orders_table: str
+    queue_url: str
+    dead_letter_queue_url: str
+    #: Whose commands are delivered.
+    downstream: Downstream
+    #: A JSON object of each one that is called, as `Called`: this one, and on the express path the
+    #: two that come after it.
+    downstreams: str
+    #: For an order that goes by the express path, from begin to end. None: none does.
+    express_seconds: Annotated[float, Meta(gt=0, le=30)] | None = None
+
+    def __post_init__(self) -> None:
+        needed = {self.downstream, *(EXPRESS_CALLS if self.express_seconds else ())}
+        missing = needed - self.called.keys()
+        if missing:
+            raise ValueError(f"DOWNSTREAMS does not say how {', '.join(sorted(missing))} is called")
+
+    @property
+    def called(self) -> Mapping[Downstream, Called]:
+        return msgspec.json.decode(self.downstreams, type=dict[Downstream, Called])
 
 
 class WatchdogSettings(_Publishing, frozen=True):

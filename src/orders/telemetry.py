@@ -33,6 +33,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "attempt": "which try it was; left out at the first",
         "duration_ms": "how long it took",
         "reason": "the downstream's code for why it refused",
+        "express": "the steps that inventory's delivery had done too, recorded with `reserve`",
         "status": "of the order: where a delivery settled it, and where the watchdog found it",
         "settle_ms": "from the customer's last request to the outcome that settled the order",
         "rules": "names of the rules that a refused order breaks: see refusals.md",

@@ -12,11 +12,12 @@ import os
 import random
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import urllib3
 
@@ -44,11 +45,14 @@ from orders.aws.table import DynamoOrders
 from orders.aws.topic import SnsEvents
 from orders.domain import backoff
 from orders.domain.backoff import Backoff
+from orders.domain.breaker import Breaker
+from orders.domain.saga import Downstream
 from orders.domain.units import Millis
 from orders.domain.waits import (
     ARCHIVE_TRY_SECONDS,
     CALL_SECONDS,
     DELIVER_CALL_SECONDS,
+    PARAMETER_INIT_WAIT_MS,
     PARAMETER_TRY_SECONDS,
 )
 from orders.downstream import REQUEST_OF
@@ -57,14 +61,17 @@ from orders.flow.consumer import Consumer
 from orders.flow.coupons import LimitedCoupons
 from orders.flow.deliver import Deliver
 from orders.flow.drain import Drain
+from orders.flow.express import Express
 from orders.flow.intake import Intake
 from orders.flow.prices import Prices
 from orders.flow.reads import Reads
 from orders.flow.relay import Relay
 from orders.flow.watchdog import Watchdog
-from orders.ports import Clock, ConcurrentMap, Jitter, Log
+from orders.ports import Clock, ConcurrentMap, DownstreamService, Jitter, Log, SideBySide
 from orders.settings import (
+    EXPRESS_CALLS,
     ArchiveSettings,
+    Called,
     DeliverSettings,
     DrainSettings,
     IntakeSettings,
@@ -78,6 +85,8 @@ from orders.telemetry import JsonLines
 
 if TYPE_CHECKING:
     from orders.flow.archive import Archive
+
+_A = TypeVar("_A")
 
 # As many as Lambda passes in at once, so that no single message waits for another one's downstream.
 # Commands inside batch messages take turns, so that a downstream gets no more calls at once.
@@ -102,9 +111,9 @@ class Runtime:
     """What a process gets from outside: `SYSTEM` in Lambda, a simulated world in a simulation.
 
     `pool` makes connections, which wait so many seconds for an answer. `sign_s3` signs a request
-    for an object. `concurrent_map` processes up to so many messages at once. `sleep` waits so many
-    seconds. `init_phase`: functions are wired before their first event, and read by then what each
-    event needs.
+    for an object. `concurrent_map` processes up to so many messages at once; each of them may call
+    several downstreams `side_by_side`. `sleep` waits so many seconds. `init_phase`: functions are
+    wired before their first event, and read by then what each event needs.
     """
 
     environment: Mapping[str, str]
@@ -115,6 +124,7 @@ class Runtime:
     pool: Callable[[float], urllib3.PoolManager]
     sign_s3: Sign
     concurrent_map: Callable[[int], ConcurrentMap]
+    side_by_side: Callable[[int], SideBySide]
     sleep: Callable[[float], object]
     init_phase: bool = False
 
@@ -138,6 +148,7 @@ def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
         currencies=frozenset(settings.currencies.split(",")),
         groups_claim=settings.groups_claim,
         wholesale_group=settings.wholesale_group,
+        express=settings.express,
         coupons=_limited_coupons(settings, runtime),
         coupon_tries=_coupon_tries(settings, runtime),
     )
@@ -187,11 +198,13 @@ def _parameter(name: str, runtime: Runtime) -> SecureParameter:
     return SecureParameter(ssm, name, runtime.clock, runtime.jitter, runtime.sleep)
 
 
-def _prepared(name: str, runtime: Runtime) -> SecureParameter:
-    """A parameter that each event needs."""
+def _prepared(
+    name: str, runtime: Runtime, wait_ms: int = PARAMETER_INIT_WAIT_MS
+) -> SecureParameter:
+    """A parameter that each event needs. `wait_ms`: for a read that is tried again."""
     parameter = _parameter(name, runtime)
     if runtime.init_phase:
-        parameter.prepare()
+        parameter.prepare(wait_ms)
     return parameter
 
 
@@ -234,24 +247,55 @@ def wire_relay(runtime: Runtime) -> tuple[Relay, Clock, Log]:
 
 def wire_deliver(runtime: Runtime) -> tuple[Consumer, Deliver]:
     settings = DeliverSettings.read(runtime.environment)
-    downstream = HttpDownstream(
-        request_of=REQUEST_OF[settings.downstream],
-        url=settings.downstream_url.rstrip("/"),
-        pool=runtime.pool(settings.downstream_timeout_seconds),
-        authorise=_authorise(settings, runtime),
-        clock=runtime.clock,
-        look_up_first=settings.downstream_idempotency == "lookup",
-    )
+    own = settings.called[settings.downstream]
     deliver = Deliver(
         orders=DynamoOrders(
             runtime.client("dynamodb", DELIVER_CALL_SECONDS), settings.orders_table
         ),
-        downstream=downstream,
+        downstream=_downstream(settings.downstream, own, own.timeout_seconds, runtime),
         downstream_name=settings.downstream,
-        turns_ms=round(settings.downstream_timeout_seconds * 1000),
+        clock=runtime.clock,
+        turns_ms=round(own.timeout_seconds * 1000),
+        express=_express(settings, runtime),
     )
     consumer = _consumer("deliver", settings, runtime, backoff.DELIVER, DELIVER_CALL_SECONDS)
     return replace(consumer, concurrent_map=runtime.concurrent_map(CONCURRENT_MAX)), deliver
+
+
+def _express(settings: DeliverSettings, runtime: Runtime) -> Express | None:
+    if settings.express_seconds is None:
+        return None
+    downstreams: dict[Downstream, DownstreamService] = {}
+    for name in EXPRESS_CALLS:
+        called = settings.called[name]
+        within = min(called.timeout_seconds, settings.express_seconds / 2)
+        # An order can do without it, and the init phase has 10 s: one try for its key.
+        downstreams[name] = _downstream(name, called, within, runtime, key_wait_ms=0)
+    return Express(
+        downstreams=downstreams,
+        breakers={name: Breaker() for name in EXPRESS_CALLS},
+        side_by_side=runtime.side_by_side(CONCURRENT_MAX),
+        clock=runtime.clock,
+        budget_ms=round(settings.express_seconds * 1000),
+    )
+
+
+def _downstream(
+    name: Downstream,
+    called: Called,
+    timeout_seconds: float,
+    runtime: Runtime,
+    *,
+    key_wait_ms: int = PARAMETER_INIT_WAIT_MS,
+) -> HttpDownstream:
+    return HttpDownstream(
+        request_of=REQUEST_OF[name],
+        url=called.url.rstrip("/"),
+        pool=runtime.pool(timeout_seconds),
+        authorise=_authorise(called, runtime, key_wait_ms),
+        clock=runtime.clock,
+        look_up_first=called.idempotency == "lookup",
+    )
 
 
 def wire_watchdog(runtime: Runtime) -> tuple[Consumer, Watchdog]:
@@ -336,11 +380,11 @@ def _coupons(settings: RelaySettings | WatchdogSettings, runtime: Runtime) -> Dy
     )
 
 
-def _authorise(settings: DeliverSettings, runtime: Runtime) -> Authorise:
-    parameter = settings.downstream_api_key_parameter
+def _authorise(called: Called, runtime: Runtime, key_wait_ms: int) -> Authorise:
+    parameter = called.api_key_parameter
     if parameter is None:
-        return sigv4_for(*settings.signing)
-    key = _prepared(parameter, runtime)
+        return sigv4_for(*called.signing)
+    key = _prepared(parameter, runtime, key_wait_ms)
 
     def with_api_key(
         _method: str, _url: str, headers: Mapping[str, str], _body: bytes
@@ -367,6 +411,25 @@ def _threads(count: int) -> ConcurrentMap:
     return ThreadPoolExecutor(count).map
 
 
+def _side_by_side(count: int) -> SideBySide:
+    """By threads of each downstream's own, so many of each: one that lets all of its calls hang
+    has none left for more, and takes none of another's."""
+    threads: defaultdict[Downstream, ThreadPoolExecutor] = defaultdict(
+        partial(ThreadPoolExecutor, count)
+    )
+
+    def side_by_side(
+        calls: Mapping[Downstream, Callable[[], _A]], within_seconds: float
+    ) -> Mapping[Downstream, _A]:
+        under_way = {threads[name].submit(call): name for name, call in calls.items()}
+        over, late = wait(under_way, within_seconds)
+        for call in late:
+            call.cancel()
+        return {under_way[call]: call.result() for call in over}
+
+    return side_by_side
+
+
 def _write(line: str) -> None:
     sys.stdout.write(line)
 
@@ -381,6 +444,7 @@ SYSTEM = Runtime(
     pool=_connections,
     sign_s3=s3_headers,
     concurrent_map=_threads,
+    side_by_side=_side_by_side,
     sleep=time.sleep,
     # Set by Lambda alone: the emulator has no init phase.
     init_phase="AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ,

@@ -85,10 +85,10 @@ def orders_to_show() -> MemoryOrders:
     orders = MemoryOrders()
     for id_ in (ID, REJECTED_ID):
         handle(request("PUT /orders/{order_id}", order_id=id_, body=order_body(id_)), orders)
-    orders.record(OrderKey(CUSTOMER, ID), Step.RESERVE, Outcome(NOW, reference="R-1"))
+    orders.record(OrderKey(CUSTOMER, ID), {Step.RESERVE: Outcome(NOW, reference="R-1")})
     orders.request_cancellation(OrderKey(CUSTOMER, ID), NOW, reserved=False)
     refusal = Outcome(NOW, refusal="out_of_stock")
-    orders.record(OrderKey(CUSTOMER, REJECTED_ID), Step.RESERVE, refusal)
+    orders.record(OrderKey(CUSTOMER, REJECTED_ID), {Step.RESERVE: refusal})
     return orders
 
 

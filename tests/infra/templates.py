@@ -94,6 +94,8 @@ class Templates:
     def named(self, value: Any) -> str:
         """What a value of a template refers to, as a name: "spillway-local-orders/stream"."""
         match value:
+            case str() if value.startswith("{"):
+                return value
             case str() if value.startswith("https://sqs."):
                 return value.rpartition("/")[2]
             case str():

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from itertools import product
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from infra.bundle import ROOT
-from infra.stage import API_TIMEOUT_SECONDS
+from infra.stage import API_TIMEOUT_SECONDS, DELIVERIES_MIN, Downstreams, Express
 from orders import settings
-from orders.domain.saga import DOWNSTREAMS
+from orders.domain.saga import DOWNSTREAMS, Downstream
 from orders.wiring import CONCURRENT_MAX
 from spillway.operate.status.alarms import Alarm
 from tests.infra.templates import Templates
@@ -34,7 +36,9 @@ CONSUME = {
 WRITE_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 
 
-def delivery(downstream: str) -> dict[str, set[str]]:
+def delivery(downstream: str, *others: str) -> dict[str, set[str]]:
+    """`others`: those that it calls on the express path."""
+    keys = (f"parameter/spillway/dev/{each}/api-key" for each in (downstream, *others))
     return {
         f"/aws/lambda/spillway-dev-deliver-{downstream}": WRITE_LOGS,
         "spillway-dev-orders": {
@@ -44,7 +48,7 @@ def delivery(downstream: str) -> dict[str, set[str]]:
         },
         f"spillway-dev-{downstream}": CONSUME | {"sqs:SendMessage"},
         f"spillway-dev-{downstream}-dead-letters": {"sqs:SendMessage"},
-        f"parameter/spillway/dev/{downstream}/api-key": {"ssm:GetParameter"},
+        **{key: {"ssm:GetParameter"} for key in keys},
     }
 
 
@@ -176,7 +180,8 @@ def test_a_signed_downstream_needs_no_key_and_may_be_invoked(unusual: Templates)
     )
     environment = environment_of(unusual, "deliver-inventory")
     read = settings.DeliverSettings.read(environment)
-    assert (read.downstream_auth, read.signing) == ("sigv4", ("execute-api", "eu-west-1"))
+    called = read.called["inventory"]
+    assert (called.auth, called.signing) == ("sigv4", ("execute-api", "eu-west-1"))
 
 
 def test_a_function_s_url_may_be_called_and_the_function_only_by_it(unusual: Templates) -> None:
@@ -190,14 +195,14 @@ def test_a_function_s_url_may_be_called_and_the_function_only_by_it(unusual: Tem
         "lambda:InvokeFunction": {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}},
     }
     read = settings.DeliverSettings.read(environment_of(unusual, "deliver-accounting"))
-    assert read.signing == ("lambda", "us-east-2")
+    assert read.called["accounting"].signing == ("lambda", "us-east-2")
 
 
 def test_a_vpc_lattice_service_may_be_invoked(in_vpc: Templates) -> None:
     permissions = in_vpc.permissions_of("deliver-inventory")
     assert permissions["service/svc-0123456789abcdef0/*"] == {"vpc-lattice-svcs:Invoke"}
     read = settings.DeliverSettings.read(environment_of(in_vpc, "deliver-inventory"))
-    assert read.signing == ("vpc-lattice-svcs", "eu-west-1")
+    assert read.called["inventory"].signing == ("vpc-lattice-svcs", "eu-west-1")
 
 
 @pytest.mark.parametrize(
@@ -208,7 +213,8 @@ def test_a_delivery_knows_whether_its_downstream_has_idempotency_keys(
     unusual: Templates, function: str, idempotency: str
 ) -> None:
     environment = environment_of(unusual, function)
-    assert settings.DeliverSettings.read(environment).downstream_idempotency == idempotency
+    read = settings.DeliverSettings.read(environment)
+    assert read.called[read.downstream].idempotency == idempotency
 
 
 def environment_of(templates: Templates, function: str) -> dict[str, str]:
@@ -262,7 +268,8 @@ def test_watchdog_has_each_downstream_s_own_queues(dev: Templates) -> None:
 @pytest.mark.parametrize("downstream", DOWNSTREAMS)
 def test_a_fake_s_address_is_given_at_deployment(local: Templates, downstream: str) -> None:
     variables = local.functions()[f"deliver-{downstream}"]["Environment"]["Variables"]
-    assert variables["DOWNSTREAM_URL"] == {"Ref": f"{downstream.capitalize()}Url"}
+    [_, parts] = variables["DOWNSTREAMS"]["Fn::Join"]
+    assert {"Ref": f"{downstream.capitalize()}Url"} in parts
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -296,13 +303,32 @@ def test_a_function_behind_the_api_ends_before_the_api_gives_up(
 
 @pytest.mark.parametrize("downstream", DOWNSTREAMS)
 def test_a_delivery_takes_batches_answers_in_part_and_keeps_to_its_concurrency(
-    dev: Templates, downstream: str
+    dev: Templates, downstream: Downstream
 ) -> None:
     mapping = dev.mapping_of(f"deliver-{downstream}")
     assert dev.named(mapping["EventSourceArn"]) == f"spillway-dev-{downstream}"
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    allowed = getattr(dev.stage.downstreams, downstream).concurrency_max
+    allowed = dev.stage.deliveries_max[downstream]
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": allowed}
+
+
+@pytest.mark.parametrize("bears", [*product([4, 5, 20], repeat=3)])
+def test_a_downstream_is_called_by_no_more_deliveries_than_it_bears(
+    dev: Templates, bears: tuple[int, ...]
+) -> None:
+    """By its own and, on the express path, by inventory's, each of which makes the same number of
+    calls at once. None of them is left without deliveries."""
+    limits = dict(zip(DOWNSTREAMS, bears, strict=True))
+    downstreams = {
+        name: replace(one, concurrency_max=limits[name])
+        for name, one in dev.stage.downstreams.by_name().items()
+    }
+    stage = replace(dev.stage, downstreams=Downstreams(**downstreams), express=Express(1))
+    assert min(stage.deliveries_max.values()) >= DELIVERIES_MIN
+    for name, most in limits.items():
+        callers = [each for each in DOWNSTREAMS if name in stage.called_by(each)]
+        assert sum(stage.deliveries_max[each] for each in callers) <= most
+    assert replace(stage, express=None).deliveries_max == limits
 
 
 @pytest.mark.parametrize("downstream", DOWNSTREAMS)

@@ -81,6 +81,13 @@ def test_the_stage_names_the_downstreams_of_the_domain() -> None:
             r"deliver must have 14 s, for a turn at inventory may begin after 3 s and take 6 s",
         ),
         (
+            "[keeping]",
+            "[express]\nseconds = 2\n[keeping]",
+            r"fulfilment must have a concurrency_max of 4 or more, because with \[express\]",
+        ),
+        ("[keeping]", "[express]\n[keeping]", r"missing required field `seconds`"),
+        ("[keeping]", "[express]\nseconds = 0.1\n[keeping]", r">= 0\.2 - at `\$\.express"),
+        (
             'auth = "api_key"',
             'auth = "api_key"\nidempotency = "hope"',
             r"Invalid enum value 'hope'",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import get_args
 
 import pytest
 
 from orders.domain.events import EventType
+from orders.domain.saga import DOWNSTREAMS
 from orders.settings import (
     ArchiveSettings,
     DeliverSettings,
@@ -21,6 +24,13 @@ from orders.settings import (
     events_published_of,
 )
 
+CALLED = {
+    "url": "https://inventory.example/v1",
+    "auth": "api_key",
+    "idempotency": "keys",
+    "timeout_seconds": 2.5,
+    "api_key_parameter": "/inventory/api-key",
+}
 ENVIRONMENT = {
     "ORDERS_TABLE": "orders",
     "COUPONS_TABLE": "coupons",
@@ -50,11 +60,8 @@ ENVIRONMENT = {
     "EVENTS_PUBLISHED": "accepted,confirmed",
     "RELAY_DEAD_LETTER_QUEUE_URL": "r",
     "DOWNSTREAM": "inventory",
-    "DOWNSTREAM_URL": "https://inventory.example/v1",
-    "DOWNSTREAM_AUTH": "api_key",
-    "DOWNSTREAM_API_KEY_PARAMETER": "/inventory/api-key",
-    "DOWNSTREAM_IDEMPOTENCY": "keys",
-    "DOWNSTREAM_TIMEOUT_SECONDS": "2.5",
+    "DOWNSTREAMS": json.dumps({"inventory": CALLED}),
+    "EXPRESS": "False",
     "QUEUE_URL": "q",
     "DEAD_LETTER_QUEUE_URL": "d",
 }
@@ -74,7 +81,8 @@ def test_a_whole_environment_is_read() -> None:
     assert RelaySettings.read(ENVIRONMENT).queue_urls["fulfilment"] == "f"
     assert ReadsSettings.read(ENVIRONMENT).orders_table == "orders"
     deliver = DeliverSettings.read(ENVIRONMENT)
-    assert (deliver.queue_url, deliver.downstream_timeout_seconds) == ("q", 2.5)
+    assert deliver.queue_url == "q"
+    assert deliver.called["inventory"].timeout_seconds == 2.5
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -97,12 +105,10 @@ def test_a_missing_setting_is_named(kind: type[Settings], empty: str | None) -> 
     ("name", "value"),
     [
         ("DOWNSTREAM", "marketing"),
-        ("DOWNSTREAM_AUTH", "none"),
-        ("DOWNSTREAM_IDEMPOTENCY", "hope"),
-        ("DOWNSTREAM_TIMEOUT_SECONDS", "0"),
-        ("DOWNSTREAM_TIMEOUT_SECONDS", "soon"),
-        ("DOWNSTREAM_TIMEOUT_SECONDS", "61"),
-        ("DOWNSTREAM_TIMEOUT_SECONDS", "nan"),
+        ("EXPRESS_SECONDS", "0"),
+        ("EXPRESS_SECONDS", "soon"),
+        ("EXPRESS_SECONDS", "31"),
+        ("EXPRESS_SECONDS", "nan"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_named(name: str, value: str) -> None:
@@ -127,20 +133,49 @@ def test_the_published_events_are_read_and_an_unknown_one_is_named(
             published(wrong)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("auth", "none"),
+        ("idempotency", "hope"),
+        ("timeout_seconds", 0),
+        ("timeout_seconds", "soon"),
+        ("timeout_seconds", 61),
+        ("url", None),
+        ("colour", "red"),
+    ],
+)
+def test_how_a_downstream_is_called_must_make_sense(name: str, value: object) -> None:
+    with pytest.raises(SettingInvalid, match=name):
+        DeliverSettings.read(calling({**CALLED, name: value}))
+
+
+def test_the_express_path_must_know_how_all_of_its_downstreams_are_called() -> None:
+    environment = ENVIRONMENT | {"EXPRESS_SECONDS": "1"}
+    with pytest.raises(SettingInvalid, match="accounting, fulfilment"):
+        DeliverSettings.read(environment)
+    every = json.dumps(dict.fromkeys(DOWNSTREAMS, CALLED))
+    assert DeliverSettings.read({**environment, "DOWNSTREAMS": every}).express_seconds == 1
+
+
+def calling(called: Mapping[str, object]) -> dict[str, str]:
+    return ENVIRONMENT | {"DOWNSTREAMS": json.dumps({"inventory": called})}
+
+
 def test_sigv4_has_no_api_key() -> None:
-    environment = {**ENVIRONMENT, "DOWNSTREAM_AUTH": "sigv4"}
-    with pytest.raises(SettingInvalid, match="DOWNSTREAM_API_KEY_PARAMETER"):
-        DeliverSettings.read(environment)
-    del environment["DOWNSTREAM_API_KEY_PARAMETER"]
-    with pytest.raises(SettingInvalid, match="DOWNSTREAM_SIGNING_SERVICE"):
-        DeliverSettings.read(environment)
-    environment["DOWNSTREAM_SIGNING_SERVICE"] = "lambda"
-    with pytest.raises(SettingInvalid, match="DOWNSTREAM_SIGNING_REGION"):
-        DeliverSettings.read(environment)
-    environment["DOWNSTREAM_SIGNING_REGION"] = "eu-west-1"
-    settings = DeliverSettings.read(environment)
-    assert settings.downstream_api_key_parameter is None
-    assert settings.signing == ("lambda", "eu-west-1")
+    called: dict[str, object] = {**CALLED, "auth": "sigv4"}
+    with pytest.raises(SettingInvalid, match="api_key_parameter"):
+        DeliverSettings.read(calling(called))
+    del called["api_key_parameter"]
+    with pytest.raises(SettingInvalid, match="signing_service"):
+        DeliverSettings.read(calling(called))
+    called["signing_service"] = "lambda"
+    with pytest.raises(SettingInvalid, match="signing_region"):
+        DeliverSettings.read(calling(called))
+    called["signing_region"] = "eu-west-1"
+    settings = DeliverSettings.read(calling(called))
+    assert settings.called["inventory"].api_key_parameter is None
+    assert settings.called["inventory"].signing == ("lambda", "eu-west-1")
     assert DeliverSettings.read(settings.environment()) == settings
 
 

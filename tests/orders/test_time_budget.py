@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from types import SimpleNamespace
@@ -43,12 +43,12 @@ from orders.aws.book_index import INDEX_KEY, BookIndex, Entry, book_key, encode_
 from orders.aws.messages import batch_messages_of, check_message_of, message_of, overflow_message_of
 from orders.aws.queues import CHECKS_BATCHED_MAX, COMMANDS_BATCHED_MAX
 from orders.domain.book import Article
-from orders.domain.saga import DOWNSTREAMS, Facts, Outcome, Step
+from orders.domain.saga import DOWNSTREAMS, Downstream, Facts, Outcome, Step
 from orders.domain.units import Millis
 from orders.domain.waits import CALL_SECONDS
 from orders.flow.reads import PAGE_MAX
 from orders.handlers import deliver, drain, intake, reads, relay, watchdog
-from orders.ports import Check, Command, ConcurrentMap
+from orders.ports import Check, Command, ConcurrentMap, SideBySide
 from simulation.world.bucket import Bucket
 from simulation.world.runtime import SetClock
 from tests.builders import (
@@ -79,7 +79,8 @@ STAGES_ON_AWS = [
     for path in sorted(STAGES.glob("*.toml"))
     if not (stage := load(path.stem)).on_emulator
 ]
-ORDER = accepted()
+#: It may go by the express path, where a delivery takes longer.
+ORDER = replace(accepted(), express=True)
 DONE = Outcome(NOW, reference="01a209a4-b145")
 #: One whose line is in the archive, where each look takes as long as it can.
 ARCHIVED = accepted(order_key(OTHER_CUSTOMER, order_id()))
@@ -183,6 +184,24 @@ class Outside:
 
         return mapped
 
+    def side_by_side(self, _count: int) -> SideBySide:
+        """Each call begins when the first one does."""
+
+        def made(
+            calls: Mapping[Downstream, Callable[[], _A]], within_seconds: float
+        ) -> Mapping[Downstream, _A]:
+            began, ends, results = self.clock.milliseconds, [0], {}
+            for name, call in calls.items():
+                self.clock.milliseconds = began
+                results[name] = call()
+                ends.append(self.clock.milliseconds)
+                if ends[-1] - began > within_seconds * 1000:
+                    del results[name]
+            self.clock.milliseconds = min(max(began, *ends), began + round(within_seconds * 1000))
+            return results
+
+        return made
+
     def runtime(self, environment: Mapping[str, str], *, init_phase: bool) -> wiring.Runtime:
         return wiring.Runtime(
             environment=environment,
@@ -193,6 +212,7 @@ class Outside:
             pool=self.pool,
             sign_s3=lambda _method, _url, headers, _body: {**headers},
             concurrent_map=self.concurrent_map,
+            side_by_side=self.side_by_side,
             sleep=self.sleep,
             init_phase=init_phase,
         )
@@ -302,11 +322,13 @@ def to_customers() -> Iterator[tuple[str, Any, Any]]:
 
 def from_queues() -> Iterator[tuple[str, Any, Any]]:
     overflowed = [overflow_message_of(ORDER)] * DRAIN_BATCH_SIZE
-    commands = [message_of(Command(ORDER.key, Step.SHIP))] * DELIVER_BATCH_SIZE
     yield "drain", drain, messages(overflowed)
-    yield "deliver-fulfilment", deliver, messages(commands)
-    batched = batch_messages_of(commands * COMMANDS_BATCHED_MAX, COMMANDS_BATCHED_MAX)
-    yield "deliver-fulfilment", deliver, messages(batched)
+    # Inventory's goes on with the express path.
+    for name, step in (("fulfilment", Step.SHIP), ("inventory", Step.RESERVE)):
+        commands = [message_of(Command(ORDER.key, step))] * DELIVER_BATCH_SIZE
+        yield f"deliver-{name}", deliver, messages(commands)
+        batched = batch_messages_of(commands * COMMANDS_BATCHED_MAX, COMMANDS_BATCHED_MAX)
+        yield f"deliver-{name}", deliver, messages(batched)
 
 
 def in_bulk() -> Iterator[tuple[str, Any, Any]]:

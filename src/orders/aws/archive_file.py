@@ -33,14 +33,16 @@ ROOM_BYTES = 64
 _NOTHING = b"{}"
 _ENDS = b"\n"
 
-#: Of these `reopened` is not kept: it names the line before this one.
+#: Notes that a line does not have: of the line before this one, and of how an order went that has
+#: long settled.
+NOT_KEPT = frozenset({items.REOPENED, items.EXPRESS})
 PROGRESS_NAMES = (
     "pk",
     "sk",
     *items.FACT_NAMES,
     items.COUPONS_RETURNED,
     items.IMPORTED,
-    items.REOPENED,
+    *sorted(NOT_KEPT),
 )
 
 
@@ -113,7 +115,7 @@ def line_of(order: Item, progress: Item) -> bytes:
         again = items_of(line)
     except (ValueError, KeyError, zlib.error) as error:
         raise NotArchivable(type(error).__name__) from None
-    before = order, {name: progress[name] for name in progress if name != items.REOPENED}
+    before = (without_notes(order), without_notes(progress))
     lost = {
         name
         for was, will_be in zip(before, again, strict=True)
@@ -123,6 +125,11 @@ def line_of(order: Item, progress: Item) -> bytes:
     if lost:
         raise NotArchivable(", ".join(sorted(lost)))
     return line
+
+
+def without_notes(item: Item) -> dict[str, Attribute]:
+    """What an archived order's item has when it comes back."""
+    return {name: item[name] for name in item if name not in NOT_KEPT}
 
 
 def _plain(name: str, item: Item) -> object:

@@ -1,7 +1,7 @@
 """The table's items, to and from the domain; used on stored items and on stream images alike.
 
     order     pk customer id, sk <order id>            content, digest, accepted_at, trace,
-                                                       book
+                                                       book, express
     progress  pk customer id, sk <order id>#progress   one attribute per step, cancellation
     void id   pk customer id, sk <order id>            voided_at, expires_at
     stub      pk customer id, sk <order id>            archived
@@ -11,6 +11,9 @@ may have `expires_at`. The other two have one more attribute, `imported`, where 
 over from an older database.
 An order with a limited coupon has `claims`, and its progress `coupons_returned` once they were
 given back (orders.aws.coupons).
+
+`express` is on an order that may go by the express path, and on the progress of one that did, where
+it names the steps that one write recorded as done.
 
 A stub takes the place of an order that was archived: it says where in the archive both of its items
 are, as one line (orders.aws.archive_file). Such an order has no progress item. One transaction puts
@@ -46,6 +49,7 @@ VOIDED_AT = "voided_at"
 ERASED_AT = "erased_at"
 ARCHIVED = "archived"
 REOPENED = "reopened"
+EXPRESS = "express"
 
 #: What is a fact on a progress item, and not a note about it.
 FACT_NAMES: tuple[str, ...] = (*(step.value for step in Step), CANCELLATION)
@@ -162,6 +166,8 @@ def order_item(accepted: AcceptedOrder) -> dict[str, Attribute]:
         item["trace"] = trace_attribute(accepted.trace)
     if accepted.book is not None:
         item["book"] = {"S": accepted.book}
+    if accepted.express:
+        item[EXPRESS] = {"BOOL": True}
     return item
 
 
@@ -173,6 +179,7 @@ def accepted_order(item: Item) -> AcceptedOrder:
         order=decompressed(binary(item["content"])),
         trace=_decompressed_trace(binary(item["trace"])) if "trace" in item else None,
         book=item["book"]["S"] if "book" in item else None,
+        express=EXPRESS in item,
     )
 
 
@@ -198,6 +205,11 @@ def outcome_attribute(outcome: Outcome) -> Attribute:
     if outcome.refusal is not None:
         fact["reason"] = {"S": outcome.refusal}
     return {"M": fact}
+
+
+def express_note(outcomes: Mapping[Step, Outcome]) -> Attribute:
+    """On a progress item: the steps that one write has recorded as done, `reserve ship post`."""
+    return {"S": " ".join(step.value for step in Step if step in outcomes and outcomes[step].done)}
 
 
 def outcome_of(attribute: Attribute) -> Outcome:

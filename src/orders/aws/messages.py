@@ -48,6 +48,7 @@ class _OverflowMessage(msgspec.Struct, omit_defaults=True):
     order: str  # base64 of the compressed content
     trace: str | None = None  # a traceparent
     book: str | None = None
+    express: bool = False
 
 
 class _CheckMessage(msgspec.Struct, omit_defaults=True):
@@ -111,6 +112,7 @@ def overflow_message_of(accepted: AcceptedOrder) -> str:
             _base64(items.compressed(accepted.order)),
             _header(accepted.trace),
             accepted.book,
+            accepted.express,
         )
     )
 
@@ -122,7 +124,9 @@ def overflowed_order_of(body: str) -> AcceptedOrder:
         digest, order = _bytes(message.digest), items.decompressed(_bytes(message.order))
     key = OrderKey(message.customer_id, message.order_id)
     trace = parsed(message.trace)
-    return AcceptedOrder(key, message.accepted_at, digest, order, trace, message.book)
+    return AcceptedOrder(
+        key, message.accepted_at, digest, order, trace, message.book, message.express
+    )
 
 
 def check_message_of(check: Check) -> str:

@@ -62,11 +62,11 @@ class SecureParameter:
         """Raises TransientFailure where it could not be read in time, or a moment ago."""
         return self._within(PARAMETER_WAIT_MS)
 
-    def prepare(self) -> None:
+    def prepare(self, wait_ms: int = PARAMETER_INIT_WAIT_MS) -> None:
         """Read it in the init phase, where no customer waits yet. Without success the first
         request that needs it reads it."""
         with suppress(TransientFailure):
-            self._within(PARAMETER_INIT_WAIT_MS)
+            self._within(wait_ms)
 
     def _within(self, wait_ms: int) -> str:
         give_up_at = self.clock.now() + wait_ms

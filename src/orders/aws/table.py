@@ -105,35 +105,37 @@ class DynamoOrders:
             if start is None:
                 return self._page(page, progress_of), None
 
-    def record(self, key: OrderKey, step: Step, outcome: Outcome) -> Facts:
-        if may_be_archived(key.order_id, outcome.at):
-            return self._record_unless_archived(key, step, outcome)
-        # True when this step's outcome is not on record yet.
-        if_new = "attribute_not_exists(#step)"
-        with translate_aws_errors("UpdateItem"):
-            try:
-                answer = self.client.update_item(
-                    TableName=self.table,
-                    Key=items.progress_key(key),
-                    UpdateExpression="SET #step = :outcome",
-                    ConditionExpression=if_new,
-                    ExpressionAttributeNames={"#step": step.value},
-                    ExpressionAttributeValues={":outcome": items.outcome_attribute(outcome)},
-                    # All the facts come with the answer of the write, for nothing.
-                    ReturnValues="ALL_NEW",
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
-            except ClientError as error:
-                return items.facts(self._there_already(error, items.progress_key(key)))
-        return items.facts(answer["Attributes"])
+    def record(self, key: OrderKey, outcomes: Mapping[Step, Outcome]) -> Facts:
+        late = any(may_be_archived(key.order_id, outcome.at) for outcome in outcomes.values())
+        write = self._write_unless_archived if late else self._write_facts
+        left = outcomes
+        # A command may come twice, and its other copy may have recorded some of these meanwhile.
+        for _ in range(len(outcomes) + 1):
+            facts = write(key, left)
+            left = {step: outcome for step, outcome in left.items() if not facts.known(step)}
+            if not left:
+                return facts
+        raise TransientFailure("the outcomes met a change of the order each time")
 
-    def request_cancellation(self, key: OrderKey, at: Millis, *, reserved: bool) -> Facts:
+    def request_cancellation(
+        self, key: OrderKey, at: Millis, *, reserved: bool, express: bool = False
+    ) -> Facts:
         # The saga must know on which side of the reservation the request falls. No clock can tell.
         # The table can: it takes one write after the other, and each side has its condition.
         # Of an order that was archived since it was read there are no facts in the table: to write
         # the request there would make it one that was cancelled before its reservation.
-        for before_reservation in (False,) if reserved else (True, False):
-            there = self._write_cancellation(key, Cancellation(at, before_reservation))
+        before = True, "attribute_not_exists(#reserve)"
+        after = False, "attribute_exists(#reserve)"
+        if reserved:
+            sides = [after]
+        elif express:
+            # `ship` may have been commanded, and `reserve` is not on record yet (decision 0052).
+            sides = [(False, "")]
+        else:
+            sides = [before, after]
+        for before_reservation, side in sides:
+            cancellation = Cancellation(at, before_reservation)
+            there = self._write_cancellation(key, cancellation, side)
             if there.cancellation is not None:
                 return there
         raise TransientFailure("the cancellation met a change of the order each time")
@@ -172,12 +174,24 @@ class DynamoOrders:
             )
         return items.facts(progress)
 
-    def _record_unless_archived(self, key: OrderKey, step: Step, outcome: Outcome) -> Facts:
+    def _write_facts(self, key: OrderKey, outcomes: Mapping[Step, Outcome]) -> Facts:
+        """Write all of them, or none where one is on record. Returns the facts after it."""
+        with translate_aws_errors("UpdateItem"):
+            try:
+                answer = self.client.update_item(
+                    **self._update(key, outcomes),
+                    # All the facts come with the answer of the write, for nothing.
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                return items.facts(self._there_already(error, items.progress_key(key)))
+        return items.facts(answer["Attributes"])
+
+    def _write_unless_archived(self, key: OrderKey, outcomes: Mapping[Step, Outcome]) -> Facts:
         """Of a command that comes months late. Alone in the table, its outcome would look like that
         of an order whose other steps are still to be done. A transaction costs more, and nearly
         never happens."""
-        # True when this step's outcome is not on record yet.
-        if_new = "attribute_not_exists(#step)"
         not_archived = "attribute_not_exists(archived)"
         with translate_aws_errors("TransactWriteItems"):
             try:
@@ -190,18 +204,7 @@ class DynamoOrders:
                                 "ConditionExpression": not_archived,
                             }
                         },
-                        {
-                            "Update": {
-                                "TableName": self.table,
-                                "Key": items.progress_key(key),
-                                "UpdateExpression": "SET #step = :outcome",
-                                "ConditionExpression": if_new,
-                                "ExpressionAttributeNames": {"#step": step.value},
-                                "ExpressionAttributeValues": {
-                                    ":outcome": items.outcome_attribute(outcome)
-                                },
-                            }
-                        },
+                        {"Update": self._update(key, outcomes)},
                     ]
                 )
             except ClientError as error:
@@ -214,6 +217,21 @@ class DynamoOrders:
         if progress is None:
             raise Archived
         return items.facts(progress)
+
+    def _update(self, key: OrderKey, outcomes: Mapping[Step, Outcome]) -> dict[str, Any]:
+        written = {step.value: items.outcome_attribute(outcomes[step]) for step in outcomes}
+        # True when no outcome of these steps is on record yet.
+        if_new = " AND ".join(f"attribute_not_exists(#{name})" for name in written)
+        if len(outcomes) > 1:
+            written[items.EXPRESS] = items.express_note(outcomes)
+        return {
+            "TableName": self.table,
+            "Key": items.progress_key(key),
+            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in written),
+            "ConditionExpression": if_new,
+            "ExpressionAttributeNames": {f"#{name}": name for name in written},
+            "ExpressionAttributeValues": {f":{name}": value for name, value in written.items()},
+        }
 
     def _put_if_new(self, item: Item) -> AcceptedOrder | VoidId | None:
         # True when this customer has nothing under this order id, no order and no void id.
@@ -290,24 +308,21 @@ class DynamoOrders:
             raise Archived
         return self.archive.items_of(stubs)
 
-    def _write_cancellation(self, key: OrderKey, cancellation: Cancellation) -> Facts:
-        """Write the request if it falls on its side. Returns the facts after it, without a
-        cancellation when it fell on the other side."""
+    def _write_cancellation(self, key: OrderKey, cancellation: Cancellation, side: str) -> Facts:
+        """Write the request if it falls on its side, where it has one. Returns the facts after it,
+        without a cancellation when it fell on the other side."""
         if_new = "attribute_not_exists(#cancellation)"
-        reservation_unknown = "attribute_not_exists(#reserve)"
-        reservation_known = "attribute_exists(#reserve)"
-        side = reservation_unknown if cancellation.before_reservation else reservation_known
+        names = {"#cancellation": items.CANCELLATION}
+        if side:
+            names["#reserve"] = Step.RESERVE.value
         with translate_aws_errors("UpdateItem"):
             try:
                 answer = self.client.update_item(
                     TableName=self.table,
                     Key=items.progress_key(key),
                     UpdateExpression="SET #cancellation = :cancellation",
-                    ConditionExpression=f"{if_new} AND {side}",
-                    ExpressionAttributeNames={
-                        "#cancellation": items.CANCELLATION,
-                        "#reserve": Step.RESERVE.value,
-                    },
+                    ConditionExpression=f"{if_new} AND {side}" if side else if_new,
+                    ExpressionAttributeNames=names,
                     ExpressionAttributeValues={
                         ":cancellation": items.cancellation_attribute(cancellation)
                     },

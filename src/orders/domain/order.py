@@ -129,7 +129,8 @@ class AcceptedOrder:
 
     `digest` identifies the content: it tells a retry from another order under the same id. `trace`
     is the one that the client named, if it did. `book` is the version of the price book that it was
-    checked against, if it was.
+    checked against, if it was. `express`: it may go by the express path (orders.flow.express), so
+    none of its cancellations comes before its reservation.
     """
 
     key: OrderKey
@@ -138,6 +139,7 @@ class AcceptedOrder:
     order: Order
     trace: Trace | None = None
     book: str | None = None
+    express: bool = False
 
 
 @dataclass(frozen=True, slots=True)

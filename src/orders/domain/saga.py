@@ -14,7 +14,8 @@ brought to a known outcome, and only then undone.** A command is never withdrawn
 unknown whether a copy of it is under way. So the decision must be able to tell from the facts alone
 which commands were given, and it can: `ship` and `post` are commanded when the reservation is known
 and no cancellation was there before it, and a cancellation records on which side of the reservation
-it fell (its write is conditional on that).
+it fell (its write is conditional on that). Where `ship` may be commanded before the reservation is
+on record (orders.flow.express), no cancellation counts as before it.
 
 Facts are recorded when they arrive, also late ones, each written once. `owed` depends only on which
 facts are there, so their order of arrival cannot matter. tests/orders/domain/test_saga.py visits
@@ -58,6 +59,9 @@ DOWNSTREAM_OF: Mapping[Step, Downstream] = {
     Step.REFUND: "accounting",
 }
 
+#: What is owed next to an order whose stock is reserved.
+ONCE_RESERVED = (Step.SHIP, Step.POST)
+
 #: Steps that a downstream may refuse. A refusal of any other breaks the downstream's contract and
 #: needs manual action.
 REFUSABLE = frozenset({Step.RESERVE, Step.SHIP, Step.POST, Step.CANCEL_SHIPMENT})
@@ -82,8 +86,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """The customer's request. `before_reservation`: written while the reserve outcome was
-    unknown."""
+    """The customer's request. `before_reservation`: written while the reserve outcome was unknown,
+    and for an order that waits for it to be recorded before anything else is commanded."""
 
     at: Millis
     before_reservation: bool
@@ -112,7 +116,7 @@ def owed(facts: Facts) -> frozenset[Step]:
     """The steps that have been or must now be commanded, and have no known outcome yet."""
     steps = {Step.RESERVE}
     if reserved_first(facts):
-        steps |= {Step.SHIP, Step.POST}
+        steps |= {*ONCE_RESERVED}
     if facts.done(Step.SHIP):
         steps |= _stopping_the_shipment(facts)
     if undoing(facts):

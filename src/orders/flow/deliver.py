@@ -10,23 +10,27 @@ own step (`failure_stays_local`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orders.domain import saga
 from orders.domain.keeping import may_be_archived
-from orders.domain.saga import REFUSABLE, Downstream, Facts, Outcome
+from orders.domain.saga import REFUSABLE, Downstream, Facts, Outcome, Step
 from orders.domain.status import Status, status
 from orders.domain.units import Millis
 from orders.failures import Contradiction, PermanentFailure, TransientFailure
-from orders.ports import NEEDS_ORDER, Command, DownstreamService, Orders
+from orders.flow.express import Express
+from orders.ports import NEEDS_ORDER, Clock, Command, DownstreamService, Orders
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The outcome of a command. If it settled the order, `settled_as` is the order's status, and
+    """The outcome of a command. `express`: the further steps whose outcomes were recorded with it,
+    None where none were tried. If it settled the order, `settled_as` is the order's status, and
     `settle_ms` the time since the customer's last request (None if the order was not read)."""
 
     outcome: Outcome
+    express: Sequence[Step] | None = None
     settled_as: Status | None = None
     settle_ms: int | None = None
 
@@ -34,12 +38,15 @@ class Delivered:
 @dataclass(frozen=True, slots=True)
 class Deliver:
     """The handler reads two fields: `downstream_name`, for its log line, and `turns_ms`, how long
-    after the start of a batch a command may still be begun."""
+    after the start of a batch a command may still be begun. `express`: on inventory's delivery,
+    where orders may go by it."""
 
     orders: Orders
     downstream: DownstreamService
     downstream_name: Downstream
+    clock: Clock
     turns_ms: int
+    express: Express | None = None
 
     def complete(self, command: Command, now: Millis) -> Command:
         """The command with its order, which is read from the table unless the command carries it.
@@ -57,6 +64,7 @@ class Deliver:
                 order=accepted.order,
                 trace=accepted.trace,
                 accepted_at=accepted.accepted_at,
+                express=accepted.express,
             )
         if command.step in NEEDS_ORDER and command.order is None:
             # The command came from the table's own stream, so the order was written: the read
@@ -70,26 +78,48 @@ class Deliver:
         Raises TransientFailure while the outcome is unknown, PermanentFailure when a contract is
         broken, Archived when the order has left the table meanwhile.
         """
+        began = self.clock.now()
         outcome = self.downstream.perform(command)
         if not outcome.done and command.step not in REFUSABLE:
             raise PermanentFailure(
                 f"{command.step} was refused ({outcome.refusal}), which its contract rules out"
             )
-        facts = self.orders.record(command.key, command.step, outcome)
-        there = facts.outcomes[command.step]
-        if there.refusal != outcome.refusal:
-            raise Contradiction(
-                f"{command.step} is on record as {there.refusal or 'done'}, and the downstream now"
-                f" answers {outcome.refusal or 'done'} under the same key"
-            )
+        further = self._further(command, outcome, began)
+        outcomes = {command.step: outcome, **(further or {})}
+        facts = self.orders.record(command.key, outcomes)
+        for step, answered in outcomes.items():
+            _check(step, facts.outcomes[step], answered)
+        delivered = Delivered(outcome, None if further is None else [*further])
         # An outcome that was on record before was logged then.
-        if there != outcome or not saga.settled(facts):
-            return Delivered(outcome)
-        return Delivered(outcome, status(facts), _settle_ms(command, facts, outcome))
+        was_there = all(facts.outcomes[step] != outcomes[step] for step in outcomes)
+        if was_there or not saga.settled(facts):
+            return delivered
+        return replace(
+            delivered, settled_as=status(facts), settle_ms=_settle_ms(command, facts, outcomes)
+        )
+
+    def _further(
+        self, command: Command, outcome: Outcome, began: Millis
+    ) -> Mapping[Step, Outcome] | None:
+        """What the express path has done besides, None where it was not taken."""
+        if self.express is None or not command.express or command.step is not Step.RESERVE:
+            return None
+        if not outcome.done or may_be_archived(command.key.order_id, began):
+            return None
+        return self.express.go_on(command, began)
 
 
-def _settle_ms(command: Command, facts: Facts, outcome: Outcome) -> int | None:
+def _check(step: Step, there: Outcome, answered: Outcome) -> None:
+    """Raises Contradiction."""
+    if there.refusal != answered.refusal:
+        raise Contradiction(
+            f"{step} is on record as {there.refusal or 'done'}, and the downstream now answers"
+            f" {answered.refusal or 'done'} under the same key"
+        )
+
+
+def _settle_ms(command: Command, facts: Facts, outcomes: Mapping[Step, Outcome]) -> int | None:
     if command.accepted_at is None:
         return None
-    cancellation = facts.cancellation
-    return outcome.at - (command.accepted_at if cancellation is None else cancellation.at)
+    asked_at = command.accepted_at if facts.cancellation is None else facts.cancellation.at
+    return max(outcome.at for outcome in outcomes.values()) - asked_at

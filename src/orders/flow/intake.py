@@ -97,6 +97,8 @@ class Intake:
     currencies: frozenset[str]
     groups_claim: str
     wholesale_group: str
+    #: Whether orders may go by the express path.
+    express: bool = False
     #: None where no coupon is checked, so that there is nothing to find out.
     coupon_tries: CouponTries | None = None
     #: None on a stage without price books: coupons are in them.
@@ -124,7 +126,7 @@ class Intake:
         priced = self.prices.check(key, order, now, sent=sent, signature=price_signature)
         uses, forged = self._uses(order, priced)
         refusals = by_precedence([*refusals, *priced.refusals, *forged])
-        candidate = AcceptedOrder(key, now, digest, order, trace, priced.book)
+        candidate = AcceptedOrder(key, now, digest, order, trace, priced.book, self.express)
         if refusals:
             return self._refused_unless_stored(candidate, refusals)
         if self.coupons and uses:
@@ -166,8 +168,9 @@ class Intake:
         now = self.clock.now()
         if progress.archived:
             return CancellationTaken(key, self.orders.reopen(key, now))
-        reserved = progress.facts.known(Step.RESERVE)
-        return CancellationTaken(key, self.orders.request_cancellation(key, now, reserved=reserved))
+        reserved, express = progress.facts.known(Step.RESERVE), progress.order.express
+        facts = self.orders.request_cancellation(key, now, reserved=reserved, express=express)
+        return CancellationTaken(key, facts)
 
     def cancel_or_void(self, key: OrderKey) -> CancellationTaken | MadeVoid | Refused:
         """Cancel the order; if there is none, make its id void, so that its payment may go back.

@@ -52,6 +52,7 @@ def handle(event: Event, consumer: Consumer, deliver: Deliver) -> dict[str, Any]
             raise
         message.log |= {
             "reason": delivered.outcome.refusal,
+            "express": delivered.express,
             "status": delivered.settled_as,
             "settle_ms": delivered.settle_ms,
         }

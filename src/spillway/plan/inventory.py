@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -122,17 +123,23 @@ def _rule(templates: Templates, stack: str, statement: Mapping[str, Any]) -> tup
 
 
 def _secrets(templates: Templates) -> Table:
-    rows = {
-        (
-            str(value),
-            name.removesuffix("_PARAMETER").lower().replace("_", " "),
-            str(found.get("FunctionName", "")),
-        )
-        for found in templates.properties("AWS::Lambda::Function")
-        for name, value in found.get("Environment", {}).get("Variables", {}).items()
-        if name.endswith("_PARAMETER")
-    }
-    return Table("", ("parameter", "what it is", "read by"), sorted(rows))
+    read_by: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for found in templates.properties("AWS::Lambda::Function"):
+        for what, parameter in _parameters(found.get("Environment", {}).get("Variables", {})):
+            read_by[parameter, what].add(str(found.get("FunctionName", "")))
+    rows = [(*secret, ", ".join(sorted(those))) for secret, those in sorted(read_by.items())]
+    return Table("", ("parameter", "what it is", "read by"), rows)
+
+
+def _parameters(variables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What each is, and its name."""
+    for name, value in variables.items():
+        if name.endswith("_PARAMETER"):
+            yield name.removesuffix("_PARAMETER").lower().replace("_", " "), str(value)
+        if name == "DOWNSTREAMS":
+            for called in json.loads(value).values():
+                if "api_key_parameter" in called:
+                    yield "downstream api key", called["api_key_parameter"]
 
 
 def _list(value: Any) -> list[Any]:

@@ -58,7 +58,7 @@ def used(orders: MemoryOrders) -> int:
 
 
 def undone(orders: MemoryOrders, order: AcceptedOrder) -> OrderKey:
-    orders.record(order.key, Step.RESERVE, Outcome(Millis(1), refusal="out_of_stock"))
+    orders.record(order.key, {Step.RESERVE: Outcome(Millis(1), refusal="out_of_stock")})
     return order.key
 
 

@@ -111,7 +111,7 @@ def confirmed(keeping: Keeping, key: OrderKey | None = None, **fields: Any) -> A
     order = accepted(key or fresh(), **fields)
     keeping.orders.place(order)
     for number, step in enumerate((Step.RESERVE, Step.SHIP, Step.POST)):
-        keeping.orders.record(order.key, step, Outcome(NOW, reference=f"REF-{number}"))
+        keeping.orders.record(order.key, {step: Outcome(NOW, reference=f"REF-{number}")})
     return order
 
 
@@ -160,7 +160,7 @@ def test_the_history_has_archived_orders_in_their_places(keeping: Keeping, limit
 def test_what_has_not_settled_for_long_stays(keeping: Keeping) -> None:
     young, open_ = confirmed(keeping), accepted(fresh())
     keeping.orders.place(open_)
-    keeping.orders.record(open_.key, Step.RESERVE, Outcome(NOW))
+    keeping.orders.record(open_.key, {Step.RESERVE: Outcome(NOW)})
     keeping.clock.milliseconds = NOW + DAYS * DAY_MS - 1
     keeping.run()
     assert keeping.stub(young.key) is None
@@ -182,7 +182,7 @@ def test_a_cancellation_brings_an_order_back_with_all_that_it_had(keeping: Keepi
     with pytest.raises(TransientFailure, match="brought back"):
         keeping.orders.reopen(key, at)
     # When it has settled for long it leaves again, and its former line is taken out.
-    keeping.orders.record(key, Step.CANCEL_SHIPMENT, Outcome(at, refusal="too_late"))
+    keeping.orders.record(key, {Step.CANCEL_SHIPMENT: Outcome(at, refusal="too_late")})
     keeping.clock.milliseconds = LATER + (DAYS + 1) * DAY_MS
     keeping.run()
     stub = keeping.stub(key)
@@ -231,7 +231,7 @@ def test_a_cancellation_that_meets_the_archive_is_asked_for_again(keeping: Keepi
 def test_a_command_that_comes_months_late_records_nothing(keeping: Keeping, step: Step) -> None:
     key = archived(keeping).order.key
     with pytest.raises(Archived):
-        keeping.orders.record(key, step, Outcome(Millis(LATER), reference="AGAIN"))
+        keeping.orders.record(key, {step: Outcome(Millis(LATER), reference="AGAIN")})
     assert keeping.orders.batch_get_progress([key]) == {key: Facts()}
     for asking in (keeping.without_archive.find, keeping.without_archive.progress):
         with pytest.raises(Archived):
@@ -240,9 +240,9 @@ def test_a_command_that_comes_months_late_records_nothing(keeping: Keeping, step
     late = accepted(fresh())
     keeping.orders.place(late)
     outcome = Outcome(Millis(LATER), reference="LATE")
-    assert keeping.orders.record(late.key, step, outcome) == Facts({step: outcome})
+    assert keeping.orders.record(late.key, {step: outcome}) == Facts({step: outcome})
     again = Outcome(Millis(LATER + 1), reference="OTHER")
-    assert keeping.orders.record(late.key, step, again) == Facts({step: outcome})
+    assert keeping.orders.record(late.key, {step: again}) == Facts({step: outcome})
 
 
 def test_what_changes_while_a_run_is_under_way_stays_and_its_line_goes(keeping: Keeping) -> None:

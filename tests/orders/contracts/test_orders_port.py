@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from orders.aws.table import DynamoOrders
 from orders.domain.order import OrderKey, VoidId
-from orders.domain.saga import Facts, Outcome, Step
+from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.trace import Trace
 from orders.domain.units import Millis, OrderId
 from orders.failures import TransientFailure
@@ -113,8 +114,8 @@ def test_a_batch_read_gives_the_facts_of_many_orders(orders: Orders) -> None:
     placed = [accepted(fresh()) for _ in range(103)]
     for order in placed:
         orders.place(order)
-    orders.record(placed[0].key, Step.RESERVE, DONE)
-    orders.record(placed[102].key, Step.RESERVE, REFUSED)
+    orders.record(placed[0].key, {Step.RESERVE: DONE})
+    orders.record(placed[102].key, {Step.RESERVE: REFUSED})
     fetched = orders.batch_get_progress([order.key for order in [*placed, placed[0]]])
     assert fetched == {
         **{order.key: Facts() for order in placed},
@@ -188,24 +189,71 @@ def test_a_fact_is_recorded_once_and_the_first_stands(orders: Orders, outcome: O
     order = accepted(fresh())
     orders.place(order)
     first = Facts({Step.RESERVE: outcome})
-    assert orders.record(order.key, Step.RESERVE, outcome) == first
-    assert orders.record(order.key, Step.RESERVE, replace(outcome, at=Millis(NOW + 9))) == first
+    assert orders.record(order.key, {Step.RESERVE: outcome}) == first
+    assert orders.record(order.key, {Step.RESERVE: replace(outcome, at=Millis(NOW + 9))}) == first
     assert facts_of(orders, order.key) == Facts({Step.RESERVE: outcome})
 
 
 def test_facts_of_different_steps_stand_side_by_side(orders: Orders) -> None:
     order = accepted(fresh())
     orders.place(order)
-    orders.record(order.key, Step.SHIP, REFUSED)
-    orders.record(order.key, Step.POST, DONE)
+    orders.record(order.key, {Step.SHIP: REFUSED})
+    orders.record(order.key, {Step.POST: DONE})
     assert facts_of(orders, order.key).outcomes == {Step.SHIP: REFUSED, Step.POST: DONE}
+
+
+def test_facts_are_recorded_together_or_where_one_was_there_the_others(orders: Orders) -> None:
+    steps = (Step.RESERVE, Step.SHIP, Step.POST)
+    for there in ((), (Step.RESERVE,), (Step.POST,), (Step.RESERVE, Step.SHIP), steps):
+        order = accepted(fresh())
+        orders.place(order)
+        for step in there:
+            orders.record(order.key, {step: DONE})
+        later = replace(DONE, at=Millis(NOW + 9))
+        written = {Step.RESERVE: later, Step.SHIP: REFUSED, Step.POST: later}
+        expected = Facts({step: DONE if step in there else written[step] for step in steps})
+        assert orders.record(order.key, written) == expected
+        assert facts_of(orders, order.key) == expected
+
+
+def test_facts_of_two_copies_of_a_delivery_at_once_are_all_there(orders: Orders) -> None:
+    """One went by the express path, the other did not."""
+    for _ in range(5):
+        order = accepted(fresh())
+        orders.place(order)
+        start = threading.Barrier(2)
+
+        def record(
+            outcomes: dict[Step, Outcome],
+            key: OrderKey = order.key,
+            start: threading.Barrier = start,
+        ) -> Facts:
+            start.wait()
+            return orders.record(key, outcomes)
+
+        every = {Step.RESERVE: DONE, Step.SHIP: DONE, Step.POST: REFUSED}
+        with ThreadPoolExecutor(2) as pool:
+            express, plain = pool.map(record, (every, {Step.RESERVE: DONE}))
+        assert express == facts_of(orders, order.key) == Facts(every)
+        assert plain.done(Step.RESERVE)
+
+
+def test_no_cancellation_of_an_express_order_comes_before_its_reservation(orders: Orders) -> None:
+    order = replace(accepted(fresh()), express=True)
+    orders.place(order)
+    assert orders.find(order.key) == order
+    cancel = partial(orders.request_cancellation, order.key, reserved=False, express=True)
+    asked = cancel(Millis(NOW + 3))
+    assert asked == Facts({}, Cancellation(Millis(NOW + 3), before_reservation=False))
+    assert cancel(Millis(NOW + 8)) == asked
+    assert orders.record(order.key, {Step.RESERVE: DONE, Step.SHIP: DONE}).cancellation is not None
 
 
 def test_a_cancellation_knows_its_side_of_the_reservation(orders: Orders) -> None:
     early, late = accepted(fresh()), accepted(fresh())
     orders.place(early)
     orders.place(late)
-    orders.record(late.key, Step.RESERVE, DONE)
+    orders.record(late.key, {Step.RESERVE: DONE})
     before = orders.request_cancellation(early.key, Millis(NOW + 3), reserved=False)
     after = orders.request_cancellation(late.key, Millis(NOW + 3), reserved=False)
     assert before.cancellation is not None
@@ -220,7 +268,7 @@ def test_a_cancellation_is_written_once_and_keeps_its_side(orders: Orders) -> No
     order = accepted(fresh())
     orders.place(order)
     first = orders.request_cancellation(order.key, Millis(NOW + 3), reserved=False)
-    orders.record(order.key, Step.RESERVE, DONE)
+    orders.record(order.key, {Step.RESERVE: DONE})
     second = orders.request_cancellation(order.key, Millis(NOW + 8), reserved=False)
     assert second.cancellation == first.cancellation
 
@@ -237,7 +285,7 @@ def test_a_cancellation_and_a_reservation_at_once_agree_on_who_came_first(orders
 
         def reserve(key: OrderKey = order.key, start: threading.Barrier = start) -> None:
             start.wait()
-            orders.record(key, Step.RESERVE, DONE)
+            orders.record(key, {Step.RESERVE: DONE})
 
         with ThreadPoolExecutor(2) as pool:
             cancelled, _ = pool.submit(cancel), pool.submit(reserve)
@@ -256,7 +304,7 @@ def test_the_history_is_complete_newest_first_whatever_the_page(orders: Orders, 
         orders.place(order)
         orders.void(VoidId(order_key(customer, order_id()), Millis(NOW)))
         if position % 2:
-            orders.record(order.key, Step.RESERVE, DONE)
+            orders.record(order.key, {Step.RESERVE: DONE})
     seen: list[Progress] = []
     before: OrderId | None = None
     while True:
@@ -276,4 +324,4 @@ def test_a_table_that_is_not_there_is_a_transient_failure(empty_table: DynamoOrd
     with pytest.raises(TransientFailure, match="PutItem: ResourceNotFoundException"):
         elsewhere.place(accepted())
     with pytest.raises(TransientFailure, match="UpdateItem: ResourceNotFoundException"):
-        elsewhere.record(fresh(), Step.RESERVE, DONE)
+        elsewhere.record(fresh(), {Step.RESERVE: DONE})

@@ -16,7 +16,7 @@ from orders.failures import Contradiction, PermanentFailure, TransientFailure
 from orders.flow.deliver import Deliver, Delivered
 from orders.flow.relay import FactsChanged
 from orders.ports import NEEDS_ORDER, Command
-from simulation.world.runtime import AnsweringDownstream
+from simulation.world.runtime import AnsweringDownstream, SetClock
 from simulation.world.table import MemoryOrders
 from tests.builders import CUSTOMER, NOW, accepted, order_id
 
@@ -33,7 +33,9 @@ class Bench:
         self.order = replace(accepted(), trace=trace)
         self.orders.place(self.order)
         self.downstream = AnsweringDownstream(answer)
-        self.deliver = Deliver(self.orders, self.downstream, "inventory", turns_ms=5_000)
+        self.deliver = Deliver(
+            self.orders, self.downstream, "inventory", SetClock(NOW), turns_ms=5_000
+        )
 
     def do(self, step: Step) -> Outcome:
         return self.delivered(step).outcome

@@ -253,7 +253,7 @@ def test_a_cancellation_is_written_once_on_its_side_of_the_reservation(
     early, late = key(), key()
     place(intake, early)
     place(intake, late)
-    orders.record(late, Step.RESERVE, Outcome(NOW))
+    orders.record(late, {Step.RESERVE: Outcome(NOW)})
     for one, before_reservation in ((early, True), (late, False)):
         first, second = intake.cancel(one), intake.cancel(one)
         assert first == second
@@ -268,7 +268,7 @@ def test_a_confirmed_order_can_still_ask_to_be_cancelled(
     one = key()
     place(intake, one)
     for step in (Step.RESERVE, Step.SHIP, Step.POST):
-        orders.record(one, step, Outcome(NOW))
+        orders.record(one, {step: Outcome(NOW)})
     result = intake.cancel(one)
     assert isinstance(result, CancellationTaken)
     assert status(result.facts) is Status.CANCELLING
@@ -277,7 +277,7 @@ def test_a_confirmed_order_can_still_ask_to_be_cancelled(
 def test_a_rejected_order_has_nothing_to_cancel(intake: Intake, orders: MemoryOrders) -> None:
     one = key()
     place(intake, one)
-    orders.record(one, Step.RESERVE, Outcome(NOW, refusal="out_of_stock"))
+    orders.record(one, {Step.RESERVE: Outcome(NOW, refusal="out_of_stock")})
     assert rules(intake.cancel(one)) == [Rule.ORDER_REJECTED]
 
 
@@ -331,7 +331,7 @@ def test_a_stored_order_is_cancelled_and_there_is_no_proof(
     result = intake.cancel_or_void(one)
     assert isinstance(result, CancellationTaken)
     assert status(result.facts) is Status.CANCELLING
-    orders.record(one, Step.RESERVE, Outcome(NOW, refusal="out_of_stock"))
+    orders.record(one, {Step.RESERVE: Outcome(NOW, refusal="out_of_stock")})
     assert rules(intake.cancel_or_void(one)) == [Rule.ORDER_REJECTED]
 
 

@@ -123,7 +123,7 @@ def uses(orders: MemoryOrders) -> list[str]:
 def test_the_coupons_of_an_order_that_comes_to_be_undone_are_given_back_once() -> None:
     bench = Bench()
     bench.orders.coupons.place(ORDER, [FIRST])
-    bench.orders.record(ORDER.key, Step.RESERVE, OUT_OF_STOCK.outcomes[Step.RESERVE])
+    bench.orders.record(ORDER.key, {Step.RESERVE: OUT_OF_STOCK.outcomes[Step.RESERVE]})
     change = FactsChanged(ORDER.key, Facts(), OUT_OF_STOCK)
     for _ in range(3):
         assert bench.relay.send([change]).undone == [ORDER.key]

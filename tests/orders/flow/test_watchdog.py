@@ -42,7 +42,7 @@ class Bench:
         self.key = self.order.key
         self.orders.place(self.order)
         for step in done:
-            self.orders.record(self.key, step, Outcome(NOW))
+            self.orders.record(self.key, {step: Outcome(NOW)})
 
 
 def test_a_settled_order_is_left_alone() -> None:
@@ -88,7 +88,7 @@ def test_what_a_batch_read_calls_lost_is_read_again_before_it_is_sent() -> None:
     """The batch read is a moment old: meanwhile accounting has answered."""
     bench = Bench(Step.RESERVE, Step.SHIP)
     fetched = bench.watchdog.batch_get_progress([Check(bench.key)], NOW)
-    bench.orders.record(bench.key, Step.POST, Outcome(NOW))
+    bench.orders.record(bench.key, {Step.POST: Outcome(NOW)})
     assert bench.watchdog.check(Check(bench.key), fetched[bench.key]) == Checked("settled")
     assert not bench.commands.sent
 
@@ -151,8 +151,8 @@ def test_it_gives_back_the_coupons_that_relay_did_not(force: bool) -> None:
     use = Use(a_coupon("FIRST", limit=1), "FIRST", 0)
     bench.orders.coupons.place(order, [use])
     refused = Outcome(NOW, refusal="out_of_stock")
-    bench.orders.record(order.key, Step.RESERVE, refused)
-    fetched = bench.orders.record(order.key, Step.REFUND, Outcome(NOW))
+    bench.orders.record(order.key, {Step.RESERVE: refused})
+    fetched = bench.orders.record(order.key, {Step.REFUND: Outcome(NOW)})
     for known in (fetched, None):
         assert bench.watchdog.check(Check(order.key, force=force), known) == Checked("settled")
     assert [item["used"] for item in bench.orders.claimed.items()] == [{"N": "0"}]

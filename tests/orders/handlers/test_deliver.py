@@ -49,7 +49,9 @@ class Bench:
     def __init__(self, answer: Callable[[Command], Outcome]) -> None:
         self.orders, self.inbox, self.log = MemoryOrders(), MemoryInbox(), MemoryLog()
         self.downstream = AnsweringDownstream(answer)
-        self.deliver = Deliver(self.orders, self.downstream, "inventory", turns_ms=5_000)
+        self.deliver = Deliver(
+            self.orders, self.downstream, "inventory", SetClock(NOW), turns_ms=5_000
+        )
         self.consumer = Consumer(
             "deliver",
             self.inbox,
@@ -162,6 +164,7 @@ def test_each_delivery_is_one_line_in_the_log() -> None:
             "attempt": 2,
             "trace": None,
             "reason": None,
+            "express": None,
             "status": None,
             "settle_ms": None,
             "duration_ms": 0,

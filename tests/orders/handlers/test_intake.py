@@ -297,7 +297,7 @@ def test_a_rejected_order_cannot_be_cancelled(bench: Bench) -> None:
     id_ = order_id()
     bench.put(id_, order_body(id_))
     refusal = Outcome(NOW, refusal="out_of_stock")
-    bench.orders.record(OrderKey(CUSTOMER, id_), Step.RESERVE, refusal)
+    bench.orders.record(OrderKey(CUSTOMER, id_), {Step.RESERVE: refusal})
     status, problem = bench.cancel(id_)
     assert (status, rules(problem)) == (409, ["order_rejected"])
 

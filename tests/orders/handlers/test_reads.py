@@ -49,8 +49,8 @@ def test_an_order_with_nothing_to_pay_is_shown_without_a_payment(orders: MemoryO
 
 def test_an_order_is_shown_with_its_steps_and_without_its_receipt(orders: MemoryOrders) -> None:
     key = placed(orders)
-    orders.record(key, Step.RESERVE, Outcome(Millis(NOW + 250), reference="RES-1"))
-    orders.record(key, Step.SHIP, Outcome(Millis(NOW + 500), refusal="undeliverable"))
+    orders.record(key, {Step.RESERVE: Outcome(Millis(NOW + 250), reference="RES-1")})
+    orders.record(key, {Step.SHIP: Outcome(Millis(NOW + 500), refusal="undeliverable")})
     orders.request_cancellation(key, Millis(NOW + 600), reserved=False)
     status, shown = get(orders, ONE, order_id=key.order_id)
     assert status == 200
@@ -99,7 +99,7 @@ def test_a_look_says_when_the_next_one_is_worth_its_price(
 ) -> None:
     key = placed(orders)
     for step in steps:
-        orders.record(key, step, Outcome(NOW))
+        orders.record(key, {step: Outcome(NOW)})
     reading = Reads(orders, SetClock(NOW + age_ms))
     answer = handle(request(ONE, order_id=key.order_id), reading, MemoryLog())
     assert answer["headers"].get("retry-after") == seconds
@@ -107,7 +107,7 @@ def test_a_look_says_when_the_next_one_is_worth_its_price(
 
 def test_the_age_of_a_cancelled_order_counts_from_its_cancellation(orders: MemoryOrders) -> None:
     key = placed(orders)
-    orders.record(key, Step.RESERVE, Outcome(NOW))
+    orders.record(key, {Step.RESERVE: Outcome(NOW)})
     day_later = Millis(NOW + 86_400_000)
     orders.request_cancellation(key, day_later, reserved=False)
     reading = Reads(orders, SetClock(day_later))
@@ -147,7 +147,7 @@ def test_the_history_goes_page_by_page_newest_first(orders: MemoryOrders) -> Non
 
 def test_a_line_of_the_history_says_what_a_list_shows(orders: MemoryOrders) -> None:
     key = placed(orders)
-    orders.record(key, Step.RESERVE, Outcome(NOW, refusal="out_of_stock"))
+    orders.record(key, {Step.RESERVE: Outcome(NOW, refusal="out_of_stock")})
     _, page = get(orders, MANY)
     assert page["orders"] == [
         {

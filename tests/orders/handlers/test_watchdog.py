@@ -89,7 +89,7 @@ def test_a_stuck_order_tells_its_age_and_whether_it_is_half_done() -> None:
     new, begun = accepted(), accepted()
     for order in (new, begun):
         bench.orders.place(order)
-    bench.orders.record(begun.key, Step.RESERVE, Outcome(Millis(NOW - 60_000)))
+    bench.orders.record(begun.key, {Step.RESERVE: Outcome(Millis(NOW - 60_000))})
     bench.handle(*(record(check_message_of(Check(order.key))) for order in (new, begun)))
     told = [(line["status"], line["unsettled_s"], line["half_done_s"]) for line in bench.log.lines]
     assert told == [("accepted", 0, None), ("accepted", 60, 60)]
@@ -100,7 +100,7 @@ def test_an_order_that_has_settled_is_no_line() -> None:
     order = accepted()
     bench.orders.place(order)
     for step in (Step.RESERVE, Step.SHIP, Step.POST):
-        bench.orders.record(order.key, step, Outcome(NOW))
+        bench.orders.record(order.key, {step: Outcome(NOW)})
     bench.handle(record(check_message_of(Check(order.key))))
     assert bench.log.lines == []
 
@@ -111,7 +111,7 @@ def test_of_many_watches_in_one_only_those_of_unsettled_orders_go_on() -> None:
     for order in (settled, stuck):
         bench.orders.place(order)
     for step in (Step.RESERVE, Step.SHIP, Step.POST):
-        bench.orders.record(settled.key, step, Outcome(NOW))
+        bench.orders.record(settled.key, {step: Outcome(NOW)})
     bodies = [check_message_of(Check(order.key)) for order in (settled, stuck)]
     [batch] = batch_messages_of([*bodies, poison], 3)
     assert bench.handle(record(batch)) == {"batchItemFailures": []}

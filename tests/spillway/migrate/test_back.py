@@ -83,7 +83,7 @@ def new_order(table: DynamoOrders, customer: str = "legacy|77", **fields: Any) -
 def confirm(table: DynamoOrders, key: OrderKey) -> None:
     """What the saga does for it."""
     for step in (Step.RESERVE, Step.SHIP, Step.POST):
-        table.record(key, step, Outcome(Millis(time.time_ns() // 1_000_000)))
+        table.record(key, {step: Outcome(Millis(time.time_ns() // 1_000_000))})
 
 
 @pytest.mark.parametrize("shop", ["row-per-line"], indirect=True)

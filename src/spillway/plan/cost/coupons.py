@@ -32,7 +32,9 @@ def a_return() -> Usage:
     """Giving one back, for an order that is rejected or cancelled."""
     counting, order, use = _counting()
     counting.orders.coupons.place(order, [use])
-    counting.orders.record(order.key, Step.RESERVE, Outcome(Millis(START), refusal="out_of_stock"))
+    counting.orders.record(
+        order.key, {Step.RESERVE: Outcome(Millis(START), refusal="out_of_stock")}
+    )
     given = counting.units_of(lambda _, coupons: coupons.give_back([order.key]))
     return _usage(write=given.write, read=given.read)
 

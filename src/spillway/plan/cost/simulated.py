@@ -181,7 +181,7 @@ class _MeteredWorld(World):
         self, settings: Mapping[str, str], clock: EnvironmentClock, function: Function
     ) -> Runtime:
         runtime = super()._runtime(settings, clock, function)
-        pool = self._pool(runtime.pool) if "DOWNSTREAM" in settings else runtime.pool
+        pool = self._pool(runtime.pool) if "DOWNSTREAMS" in settings else runtime.pool
         return replace(runtime, write=self._logged, pool=pool)
 
     def _logged(self, line: str) -> None:

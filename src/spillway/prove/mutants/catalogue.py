@@ -94,8 +94,8 @@ original
         "an order is shipped only after accounting has posted it",
         ReplaceExpression(
             "domain.saga:owed",
-            "{Step.SHIP, Step.POST}",
-            "{Step.SHIP, Step.POST} if facts.known(Step.POST) else {Step.POST}",
+            "{*ONCE_RESERVED}",
+            "{*ONCE_RESERVED} if facts.known(Step.POST) else {Step.POST}",
         ),
     ),
     Mutant(
@@ -129,7 +129,7 @@ original
             _DELIVER,
             "downstream.perform",
             """
-self.orders.record(command.key, command.step, Outcome(1, reference="soon"))
+self.orders.record(command.key, {command.step: Outcome(1, reference="soon")})
 original
 """,
         ),
@@ -143,8 +143,8 @@ original
         "fact-overwritten",
         "a fact is written on a condition that is always true: a late answer replaces an earlier",
         ReplaceExpression(
-            "aws.table:DynamoOrders.record",
-            "'attribute_not_exists(#step)'",
+            "aws.table:DynamoOrders._update",
+            "f'attribute_not_exists(#{name})'",
             "'attribute_not_exists(nothing)'",
         ),
     ),
@@ -152,12 +152,9 @@ original
         "cancellation-guesses-its-side",
         "a cancellation takes the reservation to be unknown without asking the table",
         ReplaceExpression(
-            "aws.table:DynamoOrders._write_cancellation", "f'{if_new} AND {side}'", "if_new"
-        ),
-        ReplaceExpression(
-            "aws.table:DynamoOrders._write_cancellation",
-            "{'#cancellation': items.CANCELLATION, '#reserve': Step.RESERVE.value}",
-            "{'#cancellation': items.CANCELLATION}",
+            "aws.table:DynamoOrders.request_cancellation",
+            "(True, 'attribute_not_exists(#reserve)')",
+            "(True, '')",
         ),
     ),
     Mutant(
@@ -533,8 +530,8 @@ original
         "a cancellation is written for an order that was archived since it was read",
         ReplaceExpression(
             "aws.table:DynamoOrders.request_cancellation",
-            "(False,) if reserved else (True, False)",
-            "(True, False)",
+            "[after]",
+            "[before, after]",
         ),
     ),
 )

@@ -2,6 +2,9 @@
 customer's cancellation request at every moment. A duplicate of either writes nothing: its fact is
 on record.
 
+An order of the express path has more states: `ship` and `post` may be under way before `reserve` is
+on record, and its delivery then records any of their answers together with it.
+
 Pure: no world, no handlers. tests/orders/domain/test_saga.py says what must hold in each state.
 """
 
@@ -9,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 
 from orders.domain.saga import (
+    ONCE_RESERVED,
     REFUSABLE,
     Cancellation,
     Facts,
@@ -23,12 +28,15 @@ from orders.domain.units import Millis
 
 @dataclass(frozen=True)
 class State:
-    """What is on record, and which commands have ever been given."""
+    """What is on record, and which commands have ever been given: by relay as they became owed
+    (`commanded`), and by an express delivery before (`begun`)."""
 
     done: frozenset[Step] = frozenset()
     refused: frozenset[Step] = frozenset()
     cancellation: Cancellation | None = None
     commanded: frozenset[Step] = frozenset()
+    express: bool = False
+    begun: frozenset[Step] = frozenset()
 
     @property
     def facts(self) -> Facts:
@@ -38,7 +46,7 @@ class State:
 
     @property
     def in_flight(self) -> frozenset[Step]:
-        return self.commanded - self.done - self.refused
+        return (self.commanded | self.begun) - self.done - self.refused
 
     def with_commands_after(self, before: Facts) -> State:
         return replace(self, commanded=self.commanded | (owed(self.facts) - owed(before)))
@@ -48,29 +56,50 @@ ACCEPTED = State(commanded=owed(Facts()))
 
 
 def answers(state: State) -> Iterator[State]:
-    """Every answer that a downstream may give next to a command that it has been given."""
+    """Every answer that may be recorded next to a command that was given."""
+    if state.begun and not state.facts.known(Step.RESERVE):
+        yield from _express_writes(state)
+        return
     for step in state.in_flight:
         yield replace(state, done=state.done | {step}).with_commands_after(state.facts)
         if step in REFUSABLE:
             yield replace(state, refused=state.refused | {step}).with_commands_after(state.facts)
 
 
+def goes_on(state: State) -> Iterator[State]:
+    """An express delivery has its reservation done, and commands what comes next."""
+    if state.express and not state.begun and not state.facts.known(Step.RESERVE):
+        yield replace(state, begun=frozenset(ONCE_RESERVED))
+
+
+def _express_writes(state: State) -> Iterator[State]:
+    """The reservation with any of the answers to what was commanded on it: all of them, or none,
+    as the write of a copy of the delivery that went the plain way."""
+    for known in product(("unknown", "done", "refused"), repeat=len(ONCE_RESERVED)):
+        answered = dict(zip(ONCE_RESERVED, known, strict=True))
+        done = {Step.RESERVE, *(step for step in answered if answered[step] == "done")}
+        refused = {step for step in answered if answered[step] == "refused"}
+        yield replace(
+            state, done=state.done | done, refused=state.refused | refused
+        ).with_commands_after(state.facts)
+
+
 def cancellations(state: State) -> Iterator[State]:
     if state.cancellation is None:
-        comes_first = not state.facts.known(Step.RESERVE)
+        comes_first = not state.express and not state.facts.known(Step.RESERVE)
         cancellation = Cancellation(Millis(1), before_reservation=comes_first)
         yield replace(state, cancellation=cancellation).with_commands_after(state.facts)
 
 
-def reachable() -> dict[State, list[State]]:
+def reachable(*, express: bool = False) -> dict[State, list[State]]:
     """Every state that an order can be in, with its successors."""
     graph: dict[State, list[State]] = {}
-    frontier = [ACCEPTED]
+    frontier = [replace(ACCEPTED, express=express)]
     while frontier:
         state = frontier.pop()
         if state in graph:
             continue
-        graph[state] = [*answers(state), *cancellations(state)]
+        graph[state] = [*answers(state), *cancellations(state), *goes_on(state)]
         frontier += graph[state]
     return graph
 

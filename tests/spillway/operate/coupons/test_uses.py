@@ -55,7 +55,7 @@ class Books:
         self.service = Service("test", clients.__getitem__, TABLES, {})
 
     def undo(self, order: AcceptedOrder) -> None:
-        self.orders.record(order.key, Step.RESERVE, Outcome(NOW, refusal="out_of_stock"))
+        self.orders.record(order.key, {Step.RESERVE: Outcome(NOW, refusal="out_of_stock")})
 
     @property
     def table(self) -> Table:
@@ -65,7 +65,7 @@ class Books:
     def archive(self) -> None:
         """The order is confirmed, and leaves the table."""
         for step in (Step.RESERVE, Step.SHIP, Step.POST):
-            self.orders.record(self.order.key, step, Outcome(NOW))
+            self.orders.record(self.order.key, {step: Outcome(NOW)})
         order, progress = sorted(self.table.items(), key=lambda item: item["sk"]["S"])
         [stub] = archived(self.s3, (order, progress))
         self.table.delete((progress["pk"]["S"], progress["sk"]["S"]))

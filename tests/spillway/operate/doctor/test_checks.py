@@ -197,7 +197,8 @@ def keys() -> Any:
 
 
 def downstreams(answer: Answering, **changes: Any) -> list[Finding]:
-    stage = load("dev")
+    # On the express path one that is looked up needs a second more than the stage gives it.
+    stage = msgspec.structs.replace(load("dev"), express=None)
     changed: dict[str, Downstream] = {
         name: msgspec.structs.replace(one, **changes)
         for name, one in stage.downstreams.by_name().items()

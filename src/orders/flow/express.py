@@ -1,0 +1,65 @@
+"""The express path: once an order's stock is reserved, its shipment and its posting are commanded
+side by side, and everything that is known after a short time is recorded with one write.
+
+    deliver-inventory: reserve ─ done ─▶ ship ∥ post ─▶ one write: reserve, ship, post
+
+Anything but an answer in time is left out of that write. The saga then owes it, and relay sends it
+to its downstream's own queue, where it is retried for a day: nobody waits here for a downstream
+that is slow or down (`failure_stays_local`), and nothing is lost with this run.
+
+It is safe because for such an order the saga commands `ship` and `post` as soon as `reserve` is
+done, whatever its customer wishes meanwhile (decision 0052): all that is different here is that the
+reservation is not on record yet. A step that is commanded here and by relay has the same key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from orders.domain.breaker import Breaker
+from orders.domain.saga import DOWNSTREAM_OF, ONCE_RESERVED, Downstream, Outcome, Step
+from orders.domain.units import Millis
+from orders.ports import Clock, Command, DownstreamService, SideBySide
+
+
+@dataclass(frozen=True, slots=True)
+class Express:
+    """`downstreams` and `breakers` are those of `ONCE_RESERVED`. `budget_ms`: from the begin of the
+    order's delivery to the last answer that is waited for. Each half of it is for one call: a
+    reservation that took longer is not gone on from."""
+
+    downstreams: Mapping[Downstream, DownstreamService]
+    breakers: Mapping[Downstream, Breaker]
+    side_by_side: SideBySide
+    clock: Clock
+    budget_ms: int
+
+    def go_on(self, command: Command, began: Millis) -> Mapping[Step, Outcome]:
+        """Have done what follows the reservation of an order. Returns the outcomes that are known
+        in time."""
+        now = self.clock.now()
+        if now - began > self.budget_ms / 2:
+            return {}
+        step_of = {DOWNSTREAM_OF[step]: step for step in ONCE_RESERVED}
+        calls: dict[Downstream, Callable[[], Outcome | None]] = {
+            name: partial(self._outcome, self.downstreams[name], command.then(step))
+            for name, step in step_of.items()
+            if self.breakers[name].lets_through(now)
+        }
+        results = self.side_by_side(calls, self.budget_ms / 2 / 1000)
+        outcomes = {name: outcome for name, outcome in results.items() if outcome is not None}
+        for name in calls:
+            if name in outcomes:
+                self.breakers[name].answered()
+            else:
+                self.breakers[name].unanswered(self.clock.now())
+        return {step_of[name]: outcome for name, outcome in outcomes.items()}
+
+    def _outcome(self, downstream: DownstreamService, command: Command) -> Outcome | None:
+        try:
+            return downstream.perform(command)
+        except Exception:  # noqa: BLE001 - even a bug here must not hold up a reservation: the
+            # downstream's own delivery meets it too, and tells of it.
+            return None
