@@ -480,13 +480,16 @@ class Stage(Settings, frozen=True):
                     f" and take {downstream.outcome_seconds_max} s"
                 )
             self._check_way(name, downstream)
-            if name in self.called_by("inventory")[1:] and (
-                downstream.concurrency_max < 2 * DELIVERIES_MIN
-            ):
+            if name in self.express_calls and downstream.concurrency_max < 2 * DELIVERIES_MIN:
                 raise ValueError(
                     f"{name} must have a concurrency_max of {2 * DELIVERIES_MIN} or more, because"
                     " with [express] inventory's deliveries call it besides its own"
                 )
+        if self.express is not None and not self.express_calls:
+            raise ValueError(
+                "[express] needs idempotency keys at fulfilment or accounting: a call that is not"
+                " waited for would have to be looked up while it may still be under way"
+            )
         needed = self._intake_seconds_max
         if self.functions.intake.timeout_seconds < needed and not self.on_emulator:
             raise ValueError(
@@ -510,10 +513,17 @@ class Stage(Settings, frozen=True):
                 ' network.aws_by = "nat"'
             )
 
+    @property
+    def express_calls(self) -> tuple[saga.Downstream, ...]:
+        """The downstreams that inventory's deliveries call too."""
+        if self.express is None:
+            return ()
+        by_name = self.downstreams.by_name()
+        return tuple(name for name in EXPRESS_CALLS if by_name[name].idempotency == "keys")
+
     def called_by(self, name: saga.Downstream) -> tuple[saga.Downstream, ...]:
         """The downstreams that this one's deliveries call."""
-        express = self.express is not None and name == "inventory"
-        return (name, *EXPRESS_CALLS) if express else (name,)
+        return (name, *self.express_calls) if name == "inventory" else (name,)
 
     @property
     def deliveries_max(self) -> dict[saga.Downstream, int]:
@@ -524,12 +534,10 @@ class Stage(Settings, frozen=True):
         left, and those are the rest.
         """
         bears = {name: one.concurrency_max for name, one in self.downstreams.by_name().items()}
-        if self.express is None:
-            return bears
-        shared = min(bears[name] for name in EXPRESS_CALLS) - DELIVERIES_MIN
-        inventory = min(bears["inventory"], shared)
-        rest = {name: bears[name] - inventory for name in EXPRESS_CALLS}
-        return {"inventory": inventory, **rest}
+        shared = (bears[name] - DELIVERIES_MIN for name in self.express_calls)
+        inventory = min([bears["inventory"], *shared])
+        rest = {name: bears[name] - inventory for name in self.express_calls}
+        return {**bears, "inventory": inventory, **rest}
 
     @property
     def interface_endpoints(self) -> tuple[str, ...]:

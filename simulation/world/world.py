@@ -25,7 +25,7 @@ from orders.domain.keeping import KEPT_DAYS_MIN
 from orders.domain.saga import DOWNSTREAMS
 from orders.domain.waits import CALL_SECONDS
 from orders.handlers import archive, deliver, drain, intake, reads, relay, watchdog
-from orders.settings import DeliverSettings
+from orders.settings import EXPRESS_CALLS, DeliverSettings
 from orders.wiring import Runtime
 from simulation import store
 from simulation.catalogue import BOOKS, KEY, KEY_ID
@@ -425,6 +425,8 @@ def deployment(
         for name, downstream in stage.downstreams.by_name().items()
     }
     functions = stage.functions
+    # Where neither has keys there is no express path.
+    express = express and not without_keys.issuperset(EXPRESS_CALLS)
     if express and without_keys:
         # Looking up first, a delivery needs a second more than the stage gives it.
         functions = replace(functions, deliver=replace(functions.deliver, timeout_seconds=31))

@@ -21,7 +21,7 @@ Auth = Literal["api_key", "sigv4"]
 #: Under which name SigV4 signs for API Gateway, for a function's URL, and for VPC Lattice.
 SigningService = Literal["execute-api", "lambda", "vpc-lattice-svcs"]
 Idempotency = Literal["keys", "lookup"]
-#: What inventory's delivery calls on the express path.
+#: What inventory's delivery calls on the express path, where they have idempotency keys.
 EXPRESS_CALLS: tuple[Downstream, ...] = tuple(DOWNSTREAM_OF[step] for step in ONCE_RESERVED)
 #: Who says what an order costs.
 PricesBy = Literal["book", "signed", "book_or_signed", "client"]
@@ -187,17 +187,17 @@ class DeliverSettings(Settings, frozen=True):
     dead_letter_queue_url: str
     #: Whose commands are delivered.
     downstream: Downstream
-    #: A JSON object of each one that is called, as `Called`: this one, and on the express path the
-    #: two that come after it.
+    #: A JSON object of each one that is called, as `Called`: this one, and those of `EXPRESS_CALLS`
+    #: that an order's express path leads to.
     downstreams: str
     #: For an order that goes by the express path, from begin to end. None: none does.
     express_seconds: Annotated[float, Meta(gt=0, le=30)] | None = None
 
     def __post_init__(self) -> None:
-        needed = {self.downstream, *(EXPRESS_CALLS if self.express_seconds else ())}
-        missing = needed - self.called.keys()
-        if missing:
-            raise ValueError(f"DOWNSTREAMS does not say how {', '.join(sorted(missing))} is called")
+        if self.downstream not in self.called:
+            raise ValueError(f"DOWNSTREAMS does not say how {self.downstream} is called")
+        if (self.express_seconds is not None) != (len(self.called) > 1):
+            raise ValueError("EXPRESS_SECONDS goes with further DOWNSTREAMS, and only with them")
 
     @property
     def called(self) -> Mapping[Downstream, Called]:

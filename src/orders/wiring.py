@@ -69,7 +69,6 @@ from orders.flow.relay import Relay
 from orders.flow.watchdog import Watchdog
 from orders.ports import Clock, ConcurrentMap, DownstreamService, Jitter, Log, SideBySide
 from orders.settings import (
-    EXPRESS_CALLS,
     ArchiveSettings,
     Called,
     DeliverSettings,
@@ -266,14 +265,15 @@ def _express(settings: DeliverSettings, runtime: Runtime) -> Express | None:
     if settings.express_seconds is None:
         return None
     downstreams: dict[Downstream, DownstreamService] = {}
-    for name in EXPRESS_CALLS:
-        called = settings.called[name]
+    for name, called in settings.called.items():
+        if name == settings.downstream:
+            continue
         within = min(called.timeout_seconds, settings.express_seconds / 2)
         # An order can do without it, and the init phase has 10 s: one try for its key.
         downstreams[name] = _downstream(name, called, within, runtime, key_wait_ms=0)
     return Express(
         downstreams=downstreams,
-        breakers={name: Breaker() for name in EXPRESS_CALLS},
+        breakers={name: Breaker() for name in downstreams},
         side_by_side=runtime.side_by_side(CONCURRENT_MAX),
         clock=runtime.clock,
         budget_ms=round(settings.express_seconds * 1000),

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from infra.bundle import TARGETS
-from infra.stage import STAGES, StageError, load
+from infra.stage import STAGES, Downstreams, Express, FunctionSize, Stage, StageError, load
 from orders.domain.events import EventType
 from orders.domain.saga import DOWNSTREAMS
 from orders.settings import PricesBy
@@ -349,3 +349,25 @@ def test_price_keys_are_read_only_where_signatures_are_taken(
     stage = load("dev")
     stage = replace(stage, orders=replace(stage.orders, prices=prices))
     assert stage.price_keys_parameter == parameter
+
+
+def test_express_calls_only_who_has_idempotency_keys() -> None:
+    stage = load("dev")
+
+    def with_lookups(*names: str) -> Stage:
+        downstreams = {
+            name: replace(one, idempotency="lookup" if name in names else "keys")
+            for name, one in stage.downstreams.by_name().items()
+        }
+        functions = replace(stage.functions, deliver=FunctionSize(128, 40))
+        express = Express(seconds=1)
+        return replace(
+            stage, express=express, functions=functions, downstreams=Downstreams(**downstreams)
+        )
+
+    assert with_lookups().called_by("inventory") == DOWNSTREAMS
+    partly = with_lookups("accounting", "inventory")
+    assert partly.called_by("inventory") == ("inventory", "fulfilment")
+    assert partly.deliveries_max == {"inventory": 18, "fulfilment": 2, "accounting": 20}
+    with pytest.raises(ValueError, match=r"\[express\] needs idempotency keys"):
+        with_lookups("fulfilment", "accounting")

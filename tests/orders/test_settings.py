@@ -11,6 +11,7 @@ import pytest
 from orders.domain.events import EventType
 from orders.domain.saga import DOWNSTREAMS
 from orders.settings import (
+    EXPRESS_CALLS,
     ArchiveSettings,
     DeliverSettings,
     DrainSettings,
@@ -152,10 +153,15 @@ def test_how_a_downstream_is_called_must_make_sense(name: str, value: object) ->
 
 def test_the_express_path_must_know_how_all_of_its_downstreams_are_called() -> None:
     environment = ENVIRONMENT | {"EXPRESS_SECONDS": "1"}
-    with pytest.raises(SettingInvalid, match="accounting, fulfilment"):
+    with pytest.raises(SettingInvalid, match="EXPRESS_SECONDS goes with further DOWNSTREAMS"):
         DeliverSettings.read(environment)
     every = json.dumps(dict.fromkeys(DOWNSTREAMS, CALLED))
+    with pytest.raises(SettingInvalid, match="EXPRESS_SECONDS goes with further DOWNSTREAMS"):
+        DeliverSettings.read({**ENVIRONMENT, "DOWNSTREAMS": every})
     assert DeliverSettings.read({**environment, "DOWNSTREAMS": every}).express_seconds == 1
+    others = json.dumps(dict.fromkeys(EXPRESS_CALLS, CALLED))
+    with pytest.raises(SettingInvalid, match="does not say how inventory is called"):
+        DeliverSettings.read({**environment, "DOWNSTREAMS": others})
 
 
 def calling(called: Mapping[str, object]) -> dict[str, str]:

@@ -26,9 +26,10 @@ from orders.ports import Clock, Command, DownstreamService, SideBySide
 
 @dataclass(frozen=True, slots=True)
 class Express:
-    """`downstreams` and `breakers` are those of `ONCE_RESERVED`. `budget_ms`: from the begin of the
-    order's delivery to the last answer that is waited for. Each half of it is for one call: a
-    reservation that took longer is not gone on from."""
+    """`downstreams` are those of `ONCE_RESERVED` that have idempotency keys: of the others it could
+    not be found out whether a call that was not waited for has done its step. `budget_ms`: from the
+    begin of the order's delivery to the last answer that is waited for. Each half of it is for one
+    call: a reservation that took longer is not gone on from."""
 
     downstreams: Mapping[Downstream, DownstreamService]
     breakers: Mapping[Downstream, Breaker]
@@ -42,7 +43,11 @@ class Express:
         now = self.clock.now()
         if now - began > self.budget_ms / 2:
             return {}
-        step_of = {DOWNSTREAM_OF[step]: step for step in ONCE_RESERVED}
+        step_of = {
+            DOWNSTREAM_OF[step]: step
+            for step in ONCE_RESERVED
+            if DOWNSTREAM_OF[step] in self.downstreams
+        }
         calls: dict[Downstream, Callable[[], Outcome | None]] = {
             name: partial(self._outcome, self.downstreams[name], command.then(step))
             for name, step in step_of.items()
