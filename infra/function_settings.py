@@ -61,6 +61,7 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
             coupons_table=addresses.coupons_table,
             coupon_keys_parameter=stage.coupon_keys_parameter,
             express=stage.express is not None,
+            good_news_one_in=stage.logs.good_news_one_in,
         ),
         "reads": ReadsSettings(orders_table=table, archive_bucket=addresses.archive_bucket),
         **_archive(stage, addresses),
@@ -123,6 +124,7 @@ def _deliveries(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
             downstreams=msgspec.json.encode(
                 {each: called[each] for each in stage.called_by(name)}
             ).decode(),
+            good_news_one_in=stage.logs.good_news_one_in,
             express_seconds=(
                 stage.express.seconds if stage.express and name == "inventory" else None
             ),

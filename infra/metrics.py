@@ -159,7 +159,8 @@ SETTLE_TIME: Final = _field(
     "SettleMs",
     DELIVERIES,
     "settle_ms",
-    "ms from the customer's last request to the outcome that settled the order",
+    "ms from the customer's last request to the outcome that settled the order, of those in the"
+    " sample where [good news is sampled](logs.md#good-news)",
     "p99",
 )
 BUFFERED: Final = _field(

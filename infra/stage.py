@@ -23,10 +23,12 @@ from orders.flow.archive import BATCH_SECONDS
 from orders.settings import (
     EXPRESS_CALLS,
     EventName,
+    OneIn,
     PricesBy,
     SigningService,
     takes_signatures,
 )
+from orders.telemetry import GOOD_NEWS_WITHIN_MS
 
 STAGES = Path(__file__).parent / "stages"
 
@@ -392,6 +394,9 @@ class Logs(Settings, frozen=True):
     #: Lambda's own lines. At INFO each invocation writes three of them, which at list price
     #: costs more than the service's own logging; WARN leaves the failures.
     system_level: Literal["DEBUG", "INFO", "WARN"]
+    #: Of one order in so many the lines that tell of nothing but success are logged, of every order
+    #: all others (`orders.telemetry`). A log is paid by the byte.
+    good_news_one_in: OneIn = 1
 
 
 class Alarms(Settings, frozen=True):
@@ -490,12 +495,34 @@ class Stage(Settings, frozen=True):
                 "[express] needs idempotency keys at fulfilment or accounting: a call that is not"
                 " waited for would have to be looked up while it may still be under way"
             )
+        self._check_sampling()
         needed = self._intake_seconds_max
         if self.functions.intake.timeout_seconds < needed and not self.on_emulator:
             raise ValueError(
                 f"intake must have {needed} s, for that is what an order may wait for while AWS is"
                 f" slow and the table has {self.orders.table_timeout_seconds} s"
             )
+
+    def _check_sampling(self) -> None:
+        """Whether what is worked out from log lines stays right while good news is sampled."""
+        if self.logs.good_news_one_in == 1:
+            return
+        if self.on_emulator:
+            raise ValueError(
+                "good_news_one_in must be 1 on the emulator, whose alarms and charts are worked out"
+                " from all lines"
+            )
+        within = GOOD_NEWS_WITHIN_MS // 1000
+        for setting, seconds in (
+            ("watchdog.delay_seconds", self.watchdog.delay_seconds),
+            ("alarms.unsettled_seconds", self.alarms.unsettled_seconds),
+            ("alarms.half_done_seconds", self.alarms.half_done_seconds),
+        ):
+            if seconds < within:
+                raise ValueError(
+                    f"good_news_one_in above 1 goes with {setting} of {within} or more, because an"
+                    " order that settles sooner may leave no line"
+                )
 
     def _check_way(self, name: str, downstream: Downstream) -> None:
         """Whether the deliveries can reach what a signed request is for."""

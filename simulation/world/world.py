@@ -1,8 +1,8 @@
 """The world of one schedule: everything around the service, in memory.
 
 The functions are the deployed ones, wired by orders.wiring. Below the AWS SDK and the HTTP client
-everything is a model. The settings are those of the stage `dev`, but every event is published, so
-that the invariants see them all.
+everything is a model. The settings are those of the stage `dev`, but every event is published and
+every line logged, so that the invariants see them all.
 """
 
 from __future__ import annotations
@@ -435,6 +435,7 @@ def deployment(
         downstreams=stages.Downstreams(**downstreams),
         functions=functions,
         events=stages.EVERY_EVENT,
+        logs=replace(stage.logs, good_news_one_in=1),
         keeping=stages.Keeping(days=KEPT_DAYS_MIN),
         express=stages.Express(seconds=1) if express else None,
     )

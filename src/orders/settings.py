@@ -27,6 +27,8 @@ EXPRESS_CALLS: tuple[Downstream, ...] = tuple(DOWNSTREAM_OF[step] for step in ON
 PricesBy = Literal["book", "signed", "book_or_signed", "client"]
 #: What an event says of an order: `EventType`'s names.
 EventName = Literal["accepted", "confirmed", "rejected", "cancelled"]
+#: Of how many orders one has its good news logged (`orders.telemetry`).
+OneIn = Annotated[int, Meta(ge=1, le=1_000)]
 TimeoutSeconds = Annotated[float, Meta(gt=0, le=60)]
 
 
@@ -85,6 +87,7 @@ class IntakeSettings(WithBucket, frozen=True, kw_only=True):
     coupon_keys_parameter: str
     #: Whether orders may go by the express path.
     express: bool
+    good_news_one_in: OneIn
     #: Where the pricing engine's signatures are taken.
     price_keys_parameter: str | None = None
 
@@ -190,6 +193,7 @@ class DeliverSettings(Settings, frozen=True):
     #: A JSON object of each one that is called, as `Called`: this one, and those of `EXPRESS_CALLS`
     #: that an order's express path leads to.
     downstreams: str
+    good_news_one_in: OneIn
     #: For an order that goes by the express path, from begin to end. None: none does.
     express_seconds: Annotated[float, Meta(gt=0, le=30)] | None = None
 

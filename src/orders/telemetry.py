@@ -5,18 +5,31 @@ may be logged is this closed list, so that a name, an address or a payment can't
 that isn't on it is a bug, and raises.
 
 A line is paid by the byte, and logs are easily dearer than the functions that write them: what goes
-well without telling anything new is not logged (decision 0012).
+well without telling anything new is not logged (decision 0012), and a stage may have good news
+logged of one order in N only (docs/logs.md):
+
+    good news                      of the orders in the sample, each line standing for N;
+                                   of all orders for a while after a failure
+    whatever else there is to say  of every order
+    `settle_ms`                    only of the orders in the sample
+
+A hash of customer and order id decides which orders are in the sample, so all functions agree. The
+last rule keeps percentiles right. An order on which anything goes wrong is always logged, and it is
+slow: if each of its lines had the field, slow orders would count N times as much as others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from orders.domain.saga import Step
+from orders.domain.status import Status
 from orders.domain.trace import Trace
 
 FIELDS: Final[Mapping[str, str]] = MappingProxyType(
@@ -35,7 +48,10 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "reason": "the downstream's code for why it refused",
         "express": "the steps that inventory's delivery had done too, recorded with `reserve`",
         "status": "of the order: where a delivery settled it, and where the watchdog found it",
-        "settle_ms": "from the customer's last request to the outcome that settled the order",
+        "settle_ms": "from the customer's last request to the outcome that settled the order; where"
+        " good news is sampled, only of the orders in the sample",
+        "stands_for": "how many orders' lines this one stands for, where good news is sampled; left"
+        " out where it stands for its own order alone",
         "rules": "names of the rules that a refused order breaks: see refusals.md",
         "receipt": "`without_customer`: the payment's receipt is of a key that signs the form of"
         " 0.2.0, which is still to be replaced",
@@ -54,20 +70,80 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
+#: An order that takes longer to settle is slow, which is no good news. The watchdog and the alarms
+#: look at orders later than that (`infra.stage`), so whichever they have seen leaves a line when it
+#: settles.
+GOOD_NEWS_WITHIN_MS: Final = 300_000
+#: For so long after a failure a process logs everything. As long as `spillway status` looks back
+#: for a downstream's answers, when it says since when there have been none.
+AFTER_FAILURE_MS: Final = 16 * 60 * 1000
+
+_FAILURES = frozenset({"postponed", "unavailable", "bug", "dead_lettered", "contradicted"})
+_GOOD_STEPS = frozenset({Step.RESERVE, Step.SHIP, Step.POST})
+#: A line with any other field has something else to tell, like a second attempt.
+_GOOD_FIELDS = frozenset(
+    {"order_id", "customer", "trace", "duration_ms", "command", "express", "status", "settle_ms"}
+)
+
+
+def is_good_news(step: str, outcome: str, fields: Mapping[str, Any]) -> bool:
+    """Whether a line with these fields tells of nothing but success at the first attempt."""
+    if not fields.keys() <= _GOOD_FIELDS:
+        return False
+    if step == "intake":
+        return outcome == "accepted"
+    if step != "deliver" or outcome != "done" or fields.get("command") not in _GOOD_STEPS:
+        return False
+    if "status" not in fields:
+        # An order that went by the express path and has not settled has something gone wrong.
+        return "express" not in fields
+    slow = fields.get("settle_ms", GOOD_NEWS_WITHIN_MS) >= GOOD_NEWS_WITHIN_MS
+    return fields["status"] == Status.CONFIRMED and not slow
+
+
+def in_sample(customer: str, order_id: str, one_in: int) -> bool:
+    """Whether an order is one of those whose good news is logged. `customer` is the hash."""
+    digest = sha256(f"{customer}/{order_id}".encode()).digest()
+    return int.from_bytes(digest[:8]) % one_in == 0
+
+
+@dataclass(slots=True)
 class JsonLines:
-    """The `Log` port on a stream of lines."""
+    """The `Log` port on a stream of lines.
+
+    `good_news_one_in`: of how many orders one has its good news logged, 1 for all. `now` is in Unix
+    milliseconds. One for each process: it remembers the last failure.
+    """
 
     write: Callable[[str], object]
     now: Callable[[], int]
+    good_news_one_in: int = 1
+    _all_until: int = field(default=0, init=False)
 
     def __call__(self, step: str, outcome: str, **fields: object) -> None:
         unknown = fields.keys() - FIELDS.keys()
         if unknown:
             raise ValueError(f"not a log field: {', '.join(sorted(unknown))}")
-        line = {"at": self.now(), "step": step, "outcome": outcome}
-        line.update((name, value) for name, value in fields.items() if value is not None)
+        now = self.now()
+        given = {name: value for name, value in fields.items() if value is not None}
+        if self.good_news_one_in > 1 and not self._sampled(step, outcome, given, now):
+            return
+        line = {"at": now, "step": step, "outcome": outcome, **given}
         self.write(msgspec.json.encode(line).decode() + "\n")
+
+    def _sampled(self, step: str, outcome: str, fields: dict[str, Any], now: int) -> bool:
+        """Whether the line is to be written; `fields` are then as they must be."""
+        one_in = self.good_news_one_in
+        good = is_good_news(step, outcome, fields)
+        sampled = in_sample(fields.get("customer", ""), fields.get("order_id", ""), one_in)
+        if outcome in _FAILURES:
+            self._all_until = now + AFTER_FAILURE_MS
+        if not sampled:
+            fields.pop("settle_ms", None)
+        if not good or now < self._all_until:
+            return True
+        fields["stands_for"] = one_in
+        return sampled
 
 
 def trace_id(trace: Trace | None) -> str | None:

@@ -151,7 +151,7 @@ def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
         coupons=_limited_coupons(settings, runtime),
         coupon_tries=_coupon_tries(settings, runtime),
     )
-    return intake, _log(runtime)
+    return intake, _log(runtime, settings.good_news_one_in)
 
 
 def _prices(settings: IntakeSettings, runtime: Runtime) -> Prices:
@@ -258,7 +258,12 @@ def wire_deliver(runtime: Runtime) -> tuple[Consumer, Deliver]:
         express=_express(settings, runtime),
     )
     consumer = _consumer("deliver", settings, runtime, backoff.DELIVER, DELIVER_CALL_SECONDS)
-    return replace(consumer, concurrent_map=runtime.concurrent_map(CONCURRENT_MAX)), deliver
+    consumer = replace(
+        consumer,
+        concurrent_map=runtime.concurrent_map(CONCURRENT_MAX),
+        log=_log(runtime, settings.good_news_one_in),
+    )
+    return consumer, deliver
 
 
 def _express(settings: DeliverSettings, runtime: Runtime) -> Express | None:
@@ -394,8 +399,8 @@ def _authorise(called: Called, runtime: Runtime, key_wait_ms: int) -> Authorise:
     return with_api_key
 
 
-def _log(runtime: Runtime) -> Log:
-    return JsonLines(runtime.write, runtime.clock.now)
+def _log(runtime: Runtime, good_news_one_in: int = 1) -> Log:
+    return JsonLines(runtime.write, runtime.clock.now, good_news_one_in)
 
 
 def _connections(timeout_seconds: float) -> urllib3.PoolManager:

@@ -313,12 +313,38 @@ def test_saved_queries_ask_for_fields_that_are_logged(dev: Templates) -> None:
     groups = {group["LogGroupName"] for group in dev.resources("AWS::Logs::LogGroup")}
     for query in found:
         assert set(query["LogGroupNames"]) <= groups
-    words = {"count", "pct", "max", "latest", "count_distinct", "ispresent", "bin", "replace"}
+    words = {
+        "count",
+        "sum",
+        "coalesce",
+        "pct",
+        "max",
+        "latest",
+        "count_distinct",
+        "ispresent",
+        "bin",
+        "replace",
+    }
     for _, text in QUERIES.values():
         made = set(re.findall(r"\bas (\w+)", text))
         asked = re.findall(r"(?<![\"@\w.])([a-z][a-z_]*)\b(?!\")", re.sub(r'"[^"]*"', "", text))
         syntax = {"fields", "filter", "sort", "stats", "by", "as", "asc", "desc", "in", "or", "m"}
         assert set(asked) - words - syntax - made <= set(FIELDS), text
+
+
+def test_what_a_saved_query_counts_is_what_its_lines_stand_for(dev: Templates) -> None:
+    """But where it has only lines that are logged of every order."""
+    texts = [query["QueryString"] for query in dev.resources("AWS::Logs::QueryDefinition")]
+    always = re.compile(r'filter outcome (= "refused"|in \["postponed", )')
+    counting = [text for text in texts if re.search(r"\b(count|sum)\(", text)]
+    assert len(counting) == 5
+    for text in counting:
+        weighed = "coalesce(stands_for, 1) as lines" in text and "sum(lines)" in text
+        assert weighed is not bool(always.search(text)), text
+        assert weighed is not ("count(*)" in text), text
+        # A percentile of lines that stand for different numbers would be one of the slow ones.
+        if "pct(duration_ms" in text:
+            assert re.search(r"by (command, )?outcome", text)
 
 
 def test_x_ray_is_off_unless_a_stage_asks_for_it(dev: Templates, unusual: Templates) -> None:

@@ -44,6 +44,26 @@ def test_a_stage_that_names_no_events_publishes_all_of_them(tmp_path: Path) -> N
     assert load("local", tmp_path).events.published == ()
 
 
+def test_good_news_is_sampled_only_where_lines_still_tell_what_they_must(tmp_path: Path) -> None:
+    text = (STAGES / "dev.toml").read_text()
+
+    def loaded(old: str, new: str) -> Stage:
+        assert old in text
+        (tmp_path / "dev.toml").write_text(text.replace(old, new, 1))
+        return load("dev", tmp_path)
+
+    sampled = "good_news_one_in = 10\n"
+    assert loaded(sampled, "").logs.good_news_one_in == 1
+    with pytest.raises(StageError, match=r"Expected `int` >= 1 - at `\$\.logs\.good_news_one_in`"):
+        loaded(sampled, "good_news_one_in = 0\n")
+    with pytest.raises(StageError, match=r"watchdog\.delay_seconds of 300 or more"):
+        loaded("delay_seconds = 900", "delay_seconds = 299")
+    with pytest.raises(StageError, match=r"alarms\.unsettled_seconds of 300 or more"):
+        loaded("unsettled_seconds = 14_400", "unsettled_seconds = 299")
+    with pytest.raises(StageError, match="must be 1 on the emulator"):
+        load_with(tmp_path, 'system_level = "INFO"\n', f'system_level = "INFO"\n{sampled}')
+
+
 def test_the_stage_names_the_downstreams_of_the_domain() -> None:
     assert tuple(load("local").downstreams.by_name()) == DOWNSTREAMS
 

@@ -58,6 +58,7 @@ ENVIRONMENT = {
     "FULFILMENT_QUEUE_URL": "f",
     "ACCOUNTING_QUEUE_URL": "a",
     "EVENTS_TOPIC_ARN": "t",
+    "GOOD_NEWS_ONE_IN": "10",
     "EVENTS_PUBLISHED": "accepted,confirmed",
     "RELAY_DEAD_LETTER_QUEUE_URL": "r",
     "DOWNSTREAM": "inventory",

@@ -50,6 +50,23 @@ def test_orders_are_priced_as_the_stage_says(
     assert asked == (["/keys", "/price-keys"] if by_signature else ["/keys"])
 
 
+def test_intake_and_the_deliveries_sample_good_news_as_the_stage_says() -> None:
+    written: list[str] = []
+    runtime = replace(
+        wiring.SYSTEM,
+        environment={**ENVIRONMENT, "GOOD_NEWS_ONE_IN": "1000"},
+        client=clients([]),
+        write=written.append,
+    )
+    _, log = wiring.wire_intake(runtime)
+    consumer, _ = wiring.wire_deliver(runtime)
+    for number in range(20):
+        order = {"customer": "c", "order_id": f"order-{number}"}
+        log("intake", "accepted", **order)
+        consumer.log("deliver", "done", command="reserve", **order)
+    assert written == []
+
+
 def test_the_init_phase_reads_what_each_order_needs() -> None:
     """So that no customer waits for it, and not the keys of coupons, which few orders need."""
     environment = {**ENVIRONMENT, "PRICES": "book_or_signed", **PRICE_KEYS}

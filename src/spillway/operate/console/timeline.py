@@ -12,12 +12,11 @@ from typing import Literal
 
 from orders.domain.saga import DOWNSTREAM_OF, Facts, Step, owed
 from orders.domain.status import cancellation_outcome
-from spillway.operate.logs.reading import Line, Tone
+from spillway.operate.logs.reading import ANSWERED, Line, Tone
 from spillway.operate.orders.reading import Life
 from spillway.ui.formatting import duration
 
 WIDTH = 1000
-_ANSWERED = frozenset({"done", "refused"})
 #: Outcomes that the order's own record has too.
 _IS_THE_FACT = frozenset({"accepted", "placed"})
 _TICKS = 4
@@ -99,7 +98,7 @@ def _lane(life: Life, step: Step, began: int, ended: int) -> Lane:
             f"attempt {line.attempt}: {line.why}",
         )
         for line in attempts
-        if line.outcome not in _ANSWERED
+        if line.outcome not in ANSWERED
     ]
     outcome = facts.outcomes.get(step)
     state: LaneState = "owed"
@@ -112,8 +111,9 @@ def _lane(life: Life, step: Step, began: int, ended: int) -> Lane:
     label = (
         f"owed for {lasted}" if outcome is None else f"{outcome.refusal or 'done'} after {lasted}"
     )
-    if len(attempts) > 1:
-        label += f", {len(attempts)} attempts"
+    tries = life.attempts.get(step, 0)
+    if tries > 1:
+        label += f", {tries} attempts"
     return Lane(step, state, x(since), max(3.0, x(ended) - x(since)), marks, label)
 
 
@@ -141,7 +141,7 @@ def _entries(life: Life) -> Iterator[Entry]:
     if request is not None:
         outcome = f"outcome: {cancellation_outcome(record.facts)}"
         yield Entry(request.at, "customer", "requested cancellation", outcome)
-    answers = {line.command: line for line in logged if line.outcome in _ANSWERED and line.command}
+    answers = {line.command: line for line in logged if line.outcome in ANSWERED and line.command}
     for step, answer in record.facts.outcomes.items():
         details = [answer.reference] if answer.reference else []
         line = answers.get(step)

@@ -70,7 +70,9 @@ def _remark(sentence: str) -> None:
 def _nothing_found(order: str | None, since: str) -> str:
     if order is None:
         return f"Nothing was logged in the last {since}: --since looks further back."
-    return f"No function has logged anything about order {order}, or its lines have expired."
+    from spillway.operate.logs.view import no_lines
+
+    return no_lines(f" about order {order}")
 
 
 def _writer(*, as_json: bool, with_order: bool) -> Callable[["Line"], None]:

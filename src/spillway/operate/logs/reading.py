@@ -40,6 +40,9 @@ _CALLS_AT_ONCE = 8
 #: Outcomes with which a delivery has put its command into the dead-letter queue.
 DEAD_LETTERED = frozenset({"dead_lettered", "contradicted"})
 
+#: Outcomes with which a delivery has its downstream's answer on record.
+ANSWERED = frozenset({"done", "refused"})
+
 #: How good an outcome is: done, expected, tried again, or a person must look at it.
 Tone = Literal["good", "plain", "again", "bad"]
 _TONES: Mapping[str, Tone] = {

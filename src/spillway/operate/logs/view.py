@@ -14,6 +14,14 @@ _STYLES = {"good": "green", "plain": "yellow", "again": "yellow", "bad": "bold r
 _PLACED = ("at", "step", "outcome", "order_id", "customer", "downstream", "command", "trace")
 
 
+def no_lines(about: str) -> str:
+    """Why there may be none. `about` begins with a space."""
+    return (
+        f"No lines{about}: they have expired, or all went well, which a stage logs of one order in"
+        " `good_news_one_in` (`[logs]` of its settings)."
+    )
+
+
 def line_document(line: Line) -> dict[str, Any]:
     return {"time": rfc3339(line.at), "function": line.function, **line.fields}
 

@@ -21,7 +21,7 @@ from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Outcome, Step
 from orders.domain.status import reason, status
 from orders.domain.trace import of_order
 from orders.domain.units import CustomerId, OrderId
-from spillway.operate.logs.reading import Line, Read, lines, lines_of_order
+from spillway.operate.logs.reading import ANSWERED, Line, Read, lines, lines_of_order
 from spillway.target.reading import count_items, read_effects_of
 from spillway.target.records import Effect, Record
 from spillway.target.service import Service
@@ -95,18 +95,19 @@ class Life:
     def attempts(self) -> Mapping[str, int]:
         """How often each step was tried, counted in the deliveries' lines.
 
-        The queue's own count starts again when a command is redriven; this one does not.
+        The queue's own count starts again when a command is redriven; this one does not. Where
+        good news is sampled, the attempt that was done may have left no line.
         """
-        return Counter(line.command for line in self.logged.lines if line.command is not None)
+        logged = [line for line in self.logged.lines if line.command is not None]
+        tried = Counter(str(line.command) for line in logged)
+        answered = {line.command for line in logged if line.outcome in ANSWERED}
+        unlogged = tried.keys() & self.record.facts.outcomes.keys() - answered
+        return tried + Counter(dict.fromkeys(unlogged, 1))
 
     @property
     def waits(self) -> dict[Step, Line | None]:
         """Each step that is owed, with the line of its last attempt, which failed, if any."""
-        failed = {
-            line.command: line
-            for line in self.logged.lines
-            if line.outcome not in ("done", "refused")
-        }
+        failed = {line.command: line for line in self.logged.lines if line.outcome not in ANSWERED}
         return {step: failed.get(step) for step in self.summary.owed}
 
 
@@ -263,7 +264,8 @@ def _settled_since(service: Service, since: int) -> dict[tuple[str, str], int]:
     logged = lines(
         service,
         since=since,
-        term="settle_ms",
+        # A delivery's line has it if it settled the order.
+        term="status",
         functions=DELIVERIES,
         lines_max=UNSETTLED_LINES_MAX,
     )

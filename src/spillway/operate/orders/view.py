@@ -13,7 +13,7 @@ from rich.text import Text
 from orders.domain.saga import DOWNSTREAM_OF, Outcome, Step
 from orders.domain.status import cancellation_outcome
 from spillway.operate.logs.reading import Line
-from spillway.operate.logs.view import line_cells, line_document
+from spillway.operate.logs.view import line_cells, line_document, no_lines
 from spillway.operate.orders.reading import Life, Listed, Summary
 from spillway.operate.orders.waiting import RETRIES_CONTINUE, waiting_for
 from spillway.target.records import Effect
@@ -229,7 +229,7 @@ def _why(life: Life, step: Step, last: Line | None, options: str) -> Iterator[Te
 def _log_panel(life: Life) -> Panel:
     rows: list[Sequence[Text]] = [line_cells(line) for line in life.logged.lines]
     if not rows:
-        rows.append([Text("No lines. They may have expired: see `logs` in the stage's settings.")])
+        rows.append([Text(no_lines(""))])
     if not life.logged.complete:
         rows.append([Text("There are older lines, too many to show.", "yellow")])
     return panel("What the functions logged", rows)

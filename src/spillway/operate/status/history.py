@@ -4,6 +4,9 @@ On AWS each series is one GetMetricStatistics request, and a million a month are
 together make `REQUESTS` of them. The emulator has no metrics. There a series is counted from
 the functions' log lines, and the queues' depths are known only from samples that were taken.
 
+Where good news is sampled, the metric of the time to settle has the orders in the sample: so many
+times the stage's `good_news_one_in` have settled, more or less. The emulator has all lines.
+
 A series says where nobody measured: there it has a point without a value, and a chart a gap. Where
 something is counted, nothing counted is a zero.
 """
@@ -17,6 +20,7 @@ from dataclasses import dataclass
 
 from infra import metrics
 from infra.metrics import DELIVERIES
+from infra.stage import StageError, load
 from spillway.operate.logs.reading import Line, lines
 from spillway.operate.status.evaluating import PLACED
 from spillway.operate.status.parts import QUEUE_OF, Query, query_of, statistics
@@ -108,11 +112,16 @@ def read_history(service: Service, span: Span, samples: Iterable[Status] = ()) -
 def _from_metrics(service: Service, span: Span) -> _Found:
     a_minute = 60 / span.period
     factors = {"orders": a_minute, "runs": a_minute, "settling": 0.001}
+    one_in = _good_news_one_in(service.stage)
 
     def read(wanted: tuple[tuple[str, str], Query]) -> tuple[tuple[str, str], Points]:
         (chart, name), query = wanted
         points = statistics(service, query, start=span.start, end=span.end, period=span.period)
         factor = factors.get(chart, 1)
+        if name == "settled":
+            if one_in is None:
+                return (chart, name), []
+            factor *= one_in
         values = [(at, value * factor) for at, value in points]
         if query.statistic in _COUNTS:
             return (chart, name), _with_zeros(values, span)
@@ -120,6 +129,14 @@ def _from_metrics(service: Service, span: Span) -> _Found:
 
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
         return dict(pool.map(read, _queries(service).items()))
+
+
+def _good_news_one_in(stage: str) -> int | None:
+    """By the stage's settings; None where they are not on this machine."""
+    try:
+        return load(stage).logs.good_news_one_in
+    except StageError:
+        return None
 
 
 #: Statistics that have no data where nothing happened. All others have none where nobody measured.

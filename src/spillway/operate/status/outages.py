@@ -3,7 +3,8 @@
 A queue's depth says that something waits, not why. The deliveries' lines do: a failed attempt has
 the downstream's last answer and the order's age. They are read only while messages are held for
 that downstream: on AWS about four requests to FilterLogEvents a minute for each, which are free,
-and some more for the ringing alarms.
+and some more for the ringing alarms. Where good news is sampled, a process that has seen a failure
+logs every answer for as long as is looked back here (orders.telemetry).
 
 An order that waits for a downstream that is down is what `always_settles` and `never_half_done`
 provide for: commands are retried for a day. So their alarms, which rightly ring, do not mean that

@@ -139,6 +139,22 @@ def publishing(measurement: Measurement, published: Collection[EventName]) -> Me
     return msgspec.structs.replace(measurement, functions=functions)
 
 
+def sampled(measurement: Measurement, good_news_one_in: int) -> Measurement:
+    """The same run on a stage that logs good news of one order in so many. Measured runs log it of
+    all, and have no other lines of intake and the deliveries: each order was confirmed, and nothing
+    was tried twice."""
+    if good_news_one_in == 1:
+        return measurement
+    functions = dict(measurement.functions)
+    added = len(f',"stands_for":{good_news_one_in}')
+    for name, use in measurement.functions.items():
+        if name == "intake" or name.startswith("deliver-"):
+            lines = use.log_lines / good_news_one_in
+            log_bytes = use.log_bytes / good_news_one_in + added * lines
+            functions[name] = msgspec.structs.replace(use, log_lines=lines, log_bytes=log_bytes)
+    return msgspec.structs.replace(measurement, functions=functions)
+
+
 def rebatched(measurement: Measurement, fill: BatchFill) -> Measurement:
     """The same run with batches as full as `fill` says, and messages as full as follows from it."""
     functions = dict(measurement.functions)

@@ -51,6 +51,7 @@ class Deployed(msgspec.Struct, frozen=True):
     api_burst: float
     api_looks_per_second: float
     events_published: tuple[EventName, ...]
+    good_news_one_in: int
     interface_endpoints: int = 0
     nat_gateways: int = 0
     table_class: TableClass = "standard"
@@ -87,6 +88,7 @@ def deployed_by(stage: Stage) -> Deployed:
         api_burst=stage.api.place.burst_max,
         api_looks_per_second=stage.api.read.requests_per_second_max,
         events_published=stage.events.published,
+        good_news_one_in=stage.logs.good_news_one_in,
         interface_endpoints=len(stage.interface_endpoints) * zones,
         nat_gateways=zones * by_nat,
         table_class=stage.keeping.table_class or "standard",

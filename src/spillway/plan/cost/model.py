@@ -20,6 +20,7 @@ from spillway.plan.cost.batches import (
     per_message,
     publishing,
     rebatched,
+    sampled,
 )
 from spillway.plan.cost.deployed import Deployed, deployed
 from spillway.plan.cost.durations import Estimates, processor_times, work
@@ -106,7 +107,8 @@ class CostModel:
 
     def _taken(self, measurement: Measurement, fill: BatchFill) -> Measurement:
         """What the same orders would take on this stage, in batches as full as this."""
-        return rebatched(publishing(measurement, self.stage.events_published), fill)
+        taken = publishing(measurement, self.stage.events_published)
+        return rebatched(sampled(taken, self.stage.good_news_one_in), fill)
 
     def _times(self, measurement: Measurement) -> Mapping[str, Work]:
         return {

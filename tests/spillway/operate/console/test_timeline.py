@@ -60,6 +60,17 @@ def test_what_is_owed_goes_on_to_now_with_each_attempt_and_why_it_failed() -> No
     assert drawn.ticks[-1] == "10 s"
 
 
+def test_an_attempt_whose_good_news_was_not_logged_is_counted_where_others_were() -> None:
+    """A stage may log good news of one order in N only."""
+    failed = line(NOW + 2_000, "deliver-fulfilment", "postponed", command="ship", detail="503")
+    answered = line(NOW + 3_000, "deliver-fulfilment", "done", command="ship", attempt=2)
+    assert a_life(CONFIRMED).attempts == {}
+    assert a_life(CONFIRMED, failed).attempts == {"ship": 2}
+    assert a_life(CONFIRMED, failed, answered).attempts == {"ship": 2}
+    ship = next(one for one in timeline(a_life(CONFIRMED, failed), NOW).lanes if one.step == "ship")
+    assert ship.label == "done after 2 s, 2 attempts"
+
+
 def test_a_message_that_was_dead_lettered_stands_out() -> None:
     failed = line(NOW + 900, "deliver-inventory", "dead_lettered", command="reserve", detail="401")
     drawn = timeline(a_life(Facts(), failed), NOW + 1_000)

@@ -74,7 +74,6 @@ def test_stuck_orders_are_those_that_the_watchdog_last_found_and_no_delivery_has
         order_id="over",
         customer="c",
         status="confirmed",
-        settle_ms=9,
     )
     [found] = stuck(service(logs=logs), now=lambda: now).orders
     assert (found.order_id, found.waits_for) == ("still", ["accounting"])

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
+from infra.stage import load
 from spillway.operate.status.history import (
     REQUESTS,
     Chart,
@@ -70,6 +71,20 @@ def test_on_aws_each_series_is_one_request() -> None:
     # Counts of five minutes are shown by the minute.
     assert series_of(charts, "orders")["accepted"] == [(SPAN.start, 600.0)]
     assert series_of(charts, "waiting")["inventory"] == [(SPAN.start, 3000.0)]
+
+
+def test_where_good_news_is_sampled_the_sample_counts_for_all_that_settled() -> None:
+    def settled(stage: str) -> Points:
+        metrics = Metrics()
+        service = Service(stage, lambda _: metrics, {"orders": "orders"}, {n: n for n in QUEUES})
+        return series_of(read_history(service, Span(SPAN.start, SPAN.start + 60, 60)), "orders")[
+            "settled"
+        ]
+
+    assert settled("dev") == [(SPAN.start, 3000.0 * load("dev").logs.good_news_one_in)]
+    assert load("dev").logs.good_news_one_in > 1
+    # Nobody here knows how many each stands for.
+    assert settled("unknown") == []
 
 
 def test_each_series_has_its_place_before_anything_was_read() -> None:

@@ -109,6 +109,7 @@ def stage(memory_mb: Mapping[str, float]) -> Deployed:
         custom_metrics=0,
         log_days=30,
         events_published=("accepted", "confirmed"),
+        good_news_one_in=1,
         api_requests_per_second=100,
         api_burst=100,
         api_looks_per_second=100,

@@ -11,6 +11,7 @@ import pytest
 from orders.aws.queues import CHECKS_BATCHED_MAX, COMMANDS_BATCHED_MAX
 from orders.domain.saga import DOWNSTREAMS
 from orders.settings import EventName
+from orders.telemetry import JsonLines
 from spillway.plan.cost.batches import (
     CROWD,
     ONE_BY_ONE,
@@ -19,6 +20,7 @@ from spillway.plan.cost.batches import (
     parts,
     per_message,
     rebatched,
+    sampled,
 )
 from spillway.plan.cost.deployed import ACCESS_LOG_BYTES
 from spillway.plan.cost.durations import Estimates, processor_times
@@ -94,6 +96,18 @@ class TestAnOrder:
         assert _units(order, "logs: of the functions") == pytest.approx((74 + 26) / 1e9)
         assert _units(order, "logs: of the API") == pytest.approx((ACCESS_LOG_BYTES + 26) / 1e9)
 
+    def test_good_news_that_is_sampled_is_paid_for_as_it_is_logged(self) -> None:
+        """The lines of a thousand orders as they are written, and as they are worked out."""
+        every, ten = (_logged(1_000, one_in=one_in) for one_in in (1, 10))
+        functions = dict(measurement(orders=1_000).functions)
+        functions["intake"] = msgspec.structs.replace(functions["intake"], **every)
+        measured = measurement(orders=1_000, functions=functions)
+        worked_out = sampled(measured, 10).functions["intake"]
+        assert worked_out.log_lines == pytest.approx(ten["log_lines"], rel=0.2)
+        a_line = worked_out.log_bytes / worked_out.log_lines
+        assert a_line == pytest.approx(ten["log_bytes"] / ten["log_lines"], abs=0.5)
+        assert sampled(measured, 1) is measured
+
     def test_requests_to_downstreams_leave_aws_as_answers_to_customers_do(self) -> None:
         assert _order(CROWD).units("transfer.out") == pytest.approx((4_000 + 300) / 1e9)
 
@@ -123,6 +137,15 @@ class TestAnOrder:
         ):
             units = standard.by_price()
             assert {_in_infrequent_access(price): units[price] for price in units} == ia.by_price()
+
+
+def _logged(orders: int, *, one_in: int) -> dict[str, float]:
+    """Lines and bytes of intake, as a function use has them."""
+    lines: list[str] = []
+    log = JsonLines(lines.append, lambda: 1_795_000_000_000, one_in)
+    for number in range(orders):
+        log("intake", "accepted", customer="c" * 16, order_id=f"order-{number:04}", duration_ms=42)
+    return {"log_lines": len(lines), "log_bytes": sum(len(line) - 1 for line in lines)}
 
 
 def _in_infrequent_access(price: str) -> str:
