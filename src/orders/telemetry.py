@@ -95,7 +95,8 @@ def is_good_news(step: str, outcome: str, fields: Mapping[str, Any]) -> bool:
     if step != "deliver" or outcome != "done" or fields.get("command") not in _GOOD_STEPS:
         return False
     if "status" not in fields:
-        # An order that went by the express path and has not settled has something gone wrong.
+        # An order that went by the express path and has not settled had a step refused, or left to
+        # another delivery.
         return "express" not in fields
     slow = fields.get("settle_ms", GOOD_NEWS_WITHIN_MS) >= GOOD_NEWS_WITHIN_MS
     return fields["status"] == Status.CONFIRMED and not slow

@@ -141,17 +141,20 @@ def publishing(measurement: Measurement, published: Collection[EventName]) -> Me
 
 def sampled(measurement: Measurement, good_news_one_in: int) -> Measurement:
     """The same run on a stage that logs good news of one order in so many. Measured runs log it of
-    all, and have no other lines of intake and the deliveries: each order was confirmed, and nothing
-    was tried twice."""
+    all."""
     if good_news_one_in == 1:
         return measurement
-    functions = dict(measurement.functions)
+    left_out = 1 - 1 / good_news_one_in
     added = len(f',"stands_for":{good_news_one_in}')
+    functions = dict(measurement.functions)
     for name, use in measurement.functions.items():
-        if name == "intake" or name.startswith("deliver-"):
-            lines = use.log_lines / good_news_one_in
-            log_bytes = use.log_bytes / good_news_one_in + added * lines
-            functions[name] = msgspec.structs.replace(use, log_lines=lines, log_bytes=log_bytes)
+        lines = use.log_lines if use.good_lines is None else use.good_lines
+        size = use.log_bytes if use.good_bytes is None else use.good_bytes
+        functions[name] = msgspec.structs.replace(
+            use,
+            log_lines=use.log_lines - left_out * lines,
+            log_bytes=use.log_bytes - left_out * size + added * (1 - left_out) * lines,
+        )
     return msgspec.structs.replace(measurement, functions=functions)
 
 

@@ -7,11 +7,12 @@ service shows as a change of data. `spillway cost --measure` renews them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from orders.aws.items import Item, is_progress
+from orders.telemetry import is_good_news
 from spillway.errors import SpillwayError
 from spillway.paths import PROJECT
 from spillway.run.proxy.units import item_bytes
@@ -45,8 +46,10 @@ class FunctionUse(msgspec.Struct, kw_only=True):
     """What one function did. `records`: what it handled: a stream's records, commands, checks,
     else its requests. `messages`: how many carried them, fewer where a message holds a batch.
 
-    `log_bytes` and `log_lines` are its own lines, without Lambda's. `cpu_seconds`: of its processes
-    on the machine that measured, None where it could not be read.
+    `log_bytes` and `log_lines` are its own lines, without Lambda's; `good_bytes` and `good_lines`
+    are those that a stage may log less of (`is_good_news`), None in a run of before they were told
+    apart: then all of them are. `cpu_seconds`: of its processes on the machine that measured, None
+    where it could not be read.
     """
 
     invocations: float = 0.0
@@ -55,7 +58,20 @@ class FunctionUse(msgspec.Struct, kw_only=True):
     calls: list[Calls] = []
     log_bytes: float = 0.0
     log_lines: float = 0.0
+    good_bytes: float | None = None
+    good_lines: float | None = None
     cpu_seconds: float | None = None
+
+    def count_line(self, line: str) -> None:
+        """A line as the function wrote it, without its end."""
+        size = len(line.encode())
+        self.log_lines += 1
+        self.log_bytes += size
+        fields = msgspec.json.decode(line, type=dict[str, Any])
+        _, step, outcome = (fields.pop(name, "") for name in ("at", "step", "outcome"))
+        good = is_good_news(step, outcome, fields)
+        self.good_lines = (self.good_lines or 0.0) + good
+        self.good_bytes = (self.good_bytes or 0.0) + good * size
 
     def calls_of(self, service: str, operation: str, resource: str) -> Calls:
         """The calls of this kind, to be counted up."""

@@ -67,8 +67,7 @@ def _count_line(use: FunctionUse, text: str) -> None:
     if text.startswith("REPORT "):
         use.invocations += 1
     elif text.startswith("{"):
-        use.log_lines += 1
-        use.log_bytes += len(text.encode())
+        use.count_line(text)
 
 
 def _count_calls(functions: Mapping[str, FunctionUse], counts: Counts) -> None:

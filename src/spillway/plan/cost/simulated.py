@@ -185,9 +185,7 @@ class _MeteredWorld(World):
         return replace(runtime, write=self._logged, pool=pool)
 
     def _logged(self, line: str) -> None:
-        use = self.uses[self.running]
-        use.log_lines += 1
-        use.log_bytes += len(line.rstrip("\n").encode())
+        self.uses[self.running].count_line(line.rstrip("\n"))
 
     def _connect(self) -> None:
         """Lambda reads no queue and no stream here."""

@@ -85,6 +85,15 @@ def test_a_crowd_taken_to_batches_of_one_costs_what_was_measured_one_by_one(
     )
 
 
+def test_all_that_is_logged_of_an_order_that_went_well_is_good_news() -> None:
+    """So a stage that samples it leaves out all of them; whatever else is logged costs in full."""
+    used = counted("crowd").functions
+    logged = {name: (use.log_lines, use.good_lines) for name, use in used.items() if use.log_lines}
+    logged.pop("reads", None)
+    assert logged
+    assert all(lines == good for lines, good in logged.values())
+
+
 def test_each_order_was_confirmed_with_four_writes() -> None:
     measured = recorded("crowd")
     put = measured.total("requests", operation="PutItem")

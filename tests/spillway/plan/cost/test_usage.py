@@ -24,6 +24,7 @@ from spillway.plan.cost.batches import (
 )
 from spillway.plan.cost.deployed import ACCESS_LOG_BYTES
 from spillway.plan.cost.durations import Estimates, processor_times
+from spillway.plan.cost.measurement import FunctionUse
 from spillway.plan.cost.model import CostModel
 from spillway.plan.price_list import Usage, load
 from spillway.plan.work import Work
@@ -98,15 +99,21 @@ class TestAnOrder:
 
     def test_good_news_that_is_sampled_is_paid_for_as_it_is_logged(self) -> None:
         """The lines of a thousand orders as they are written, and as they are worked out."""
-        every, ten = (_logged(1_000, one_in=one_in) for one_in in (1, 10))
-        functions = dict(measurement(orders=1_000).functions)
-        functions["intake"] = msgspec.structs.replace(functions["intake"], **every)
-        measured = measurement(orders=1_000, functions=functions)
+        every, ten = _logged(1_000, one_in=1), _logged(1_000, one_in=10)
+        assert (every.log_lines, every.good_lines) == (1_100, 1_000)
+        measured = measurement(functions={**measurement().functions, "intake": every})
         worked_out = sampled(measured, 10).functions["intake"]
-        assert worked_out.log_lines == pytest.approx(ten["log_lines"], rel=0.2)
-        a_line = worked_out.log_bytes / worked_out.log_lines
-        assert a_line == pytest.approx(ten["log_bytes"] / ten["log_lines"], abs=0.5)
+        assert worked_out.log_lines == pytest.approx(100 + 1_000 / 10)
+        assert ten.log_lines == pytest.approx(100 + 1_000 / 10, rel=0.1)
+        a_line, written = (use.log_bytes / use.log_lines for use in (worked_out, ten))
+        assert a_line == pytest.approx(written, rel=0.02)
         assert sampled(measured, 1) is measured
+
+    def test_all_lines_of_an_older_measurement_were_good_news(self) -> None:
+        old = measurement(orders=1_000)
+        before, after = (one.functions["intake"] for one in (old, sampled(old, 10)))
+        assert before.good_lines is None
+        assert after.log_lines == pytest.approx(before.log_lines / 10)
 
     def test_requests_to_downstreams_leave_aws_as_answers_to_customers_do(self) -> None:
         assert _order(CROWD).units("transfer.out") == pytest.approx((4_000 + 300) / 1e9)
@@ -139,13 +146,18 @@ class TestAnOrder:
             assert {_in_infrequent_access(price): units[price] for price in units} == ia.by_price()
 
 
-def _logged(orders: int, *, one_in: int) -> dict[str, float]:
-    """Lines and bytes of intake, as a function use has them."""
-    lines: list[str] = []
-    log = JsonLines(lines.append, lambda: 1_795_000_000_000, one_in)
+def _logged(orders: int, *, one_in: int) -> FunctionUse:
+    """Intake's lines, of which every eleventh is of a refused order."""
+    use = FunctionUse()
+    log = JsonLines(
+        lambda line: use.count_line(line.rstrip("\n")), lambda: 1_795_000_000_000, one_in
+    )
     for number in range(orders):
-        log("intake", "accepted", customer="c" * 16, order_id=f"order-{number:04}", duration_ms=42)
-    return {"log_lines": len(lines), "log_bytes": sum(len(line) - 1 for line in lines)}
+        key = {"customer": "c" * 16, "order_id": f"order-{number:04}"}
+        log("intake", "accepted", **key, duration_ms=42)
+        if number % 10 == 0:
+            log("intake", "refused", **key, rules=["total_wrong"])
+    return use
 
 
 def _in_infrequent_access(price: str) -> str:
