@@ -114,6 +114,12 @@ def test_a_delivery_that_tells_anything_else_is_logged_of_every_order(more: dict
     assert line.keys() >= more.keys() - {"settle_ms"}
 
 
+def test_a_line_that_does_not_name_its_order_is_in_no_sample() -> None:
+    for missing in ORDER:
+        named = {name: value for name, value in RESERVED.items() if name != missing}
+        assert Lines(RARE).logs("deliver", "done", **named) is not None
+
+
 def test_an_order_that_was_accepted_by_an_old_receipt_is_logged_and_no_other() -> None:
     assert Lines(RARE).logs("intake", "accepted", **ORDER, trace="4bf92f35") is None
     assert Lines(RARE).logs("intake", "accepted", **ORDER, receipt="without_customer")
