@@ -212,6 +212,12 @@ def express_note(outcomes: Mapping[Step, Outcome]) -> Attribute:
     return {"S": " ".join(step.value for step in Step if step in outcomes and outcomes[step].done)}
 
 
+def express_steps(item: Item | None) -> tuple[Step, ...]:
+    """The steps in a progress item's note; none where it has none, or where there is no item."""
+    noted = item[EXPRESS]["S"] if item is not None and EXPRESS in item else ""
+    return tuple(map(Step, noted.split()))
+
+
 def outcome_of(attribute: Attribute) -> Outcome:
     fact = attribute["M"]
     return Outcome(

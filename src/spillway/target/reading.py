@@ -128,8 +128,9 @@ def record_of(key: OrderKey, stored: Iterable[items.Item]) -> Record:
     """An order from its items, one or both."""
     found = {items.is_progress(item): item for item in stored}
     facts = items.facts(found.get(True))
+    express = items.express_steps(found.get(True))
     if False not in found:
-        return Record(key, None, None, facts)
+        return Record(key, None, None, facts, express=express)
     accepted = items.accepted_order(found[False])
     return Record(
         key,
@@ -139,6 +140,8 @@ def record_of(key: OrderKey, stored: Iterable[items.Item]) -> Record:
         accepted.order,
         accepted.trace,
         accepted.book,
+        may_go_express=accepted.express,
+        express=express,
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from enum import StrEnum
 
 from orders.domain.order import Order, OrderKey
-from orders.domain.saga import Downstream, Facts
+from orders.domain.saga import ONCE_RESERVED, Downstream, Facts, Step
 from orders.domain.trace import Trace
 from orders.domain.units import Millis
 
@@ -19,6 +21,14 @@ class Size:
     currency: str
 
 
+class Way(StrEnum):
+    """How an order's first three steps came to be on record (decision 0052)."""
+
+    EXPRESS = "express path"
+    PARTLY = "express path, then queues"
+    QUEUES = "queues"
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What the orders table has of one order.
@@ -26,7 +36,8 @@ class Record:
     `accepted_at` and `size` are None where the table has the order's progress but not the order.
     `order` is its content, None also where it was not kept in memory. `trace` is the client's,
     `book` the version of the price book that it was checked against. `archived` is the object of
-    the archive that it was read from.
+    the archive that it was read from. `may_go_express`: the order may go by the express path;
+    `express`: the steps that one write of it has recorded as done.
     """
 
     key: OrderKey
@@ -37,6 +48,17 @@ class Record:
     trace: Trace | None = None
     book: str | None = None
     archived: str | None = None
+    may_go_express: bool = False
+    express: Collection[Step] = ()
+
+    @property
+    def way(self) -> Way | None:
+        """None where it is not known: before the reservation, and of an archived order."""
+        if self.archived is not None or not self.facts.known(Step.RESERVE):
+            return None
+        if not self.express:
+            return Way.QUEUES
+        return Way.EXPRESS if {*ONCE_RESERVED} <= {*self.express} else Way.PARTLY
 
     @property
     def stored(self) -> bool:

@@ -111,6 +111,8 @@ def _lane(life: Life, step: Step, began: int, ended: int) -> Lane:
     label = (
         f"owed for {lasted}" if outcome is None else f"{outcome.refusal or 'done'} after {lasted}"
     )
+    if step in life.record.express:
+        label += ", express path"
     tries = life.attempts.get(step, 0)
     if tries > 1:
         label += f", {tries} attempts"
@@ -149,6 +151,10 @@ def _entries(life: Life) -> Iterator[Entry]:
             details += _attempt(line)
             if "duration_ms" in line.fields:
                 details.append(span(line.fields["duration_ms"]))
+            if line.fields.get("express") == []:
+                details.append("express path: no further answer in time")
+        if step in record.express:
+            details.append("express path")
         yield Entry(
             answer.at,
             DOWNSTREAM_OF[step],

@@ -40,7 +40,8 @@ def line_cells(line: Line) -> tuple[Text, Text, Text, Text]:
     others = "  ".join(
         f"{name.removesuffix('_ms').removesuffix('_s').replace('_', ' ')} {_value(name, value)}"
         for name, value in line.fields.items()
-        if name not in _PLACED and value != []
+        # That the express path was tried and got no answer in time is worth a word.
+        if name not in _PLACED and (value != [] or name == "express")
     )
     outcome = f"{line.fields.get('command') or ''} {line.outcome}".strip()
     return time, function, Text(outcome, _STYLES[line.tone]), Text(others, "dim")
@@ -48,7 +49,7 @@ def line_cells(line: Line) -> tuple[Text, Text, Text, Text]:
 
 def _value(name: str, value: Any) -> str:
     if isinstance(value, list):
-        return ",".join(str(one) for one in value)
+        return ",".join(str(one) for one in value) or "none"
     if name.endswith("_ms"):
         return duration(float(value) / 1000)
     return age(float(value)) if name.endswith("_s") else str(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,13 +17,13 @@ from infra.metrics import DELIVERIES
 from orders.aws import items
 from orders.domain import saga
 from orders.domain.order import OrderKey
-from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Outcome, Step
+from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, ONCE_RESERVED, Facts, Outcome, Step
 from orders.domain.status import reason, status
 from orders.domain.trace import of_order
 from orders.domain.units import CustomerId, OrderId
 from spillway.operate.logs.reading import ANSWERED, Line, Read, lines, lines_of_order
 from spillway.target.reading import count_items, read_effects_of
-from spillway.target.records import Effect, Record
+from spillway.target.records import Effect, Record, Way
 from spillway.target.service import Service
 
 #: How many of a table's items are read at most.
@@ -88,6 +88,34 @@ class Life:
         return named.trace_id
 
     @property
+    def way(self) -> str | None:
+        """Which way it went, and why not by the express path alone; None while that is not known.
+
+        The note names the steps that were done. A refusal is on record, whoever got it first.
+        """
+        record, way = self.record, self.record.way
+        if way is None:
+            return None
+        if way is Way.QUEUES and not record.may_go_express:
+            return "went by the queues: the express path was off when it was accepted"
+        if record.facts.refused(Step.RESERVE):
+            return f"went by the queues: {_refusal(record.facts, Step.RESERVE)}"
+        if way is Way.EXPRESS:
+            return f"went by the express path: one write for {_and(record.express)}"
+        left = [step for step in ONCE_RESERVED if step not in record.express]
+        why = "; ".join(
+            _refusal(record.facts, step)
+            if record.facts.refused(step)
+            else f"no answer to {step} in time"
+            for step in left
+        )
+        if way is Way.QUEUES:
+            return f"went by the queues: {why}"
+        return (
+            f"went by the express path as far as {_and(record.express)}, then by the queues: {why}"
+        )
+
+    @property
     def outcomes(self) -> list[tuple[Step, Outcome]]:
         return sorted(self.record.facts.outcomes.items(), key=lambda fact: fact[1].at)
 
@@ -109,6 +137,15 @@ class Life:
         """Each step that is owed, with the line of its last attempt, which failed, if any."""
         failed = {line.command: line for line in self.logged.lines if line.outcome not in ANSWERED}
         return {step: failed.get(step) for step in self.summary.owed}
+
+
+def _refusal(facts: Facts, step: Step) -> str:
+    return f"{step} was refused ({facts.outcomes[step].refusal})"
+
+
+def _and(steps: Collection[Step]) -> str:
+    *others, last = (step.value for step in steps)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,8 @@ def life_document(life: Life) -> dict[str, Any]:
         "currency": size and size["currency"],
         "price_book": record.book,
         "archived": record.archived,
+        "way": record.way,
+        "express": [step.value for step in record.express],
         "steps": [
             {
                 "step": step.value,
@@ -174,6 +176,8 @@ def _order_panel(life: Life, now: float) -> Panel:
     if request is not None:
         outcome = cancellation_outcome(record.facts)
         rows.append(("cancellation", f"requested {date_and_clock(request.at)}: {outcome}"))
+    if life.way is not None:
+        rows.append(("way", life.way))
     customer = f"{record.key.customer_id} (in logs: {record.key.customer_hash})"
     rows += [("customer", customer), ("trace", life.trace_id)]
     return panel("Order", rows)

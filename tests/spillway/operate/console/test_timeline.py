@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from orders.domain.order import OrderKey
@@ -69,6 +70,25 @@ def test_an_attempt_whose_good_news_was_not_logged_is_counted_where_others_were(
     assert a_life(CONFIRMED, failed, answered).attempts == {"ship": 2}
     ship = next(one for one in timeline(a_life(CONFIRMED, failed), NOW).lanes if one.step == "ship")
     assert ship.label == "done after 2 s, 2 attempts"
+
+
+def test_what_the_express_path_did_says_so_and_so_does_what_it_could_not() -> None:
+    reserved = line(NOW + 1_001, "deliver-inventory", "done", command="reserve", express=[])
+    noted = (Step.RESERVE, Step.SHIP)
+    life = a_life(CONFIRMED)
+    drawn = timeline(replace(life, record=replace(life.record, express=noted)), NOW + 9_000)
+    assert [lane.label for lane in drawn.lanes] == [
+        "done after 1 s, express path",
+        "done after 2 s, express path",
+        "done after 3 s",
+    ]
+    assert [entry.detail for entry in drawn.entries[1:]] == [
+        "R-1 · express path",
+        "S-1 · express path",
+        "P-1",
+    ]
+    tried = timeline(a_life(CONFIRMED, reserved), NOW + 9_000).entries[1]
+    assert tried.detail == "R-1 · express path: no further answer in time"
 
 
 def test_a_message_that_was_dead_lettered_stands_out() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from io import StringIO
 from typing import Any
 
@@ -9,10 +10,10 @@ import pytest
 from rich.console import Console
 
 from orders.domain.order import OrderKey
-from orders.domain.saga import Facts, Outcome, Step
+from orders.domain.saga import DOWNSTREAMS, Facts, Outcome, Step
 from spillway.operate.logs.reading import Line, Read
 from spillway.operate.orders.reading import Life, Listed, Summary
-from spillway.operate.orders.view import listed_document, show_life, show_list
+from spillway.operate.orders.view import life_document, listed_document, show_life, show_list
 from spillway.operate.orders.waiting import waiting_for
 from spillway.target.records import Record, Size
 from tests.builders import CUSTOMER, NOW, order_id
@@ -55,6 +56,91 @@ def test_an_order_that_waits_says_why_and_what_happens_next(outcome: str, next_s
 
 def test_an_order_without_any_attempt_leads_to_resume() -> None:
     assert f"spillway orders resume {KEY.order_id} --port 9000" in shown()
+
+
+DONE = Outcome(NOW)
+THREE = (Step.RESERVE, Step.SHIP, Step.POST)
+
+
+@pytest.mark.parametrize(
+    ("may", "noted", "facts", "way", "says"),
+    [
+        (True, (), {}, None, None),
+        (
+            True,
+            THREE,
+            dict.fromkeys(THREE, DONE),
+            "express path",
+            "went by the express path: one write for reserve, ship and post",
+        ),
+        (
+            True,
+            (Step.RESERVE, Step.SHIP),
+            {Step.RESERVE: DONE, Step.SHIP: DONE},
+            "express path, then queues",
+            (
+                "went by the express path as far as reserve and ship, then by the queues: no answer"
+                " to post in time"
+            ),
+        ),
+        (
+            True,
+            (Step.RESERVE, Step.POST),
+            dict.fromkeys(THREE, DONE) | {Step.SHIP: Outcome(NOW, refusal="no_route")},
+            "express path, then queues",
+            (
+                "went by the express path as far as reserve and post, then by the queues: ship was"
+                " refused (no_route)"
+            ),
+        ),
+        (
+            True,
+            (),
+            dict.fromkeys(THREE, DONE),
+            "queues",
+            "went by the queues: no answer to ship in time; no answer to post in time",
+        ),
+        (
+            True,
+            (),
+            {Step.RESERVE: Outcome(NOW, refusal="out_of_stock")},
+            "queues",
+            "went by the queues: reserve was refused (out_of_stock)",
+        ),
+        (
+            False,
+            (),
+            dict.fromkeys(THREE, DONE),
+            "queues",
+            "went by the queues: the express path was off when it was accepted",
+        ),
+    ],
+)
+def test_an_order_says_which_way_it_went_and_why(
+    may: bool,
+    noted: tuple[Step, ...],
+    facts: dict[Step, Outcome],
+    way: str | None,
+    says: str | None,
+) -> None:
+    record = Record(KEY, NOW, None, Facts(facts), may_go_express=may, express=noted)
+    life = Life(record, Read([], complete=True), dict.fromkeys(DOWNSTREAMS))
+    terminal, written = console()
+
+    show_life(life, terminal, now=NOW / 1000, options="")
+    found = life_document(life)
+
+    assert life.way == says
+    assert (says or "") in " ".join(written.getvalue().replace("│", " ").split())
+    assert (found["way"], found["express"]) == (way, list(map(str, noted)))
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_an_archived_order_does_not_say_which_way_it_went() -> None:
+    facts = Facts(dict.fromkeys(THREE, DONE))
+    record = Record(KEY, NOW, None, facts, may_go_express=True, archived="2026/11/an-object")
+
+    assert record.way is None
 
 
 @pytest.mark.parametrize(("complete", "says"), [(True, "settled."), (False, "was read.")])
