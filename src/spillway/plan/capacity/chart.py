@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _WAITING = (charts.PALE, charts.AMBER, charts.PURPLE, charts.BLUE, charts.TEAL, charts.GREEN)
+#: A place in which fewer orders than this share of them ever waited is left out.
+_SEEN = 1e-3
 _SAMPLES_MAX = 600
 
 
@@ -53,6 +55,10 @@ def _orders(axes: Axes, plan: Plan, divisor: float) -> None:
     ):
         passed = [series.passed(second) for second in seconds]
         axes.plot(times, passed, color=colour, linewidth=2.2, label=label)
+    for without in plan.without_express[:1]:
+        passed = [without.outcome.flow.settled.passed(second) for second in seconds]
+        label = "the same without [express]"
+        axes.plot(times, passed, color=charts.SETTLED, linewidth=1.6, linestyle="--", label=label)
     axes.legend(loc="lower right", frameon=False)
     charts.dress(axes, "Every order comes through", "", "orders")
 
@@ -67,8 +73,15 @@ def _waiting(axes: Axes, plan: Plan, divisor: float) -> None:
         **{f"{name} queue": [sample.queues[name] for sample in samples] for name in DOWNSTREAMS},
     }
     times = [sample.second / divisor for sample in samples]
-    axes.stackplot(times, *layers.values(), labels=list(layers), colors=_WAITING)
-    axes.legend(loc="upper right", ncols=2, frameon=False)
+    seen = {
+        label: (waiting, colour)
+        for (label, waiting), colour in zip(layers.items(), _WAITING, strict=True)
+        if max(waiting) > plan.outcome.offered * _SEEN
+    }
+    if seen:
+        waits, colours = zip(*seen.values(), strict=True)
+        axes.stackplot(times, *waits, labels=list(seen), colors=colours)
+        axes.legend(loc="upper right", ncols=2, frameon=False)
     charts.dress(axes, "Where orders wait", "", "orders")
 
 

@@ -26,7 +26,10 @@ _WHAT: Mapping[str, str] = {
     "drain": "drain, which works slowly on purpose",
     "relay": "relay: one batch at a time for each shard of the stream",
     "pollers_ramp": "Lambda's pollers of a queue: 5, and 300 more a minute",
-    **{f"deliver_{name}": f"deliveries to {name}: its concurrency limit" for name in DOWNSTREAMS},
+    **{
+        f"deliver_{name}": f"{name}'s deliveries: so many run at once, each so fast"
+        for name in DOWNSTREAMS
+    },
 }
 
 
@@ -137,7 +140,7 @@ class Outcome:
         """The longest that a message waited in a queue."""
         recorded, relayed = self.flow.recorded, self.flow.relayed
         return max(
-            _delay_max(relayed["order"], recorded["reserve"]),
+            _delay_max(relayed["order"], self.flow.reserved),
             _delay_max(relayed["reserve"], recorded["ship"]),
             _delay_max(relayed["reserve"], recorded["post"]),
             _delay_max(self.flow.into_overflow, self.flow.out_of_overflow),
@@ -167,14 +170,16 @@ def _settle(flow: Flow) -> Waits:
     """From acknowledgement to confirmation: through the table at once, or the overflow queue."""
     healthy = flow.service.healthy_settle_seconds
     buffered = flow.into_overflow.total
-    samples = [
-        (delay + healthy, flow.acknowledged.total - buffered)
-        for delay, _ in delays(flow.placed, flow.settled)
-    ]
-    for delay, second in delays(flow.into_overflow, flow.out_of_overflow):
-        drained = second + delay
-        settled = flow.settled.when(flow.placed.passed(drained))
-        samples.append((delay + max(0.0, settled - drained) + healthy, buffered))
+    samples: list[tuple[float, float]] = []
+    drained = delays(flow.into_overflow, flow.out_of_overflow)
+    for share, way in flow.ways:
+        placed = flow.placed.part(share)
+        direct = share * (flow.acknowledged.total - buffered)
+        samples += [(delay + healthy, direct) for delay, _ in delays(placed, way)]
+        for delay, second in drained:
+            out = second + delay
+            settled = way.when(placed.passed(out))
+            samples.append((delay + max(0.0, settled - out) + healthy, share * buffered))
     return _percentiles(samples)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+
+import msgspec
 
 from infra.event_sources import RELAY_BATCH_SIZE
 from orders.domain.coupon_limits import COUNTERS_MAX
@@ -13,9 +16,13 @@ from orders.telemetry import JsonLines
 from spillway.plan.capacity.checks import Checks, checks_of
 from spillway.plan.capacity.outcome import Outcome
 from spillway.plan.capacity.recommendations import ScalingStep, scaling_steps
-from spillway.plan.capacity.service import Claims, Looks, Service
+from spillway.plan.capacity.service import Claims, Express, Looks, Service, Sized
+from spillway.plan.capacity.simulate import simulate
 from spillway.plan.cost.batches import CROWD
 from spillway.plan.cost.coupons import a_coupon
+from spillway.plan.cost.deployed import deployed
+from spillway.plan.cost.durations import processor_times
+from spillway.plan.cost.measurement import recorded
 from spillway.plan.cost.meter import LOG_EVENT_BYTES
 from spillway.plan.cost.model import CostModel, cost_model
 from spillway.plan.price_list import Bill, Usage, Use, priced
@@ -25,6 +32,8 @@ from spillway.target import limits
 
 #: Intake tries a throttled put once more, then sends the order to the overflow queue.
 _SECOND_TRY_PAUSE_SECONDS = 0.05
+#: What memory the deliveries may be given.
+_SIZES_MB = (128, 256, 512, 1_024)
 #: Messages that SQS takes, hands over, and deletes at once.
 _SQS_BATCH = 10
 _GB = 1_000_000_000
@@ -53,6 +62,17 @@ class Plan:
         return dollars
 
     @cached_property
+    def without_express(self) -> tuple[Without, ...]:
+        """The same spike with the settings of the first and of the last step, but each command by
+        its own queue. Empty where the stage has no [express] anyway."""
+        ends = (self.steps[0].outcome.flow.service, self.steps[-1].outcome.flow.service)
+        return tuple(
+            _without(self.profile, service, service.express, self.model)
+            for service in ends
+            if service.express is not None
+        )
+
+    @cached_property
     def checks(self) -> Checks:
         """What the watchdog does meanwhile, with nothing raised."""
         return _checks(self.model, self.outcome)
@@ -68,6 +88,28 @@ class Plan:
         return priced(_claimed(self.model, self.outcome), self.model.price_list).dollars
 
 
+@dataclass(frozen=True, slots=True)
+class Without:
+    """What a spike comes to without the express path. `dollars`: without those of the raises."""
+
+    outcome: Outcome
+    dollars: float
+
+
+def _without(profile: Profile, service: Service, express: Express, model: CostModel) -> Without:
+    model = _sized(queued(model), express.memory_mb)
+    same = service_of(model)
+    service = replace(
+        service,
+        express=None,
+        deliver_concurrency=service.borne,
+        deliver_batch=same.deliver_batch,
+        relay=same.relay,
+    )
+    came = Outcome(simulate(profile, service))
+    return Without(came, _spike_bill(model, came).dollars)
+
+
 def plan(
     profile: Profile, prices: Path | None = None, stage: str = "dev", *, limited: bool = False
 ) -> Plan:
@@ -81,6 +123,17 @@ def plan(
         service = with_claims(service, model)
     steps = scaling_steps(profile, service, model.price_list)
     return Plan(profile, tuple(steps), model)
+
+
+def queued(model: CostModel) -> CostModel:
+    """The same stage without [express]: each command goes by its own queue."""
+    crowd = recorded("crowd", queued=True)
+    return replace(
+        model,
+        measurement=crowd,
+        processor=processor_times(recorded("one by one", queued=True), crowd),
+        stage=deployed(model.stage.stage, queued=True),
+    )
 
 
 def service_of(model: CostModel) -> Service:
@@ -101,7 +154,7 @@ def service_of(model: CostModel) -> Service:
         relay=works["relay"],
         relay_batch=RELAY_BATCH_SIZE,
         parallelization=stage.parallelization,
-        deliver={name: works[f"deliver-{name}"] for name in DOWNSTREAMS},
+        deliver=_deliveries(queued(model)),
         deliver_batch=sources["deliver-inventory"].batch_size * model.commands_per_message(),
         deliver_concurrency={
             name: sources[f"deliver-{name}"].concurrency_max for name in DOWNSTREAMS
@@ -110,7 +163,36 @@ def service_of(model: CostModel) -> Service:
         drain_batch=sources["drain"].batch_size,
         drain_concurrency=sources["drain"].concurrency_max,
         looks=Looks(works["reads"], stage.api_looks_per_second, figures.watched_seconds.value),
+        express=_express(model),
     )
+
+
+def _express(model: CostModel) -> Express | None:
+    """Inventory's deliveries as they were measured, with the memory they have and with more."""
+    name, stage = "deliver-inventory", model.stage
+    if stage.express_seconds is None:
+        return None
+    memory_mb = round(stage.memory_mb[name])
+    sizes = {
+        size: Sized(_sized(model, size).works[name], _deliveries(_sized(queued(model), size)))
+        for size in (memory_mb, *_SIZES_MB)
+    }
+    return Express(sizes, memory_mb, stage.express_seconds)
+
+
+def _deliveries(model: CostModel) -> Mapping[str, Work]:
+    """Of a stage whose commands go by their own queues."""
+    works = model.works
+    return {name: works[f"deliver-{name}"] for name in DOWNSTREAMS}
+
+
+def _sized(model: CostModel, memory_mb: int) -> CostModel:
+    """The same with so much memory for the deliveries, which share one size."""
+    sizes = {
+        name: memory_mb if name.startswith("deliver-") else size
+        for name, size in model.stage.memory_mb.items()
+    }
+    return replace(model, stage=msgspec.structs.replace(model.stage, memory_mb=sizes))
 
 
 def with_claims(service: Service, model: CostModel) -> Service:
@@ -158,10 +240,21 @@ def _spike_bill(model: CostModel, came: Outcome) -> Bill:
         Use("drain: invocations", "lambda.requests", batches),
         Use("drain: time", "lambda.gb_seconds", drained),
     )
-    looks = came.looks / came.offered
-    order = model.a_web_order(CROWD, looks).scaled(came.offered)
     checked = _checked(model, _checks(model, came))
-    return priced(order + Usage(more) + checked + _claimed(model, came), model.price_list)
+    orders = _orders(model, came)
+    return priced(orders + Usage(more) + checked + _claimed(model, came), model.price_list)
+
+
+def _orders(model: CostModel, came: Outcome) -> Usage:
+    """Those that went by the express path, and those that went by a queue for each step."""
+    service, looks = came.flow.service, came.looks / came.offered
+    plain = queued(model)
+    if service.express is not None:
+        memory_mb = service.express.memory_mb
+        model, plain = _sized(model, memory_mb), _sized(plain, memory_mb)
+    left = service.left_over
+    express = model.a_web_order(CROWD, looks).scaled(came.offered * (1 - left))
+    return express + plain.a_web_order(CROWD, looks).scaled(came.offered * left)
 
 
 def _checks(model: CostModel, came: Outcome) -> Checks:

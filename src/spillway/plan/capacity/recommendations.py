@@ -8,8 +8,11 @@ are from the price list. What a downstream can take, only its owner can say.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
+from orders.domain.saga import DOWNSTREAMS
+from orders.settings import EXPRESS_CALLS
 from spillway.plan.capacity.outcome import Outcome
 from spillway.plan.capacity.service import Service
 from spillway.plan.capacity.simulate import simulate
@@ -23,7 +26,9 @@ SETTLED_WELL_SECONDS = 120.0
 _ROOM = 1.2
 #: A raise gains when the last order settles in at most this share of the time.
 _GAIN = 0.97
-_FACTS = 3
+#: So many times as many orders a second must twice the memory get through: time is paid by memory,
+#: so 2 would cost nothing.
+_MEMORY_GAIN = 1.5
 PARALLELIZATION_MAX = 10
 CONCURRENCY_MAX = 1_000.0
 
@@ -113,7 +118,9 @@ def _raise(
             return _coupons(profile, service, price_list)
         case "pollers_ramp" | "lambda_ramp" | "counters":
             return None
-    return _deliver(bottleneck.removeprefix("deliver_"), profile, service)
+    # Memory comes before what a downstream has to bear.
+    more = _memory(service)
+    return more or _deliver(bottleneck.removeprefix("deliver_"), profile, service)
 
 
 def _raised(service: Service, setting: str, how: str, **changes: Any) -> Raise:
@@ -145,7 +152,7 @@ def _concurrency(profile: Profile, service: Service) -> Raise:
 def _needed_write_units(profile: Profile, service: Service) -> float:
     """What the table must take for orders to settle as fast as they come."""
     tries = service.claims.tries(service.claims.met(profile.peak)) if service.claims else 1.0
-    return profile.peak * (service.order_write_units * tries + _FACTS)
+    return profile.peak * (service.order_write_units * tries + service.writes)
 
 
 def _table(profile: Profile, service: Service, price_list: PriceList) -> Raise:
@@ -185,21 +192,56 @@ def _coupons(profile: Profile, service: Service, price_list: PriceList) -> Raise
 def _relay(profile: Profile, service: Service) -> Raise:
     """More batches of a shard at once."""
     lane = service.relay.rate(service.relay_batch)
-    lanes = profile.peak * (1 + _FACTS) * _ROOM / lane
+    lanes = profile.peak * (1 + service.writes) * _ROOM / lane
     shards = service.relay_lanes(service.warm_write_units) / service.parallelization
     wanted = min(PARALLELIZATION_MAX, max(service.parallelization + 1, -int(-lanes // shards)))
     return _raised(service, "relay parallelization", "of the stage", parallelization=wanted)
 
 
+def _memory(service: Service) -> Raise | None:
+    """Of deliveries on the express path, whose processor it decides: as much as ends in time, and
+    then as nearly pays for itself. None where they have that."""
+    express = service.express
+    if express is None:
+        return None
+    sizes = [size for size in sorted(express.sizes) if size >= express.memory_mb]
+    batch, enough = service.deliver_batch, express.memory_mb
+    for size, larger in pairwise(sizes):
+        before, after = (express.sizes[one].express.rate(batch) for one in (size, larger))
+        if express.in_time(size) and after < before * _MEMORY_GAIN:
+            break
+        enough = larger
+    if enough == express.memory_mb:
+        return None
+    changed = replace(express, memory_mb=enough)
+    return Raise(
+        "deliver.memory_mb",
+        express.memory_mb,
+        enough,
+        "of the stage",
+        replace(service, express=changed, deliver=express.sizes[enough].queued),
+    )
+
+
 def _deliver(name: str, profile: Profile, service: Service) -> Raise:
-    """All three take the same orders: raising one alone only moves the queue."""
-    each = service.deliver[name].rate(service.deliver_batch)
-    wanted = min(CONCURRENCY_MAX, max(2.0, profile.peak * _ROOM / each))
-    concurrency = {one: max(most, wanted) for one, most in service.deliver_concurrency.items()}
+    """All that take the same orders: raising one alone only moves the queue. By the express path
+    inventory's take them all, and the two others what it left over."""
+    together, orders = DOWNSTREAMS, profile.peak * _ROOM
+    if service.express is not None:
+        own = name in EXPRESS_CALLS
+        together = EXPRESS_CALLS if own else DOWNSTREAMS[:1]
+        orders *= service.left_over if own else 1.0
+    each = service.delivering(name, service.deliver_batch)
+    wanted = min(CONCURRENCY_MAX, max(2.0, orders / each))
+    most = service.deliver_concurrency
+    raised = replace(
+        service,
+        deliver_concurrency={**most, **{one: max(most[one], wanted) for one in together}},
+    )
     return Raise(
         "downstreams' concurrency_max",
-        service.deliver_concurrency[name],
-        wanted,
+        max(service.borne.values()),
+        max(raised.borne.values()),
         "if they can take it",
-        replace(service, deliver_concurrency=concurrency),
+        raised,
     )

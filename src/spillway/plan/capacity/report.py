@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from spillway.plan.capacity.outcome import Outcome, Waits
-from spillway.plan.capacity.planning import Plan
+from spillway.plan.capacity.planning import Plan, Without
 from spillway.plan.capacity.recommendations import Raise, ScalingStep
 from spillway.plan.tables import UNCONFIRMED, Table
 from spillway.target import limits
@@ -64,6 +64,7 @@ def document(plan: Plan) -> dict[str, Any]:
             "dollars": round(plan.for_checks, 4),
         },
         "limited_coupon": _claims_document(plan),
+        "without_express": [_without(one) for one in plan.without_express],
         "raises": [_step(step, bill) for step, bill in zip(plan.steps, plan.bills, strict=True)],
     }
 
@@ -87,8 +88,22 @@ def _waits(waits: Waits) -> dict[str, float | None]:
     return {name: value and round(value, 3) for name, value in asdict(waits).items()}
 
 
+def _without(without: Without) -> dict[str, Any]:
+    """Without [express], with the settings of the first step and of the last one."""
+    return {**_settled(without.outcome), "dollars": round(without.dollars, 2)}
+
+
+def _settled(came: Outcome) -> dict[str, Any]:
+    return {
+        "settle_seconds": _waits(came.settle),
+        "resend_seconds": _waits(came.resend),
+        "lost": round(came.lost),
+        "all_settled_at": round(came.all_settled_at, 1),
+    }
+
+
 def _step(step: ScalingStep, bill: float) -> dict[str, Any]:
-    came, raised = step.outcome, step.raised
+    raised = step.raised
     return {
         "raised": None
         if raised is None
@@ -100,10 +115,7 @@ def _step(step: ScalingStep, bill: float) -> dict[str, Any]:
             "dollars": round(raised.dollars, 2),
             "confirmed": raised.confirmed,
         },
-        "settle_seconds": _waits(came.settle),
-        "resend_seconds": _waits(came.resend),
-        "lost": round(came.lost),
-        "all_settled_at": round(came.all_settled_at, 1),
+        **_settled(step.outcome),
         "dollars": round(bill, 2),
     }
 
@@ -183,13 +195,21 @@ def _bottlenecks(came: Outcome) -> Iterator[tuple[str, str, str]]:
 def _raises(plan: Plan) -> Iterator[tuple[str, str, str]]:
     """One after the other: the spike's price with all raises so far, and what they gain."""
     for step, bill in zip(plan.steps, plan.bills, strict=True):
-        came = step.outcome
         label, what = (
             ("raised", _raise(step.raised)) if step.raised else ("as it is", "nothing raised")
         )
-        gained = f"resent p99 {duration(came.resend.p99)}, settled p99 {duration(came.settle.p99)}"
-        last = f"all settled after {duration(came.all_settled_at)}"
-        yield label, f"${bill:,.2f}", f"{what}: {gained}, {last}"
+        yield label, f"${bill:,.2f}", f"{what}: {_gained(step.outcome)}"
+    for one, settings in zip(
+        plan.without_express, ("nothing raised", "all of it raised"), strict=False
+    ):
+        what = f"without [express], {settings}: {_gained(one.outcome)}"
+        yield "compare", f"${one.dollars:,.2f}", what
+
+
+def _gained(came: Outcome) -> str:
+    resent, settled = duration(came.resend.p99), duration(came.settle.p99)
+    last = duration(came.all_settled_at)
+    return f"resent p99 {resent}, settled p99 {settled}, all settled after {last}"
 
 
 def _raise(raised: Raise) -> str:

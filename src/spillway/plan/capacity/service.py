@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import exp
 
 from orders.aws.coupons import TRIES
-from orders.domain.saga import DOWNSTREAMS
+from orders.domain.saga import DOWNSTREAMS, ONCE_RESERVED
+from orders.settings import EXPRESS_CALLS
 from spillway.plan.work import Work
 from spillway.target import limits
 
@@ -67,15 +68,51 @@ class Looks:
 
 
 @dataclass(frozen=True, slots=True)
+class Sized:
+    """How long the deliveries take for a batch with so much memory: inventory's by the express
+    path, and each by its own queue."""
+
+    express: Work
+    queued: Mapping[str, Work]
+
+
+@dataclass(frozen=True, slots=True)
+class Express:
+    """The express path: inventory's deliveries have an order shipped and posted too.
+
+    `sizes`: by the deliveries' memory in MB; they have `memory_mb`. `seconds`: what the stage gives
+    one of them, half of it for each of its two rounds of calls. `left_over`: the share of orders
+    whose shipment and posting go by their own queues, as all do while breakers are open. At least
+    this: see `Service.left_over`.
+    """
+
+    sizes: Mapping[int, Sized]
+    memory_mb: int
+    seconds: float
+    left_over: float = 0.0
+
+    @property
+    def delivery(self) -> Work:
+        return self.sizes[self.memory_mb].express
+
+    def in_time(self, memory_mb: int) -> bool:
+        """Whether an order's delivery ends in time in a full batch, where those that run at once
+        share the processor."""
+        work = self.sizes[memory_mb].express
+        return max(work.per_record * work.at_once, work.per_record + work.wait) <= self.seconds
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One stage's settings and its functions' times.
 
-    `order_write_units`: of the order itself; each of the three facts takes one more.
+    `order_write_units`: of the order itself; each further write of an order takes one more.
     `warm_write_units`: the table's throughput a second at the start; `table_write_units_max`: the
     account's quota of it. `parallelization`: batches of one shard that relay handles at once.
     `deliver_batch`: commands in a batch. `parameter_reads_per_second`: what Parameter Store answers
     the account; each new environment of intake needs one. `claims`: where each order has a limited
-    coupon; such orders do not overflow. `looks`: where customers follow their orders.
+    coupon; such orders do not overflow. `looks`: where customers follow their orders. `express`:
+    where orders go by that path.
     """
 
     api_requests_per_second: float
@@ -99,6 +136,40 @@ class Service:
     parameter_reads_per_second: float = limits.PARAMETER_READS_PER_SECOND
     claims: Claims | None = None
     looks: Looks | None = None
+    express: Express | None = None
+
+    @property
+    def left_over(self) -> float:
+        """The share of orders whose shipment and posting go by their own queues: all of them, too,
+        where a full batch has too little of the processor to be answered in time."""
+        express = self.express
+        if express is None or not express.in_time(express.memory_mb):
+            return 1.0
+        return express.left_over
+
+    @property
+    def writes(self) -> float:
+        """Of an order after its own: each fact by itself, or all with one write."""
+        return 1 + len(ONCE_RESERVED) * self.left_over
+
+    @property
+    def borne(self) -> Mapping[str, float]:
+        """Each downstream's `concurrency_max`: its own deliveries, and inventory's where those call
+        it too."""
+        also = self.deliver_concurrency["inventory"] if self.express else 0.0
+        return {
+            name: most + (also if name in EXPRESS_CALLS else 0.0)
+            for name, most in self.deliver_concurrency.items()
+        }
+
+    def delivering(self, name: str, records: float) -> float:
+        """Orders a second that one environment of a downstream's deliveries gets through, in
+        batches of so many."""
+        seconds = self.deliver[name].seconds(records)
+        if self.express is not None and name == "inventory":
+            left = self.left_over
+            seconds = left * seconds + (1 - left) * self.express.delivery.seconds(records)
+        return records / seconds
 
     def relay_lanes(self, write_units: float) -> float:
         """Batches that relay handles at once when the table takes so much: the table has a shard
@@ -108,10 +179,13 @@ class Service:
 
     @property
     def healthy_settle_seconds(self) -> float:
-        """How long an order takes that never waits: two hops over the stream, two deliveries.
+        """How long an order takes that never waits: two hops over the stream and two deliveries,
+        or one of each by the express path.
 
         Lambda polls a stream four times a second, so a change waits an eighth on average.
         """
         relay = 0.125 + self.relay.seconds(1)
+        if self.express is not None and self.left_over < 1:
+            return relay + self.express.delivery.seconds(1)
         slowest = max(self.deliver[name].seconds(1) for name in DOWNSTREAMS[1:])
         return 2 * relay + self.deliver["inventory"].seconds(1) + slowest

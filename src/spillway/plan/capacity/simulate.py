@@ -3,7 +3,8 @@
 Orders are a fluid, rates and backlogs instead of single orders, so an hour of 50,000 orders/s takes
 seconds. In each step clients send new and refused orders, the API's token bucket and Lambda's
 concurrency let some through, the table takes what it can and the rest overflows, relay reads the
-stream's shards, deliveries empty the queues, and every recorded fact passes table and stream again.
+stream's shards, deliveries empty the queues, and each write of facts passes table and stream again.
+By the express path that is one write of all three, for which relay has nothing to send.
 
 Stricter than AWS on purpose: the table doubles its throughput only every 30 minutes, though it is
 often faster, and bursts beyond that do not count. Customers look at their orders as the service
@@ -26,13 +27,8 @@ from spillway.plan.capacity.service import RESEND_FIRST_SECONDS, RESEND_MAX_SECO
 from spillway.plan.profile import Profile
 from spillway.target import limits
 
-#: An order's changes in the stream.
-CHANGES = ("order", "reserve", "ship", "post")
-_FACTS: Mapping[Downstream, str] = {
-    "inventory": "reserve",
-    "fulfilment": "ship",
-    "accounting": "post",
-}
+#: An order's changes in the stream. `express`: the three facts in one, after which nothing is owed.
+CHANGES = ("order", "express", "reserve", "ship", "post")
 
 #: Short steps while the spike begins; the longer it goes on, the longer they get.
 _STEP_FIRST_SECONDS = 0.25
@@ -75,6 +71,10 @@ class Series:
     def passed(self, second: float) -> float:
         """How much has passed by this second."""
         return _interpolated(second, self.seconds, self.totals)
+
+    def part(self, share: float) -> Series:
+        """So much of it, at all times."""
+        return Series(self.seconds, [total * share for total in self.totals])
 
 
 def _interpolated(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
@@ -231,6 +231,8 @@ class Flow:
         self.refused_first, self.resent = Series(), Series()
         self.into_overflow, self.out_of_overflow = Series(), Series()
         self.placed, self.settled = Series(), Series()
+        #: Orders whose stock is reserved, and those that settled by a queue for each step.
+        self.reserved, self.queued = Series(), Series()
         self.recorded = {change: Series() for change in CHANGES}
         self.relayed = {change: Series() for change in CHANGES}
         self.buffered = self.resent_into_overflow = 0.0
@@ -291,6 +293,13 @@ class Flow:
         )
 
     @property
+    def ways(self) -> list[tuple[float, Series]]:
+        """How orders settled: the share of them, and when they did."""
+        left = self.service.left_over
+        ways = [(1 - left, self.recorded["express"]), (left, self.queued)]
+        return [(share, settled) for share, settled in ways if share]
+
+    @property
     def looks(self) -> float:
         """Those that found the order settled after the last step included."""
         return self.looked.total + self._watchers.waiting
@@ -298,7 +307,7 @@ class Flow:
     def _look(self, looks: Looks, before: float, step: float, end: float) -> None:
         """`before`: how many orders were acknowledged before this step."""
         self._watchers.add(end + FIRST_SECONDS, end, before, self.acknowledged.total)
-        reserved, settled = self.recorded["reserve"].total, self.settled.total
+        reserved, settled = self.reserved.total, self.settled.total
         due = self._watchers.due(end, reserved, settled, looks.watched_seconds)
         served = min(due, looks.per_second * step)
         self.looked.add(end, served)
@@ -395,8 +404,15 @@ class Flow:
         for name, amount in delivering.items():
             # What the table did not take is delivered again later.
             self._queues[name] -= amount * taken
-            self._into_stream(_FACTS[name], amount * taken, end)
-        settled = min(self.recorded["ship"].total, self.recorded["post"].total)
+        reserved, left = delivering["inventory"] * taken, service.left_over
+        self.reserved.add(end, reserved)
+        self._into_stream("express", reserved * (1 - left), end)
+        self._into_stream("reserve", reserved * left, end)
+        self._into_stream("ship", delivering["fulfilment"] * taken, end)
+        self._into_stream("post", delivering["accounting"] * taken, end)
+        queued = min(self.recorded["ship"].total, self.recorded["post"].total)
+        self.queued.add(end, queued - self.queued.total)
+        settled = self.recorded["express"].total + queued
         self.settled.add(end, settled - self.settled.total)
 
     def _place(
@@ -445,7 +461,7 @@ class Flow:
         self.recorded[change].add(end, amount)
 
     def _relay(self, step: float, end: float) -> None:
-        """Relays the four kinds of changes in proportion, which is close to oldest first."""
+        """Relays all kinds of changes in proportion, which is close to oldest first."""
         service, backlog = self.service, sum(self._stream.values())
         lanes = service.relay_lanes(self._write_units_max())
         batch = min(float(service.relay_batch), max(1.0, backlog / lanes))
@@ -471,7 +487,7 @@ class Flow:
         if backlog <= 0:
             return 0.0
         batch = min(float(service.deliver_batch), max(1.0, backlog / pollers))
-        rate = pollers * service.deliver[name].rate(batch)
+        rate = pollers * service.delivering(name, batch)
         if backlog > rate * max(step, _BACKLOG_SECONDS):
             ramping = pollers < min(most, limits.SQS_POLLERS_MAX)
             self._binding["pollers_ramp" if ramping else f"deliver_{name}"] = (backlog, rate)

@@ -37,7 +37,8 @@ class Deployed(msgspec.Struct, frozen=True):
     `custom_metrics`: each is charged once it has data, and most have none in a month without
     faults. `interface_endpoints` and `nat_gateways` are what a stage with [network] pays for by
     the hour, one in each zone; your NAT gateways count as if they served this stage alone.
-    `events_published` are the types. `table_class` is that of the orders table."""
+    `events_published` are the types. `table_class` is that of the orders table. `express_seconds`:
+    None where no order goes by the express path."""
 
     stage: str
     memory_mb: Mapping[str, float]
@@ -55,15 +56,16 @@ class Deployed(msgspec.Struct, frozen=True):
     interface_endpoints: int = 0
     nat_gateways: int = 0
     table_class: TableClass = "standard"
+    express_seconds: float | None = None
 
 
-def deployed(name: str) -> Deployed:
-    """Raises SpillwayError when there is no such stage."""
+def deployed(name: str, *, queued: bool = False) -> Deployed:
+    """`queued`: as if it had no [express]. Raises SpillwayError when there is no such stage."""
     try:
         stage = load(name)
     except StageError as error:
         raise UsageError(str(error)) from error
-    return deployed_by(stage)
+    return deployed_by(msgspec.structs.replace(stage, express=None) if queued else stage)
 
 
 def deployed_by(stage: Stage) -> Deployed:
@@ -92,4 +94,5 @@ def deployed_by(stage: Stage) -> Deployed:
         interface_endpoints=len(stage.interface_endpoints) * zones,
         nat_gateways=zones * by_nat,
         table_class=stage.keeping.table_class or "standard",
+        express_seconds=stage.express.seconds if stage.express else None,
     )

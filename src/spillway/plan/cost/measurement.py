@@ -148,9 +148,10 @@ def stored_bytes(stored: Iterable[Item]) -> dict[str, int]:
     }
 
 
-def recorded(load: Load) -> Measurement:
-    """The last measurement on the emulator. Raises SpillwayError when it cannot be read."""
-    path = MEASURED / _file_name(load)
+def recorded(load: Load, *, queued: bool = False) -> Measurement:
+    """The last measurement on the emulator; `queued`: the last one of a stage without [express],
+    where each command goes by its own queue. Raises SpillwayError when it cannot be read."""
+    path = MEASURED / _file_name(load, queued=queued)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Measurement)
     except (OSError, msgspec.DecodeError) as error:
@@ -159,5 +160,5 @@ def recorded(load: Load) -> Measurement:
         ) from error
 
 
-def _file_name(load: Load) -> str:
-    return f"cost-{load.replace(' ', '-')}.json"
+def _file_name(load: Load, *, queued: bool = False) -> str:
+    return f"{'queued' if queued else 'cost'}-{load.replace(' ', '-')}.json"

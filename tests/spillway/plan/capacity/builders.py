@@ -9,7 +9,7 @@ from orders.domain.saga import DOWNSTREAMS
 from spillway.plan.capacity.outcome import Outcome
 from spillway.plan.capacity.planning import Plan, service_of
 from spillway.plan.capacity.recommendations import ScalingStep
-from spillway.plan.capacity.service import Service
+from spillway.plan.capacity.service import Express, Service, Sized
 from spillway.plan.capacity.simulate import simulate
 from spillway.plan.cost.model import cost_model
 from spillway.plan.profile import Profile
@@ -43,6 +43,20 @@ UNLIMITED = Service(
 
 def service(**changes: Any) -> Service:
     return replace(UNLIMITED, **changes)
+
+
+def by_express(
+    *, per_record: float = 0.0, memory_mb: int = 128, left_over: float = 0.0, **changes: Any
+) -> Service:
+    """Inventory's deliveries have orders shipped and posted too: each waits for a fifth of a second
+    and takes `per_record` of a processor of 128 MB. Two deliveries each are left to the others."""
+    sizes = {
+        size: Sized(Work(0.0, per_record * 128 / size, 0.2, 10), UNLIMITED.deliver)
+        for size in (128, 256, 512)
+    }
+    express = Express(sizes, memory_mb, seconds=1.0, left_over=left_over)
+    own = {"inventory": NO_LIMIT, "fulfilment": 2.0, "accounting": 2.0}
+    return service(**{"express": express, "deliver_concurrency": own, **changes})
 
 
 def as_it_is(profile: Profile, **changes: Any) -> Plan:

@@ -8,7 +8,7 @@ import pytest
 
 from orders.domain.saga import DOWNSTREAMS
 from spillway.plan.capacity.outcome import Outcome
-from spillway.plan.capacity.planning import Plan, plan, service_of, with_claims
+from spillway.plan.capacity.planning import Plan, plan, queued, service_of, with_claims
 from spillway.plan.capacity.recommendations import SETTLED_WELL_SECONDS, scaling_steps
 from spillway.plan.capacity.simulate import simulate
 from spillway.plan.cost.batches import CROWD
@@ -16,7 +16,7 @@ from spillway.plan.cost.deployed import deployed
 from spillway.plan.cost.model import cost_model
 from spillway.plan.price_list import Usage, Use, load, priced
 from spillway.plan.profile import coupon
-from tests.spillway.plan.capacity.builders import as_it_is, level, service
+from tests.spillway.plan.capacity.builders import as_it_is, by_express, level, service
 
 
 def test_where_nothing_holds_orders_up_nothing_is_raised() -> None:
@@ -32,6 +32,32 @@ def test_a_downstreams_limit_is_raised_to_what_the_profile_needs() -> None:
     assert rest[-1].raised is not None
     assert rest[-1].raised.after == pytest.approx(1_000 * 1.2 / 100)
     assert rest[-1].outcome.all_settled_at < 320
+
+
+def test_on_the_express_path_memory_is_raised_before_what_downstreams_must_bear() -> None:
+    """A batch of ten takes 0.9 s with 128 MB and 0.55 s with 256 MB. More memory gains less: its
+    deliveries then wait for downstreams."""
+    own = {"inventory": 18.0, "fulfilment": 2.0, "accounting": 2.0}
+    tight = by_express(per_record=0.07, deliver_concurrency=own)
+    steps = scaling_steps(level(1_000, 300), tight, load())
+    memory, concurrency = (step.raised for step in steps if step.raised)
+    assert (memory.setting, memory.before, memory.after) == ("deliver.memory_mb", 128, 256)
+    assert concurrency.setting == "downstreams' concurrency_max"
+    # Their deliveries call all three, and two are left to each of the others.
+    assert concurrency.before == 20
+    assert concurrency.after == pytest.approx(1_000 * 1.2 / (10 / 0.55) + 2)
+    assert steps[-1].outcome.all_settled_at < 320
+
+
+def test_what_express_leaves_over_needs_more_of_the_others_deliveries_only() -> None:
+    own = {"inventory": 100.0, "fulfilment": 2.0, "accounting": 2.0}
+    ill = by_express(left_over=0.5, deliver_concurrency=own)
+    [change] = [
+        step.raised for step in scaling_steps(level(1_000, 300), ill, load()) if step.raised
+    ]
+    assert change.before == 102
+    assert change.after == pytest.approx(100 + 1_000 * 1.2 / 2 / 100)
+    assert change.service.deliver_concurrency["inventory"] == 100
 
 
 def test_raising_the_tables_throughput_has_its_price_and_it_is_not_confirmed() -> None:
@@ -90,7 +116,7 @@ def test_the_service_that_is_planned_with_is_the_one_that_is_deployed() -> None:
 
 
 def test_twice_the_time_of_a_delivery_is_half_the_rate() -> None:
-    planned = service_of(cost_model())
+    planned = service_of(queued(cost_model()))
     times = planned.deliver["accounting"]
     slow = replace(
         times, fixed=2 * times.fixed, per_record=2 * times.per_record, wait=2 * times.wait

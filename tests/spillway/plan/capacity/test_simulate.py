@@ -26,7 +26,7 @@ from spillway.plan.cost.model import cost_model, looks_within
 from spillway.plan.profile import Profile, coupon
 from spillway.plan.work import Work
 from spillway.target import limits
-from tests.spillway.plan.capacity.builders import NO_LIMIT, level, service
+from tests.spillway.plan.capacity.builders import NO_LIMIT, by_express, level, service
 
 
 class TestNothingHoldsOrdersUp:
@@ -240,6 +240,53 @@ class TestTheQueues:
         flow = simulate(level(1_000, 60), slow)
         assert max(sample.queues["accounting"] for sample in flow.samples) > 50_000
         assert max(sample.queues["fulfilment"] for sample in flow.samples) < 3_000
+
+
+class TestTheExpressPath:
+    def test_an_order_is_one_write_and_one_more_record_and_takes_no_other_queue(self) -> None:
+        flow = simulate(level(1_000, 30), by_express())
+        assert flow.recorded["express"].total == pytest.approx(30_000)
+        queued = [flow.recorded[change].total for change in ("reserve", "ship", "post")]
+        assert queued == [0, 0, 0]
+        assert max(sample.queues["accounting"] for sample in flow.samples) == 0
+
+    def test_it_writes_two_items_of_an_order(self) -> None:
+        enough, too_little = (
+            simulate(
+                level(100, 30), by_express(warm_write_units=units, table_write_units_max=units)
+            )
+            for units in (205, 190)
+        )
+        assert enough.into_overflow.total == 0
+        assert too_little.into_overflow.total > 0
+
+    def test_its_hop_and_its_delivery_are_all_that_an_order_takes(self) -> None:
+        one = by_express()
+        came = Outcome(simulate(level(100, 60), one))
+        assert one.healthy_settle_seconds == pytest.approx(0.125 + 0.2, abs=0.001)
+        # Steps of a quarter of a second blur it by a step for each of its two hops.
+        assert came.settle.p50 == pytest.approx(one.healthy_settle_seconds, abs=0.6)
+
+    def test_what_is_left_over_takes_the_two_deliveries_that_are_left_to_the_others(self) -> None:
+        """Two at once x 10 in 0.1 s = 200 a second for the quarter that inventory leaves over."""
+        came = Outcome(simulate(level(1_600, 60), by_express(left_over=0.25)))
+        assert came.lost == 0
+        assert came.all_settled_at == pytest.approx(1_600 * 60 / 4 / 200, rel=0.05)
+        held_up = {one.name for one in came.bottlenecks} - {"pollers_ramp"}
+        assert held_up == {"deliver_fulfilment", "deliver_accounting"}
+        # Three quarters have settled at once, whatever the others wait for.
+        assert came.settle.p50 is not None
+        assert came.settle.p50 < 2
+        assert came.settle.p99 == pytest.approx(60, rel=0.1)
+
+    def test_deliveries_that_share_too_little_of_a_processor_leave_all_orders_over(self) -> None:
+        """Ten at once share it: 0.11 s of it each are more than a second together."""
+        assert by_express(per_record=0.09).left_over == 0
+        slow = by_express(per_record=0.11)
+        assert slow.left_over == 1
+        assert by_express(per_record=0.11, memory_mb=256).left_over == 0
+        came = Outcome(simulate(level(1_000, 10), slow))
+        assert came.all_settled_at == pytest.approx(10_000 / 200, rel=0.05)
 
 
 class TestRelay:
