@@ -258,7 +258,10 @@ function explanation({ status, reason, cancellation, steps, order }) {
     confirmed: `Your order is on its way. The invoice has been issued.${tooLate}`,
     rejecting: `We can't fulfil it: ${reasonName(reason)}. We are undoing it${paid ? " and will refund your payment" : ""}.`,
     rejected: `We could not fulfil it: ${reasonName(reason)}.${refunded}`,
-    cancelling: `We are cancelling it${paid ? " and will refund your payment" : ""}.`,
+    // Fulfilment may have got it already, and decides whether it is too late.
+    cancelling: cancellation?.outcome === "pending"
+      ? `We are trying to cancel it. If it has not left yet, ${paid ? "your payment will be refunded" : "it will be cancelled"}.`
+      : `We are cancelling it${paid ? " and will refund your payment" : ""}.`,
     cancelled: `It was cancelled${paid ? ", and your payment was refunded" : ""}.`,
   }[status];
 }
