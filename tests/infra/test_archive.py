@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+import subprocess
 import zipfile
 from copy import deepcopy
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from infra import bundle
+from infra.bundle import ROOT
 from spillway.errors import SpillwayError
 from spillway.operate.archive import BUCKET, PAGE, Files, files, tar
 from spillway.run.storefront import site
@@ -173,3 +175,19 @@ def test_what_still_needs_the_bootstrap_is_not_packed(
     path.write_text(json.dumps({**json.loads(path.read_text()), "Metadata": {"Image": image}}))
     with pytest.raises(SpillwayError, match=r"spillway-prod-web still needs the CDK's bootstrap"):
         files(copy, stage="prod", version="1.2.3")
+
+
+def test_who_deploys_may_leave_the_tests_out(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "package-lock.json", "requirements/dev.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    shown = subprocess.run(
+        ("make", "--dry-run", "templates", "STAGE=dev"),  # noqa: S607
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert "npm" in shown.stdout
+    assert "mysql" not in shown.stdout
