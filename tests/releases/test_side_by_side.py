@@ -4,6 +4,7 @@ and the same queues: each must understand what the other has written."""
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -13,8 +14,12 @@ from typing import Any
 import pytest
 
 from infra.bundle import ROOT
+from orders.domain import saga
+from orders.domain.saga import Step
+from spillway.prove.simulate.saga_states import State, reachable
+from tests.releases.decide import decisions
 from tests.releases.record import record
-from tests.releases.write import STUB, written
+from tests.releases.write import EXPRESS, STUB, progress_item, progressed, written
 
 HERE = Path(__file__).parent
 RELEASES = sorted(path.parent for path in HERE.glob("*/written.json"))
@@ -32,6 +37,20 @@ def read_by(reader: Path, samples: dict[str, list[Any]]) -> subprocess.Completed
         capture_output=True,
         text=True,
     )
+
+
+def run_by(release: Path, *command: str, given: Any = None) -> Any:
+    """What a program of ours answers, run with a release's own code."""
+    done = subprocess.run(  # noqa: S603 - the command is ours
+        (sys.executable, *command),
+        input=json.dumps(given),
+        env={**os.environ, "PYTHONPATH": str(release / "orders.zip")},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def meaning_to(reader: Path, samples: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -149,6 +168,66 @@ def test_an_attribute_that_old_code_does_not_know_is_left_alone() -> None:
         ]
     }
     assert meaning_then(RELEASES[-1], more) == meaning_then(RELEASES[-1], samples)
+
+
+def written_of(state: State) -> dict[str, Any] | None:
+    """The progress item of an order of the express path."""
+    if not state.done and not state.refused and state.cancellation is None:
+        return None
+    return progress_item(EXPRESS, state.facts, express=bool(state.begun))
+
+
+@every_release
+def test_a_release_does_about_each_change_of_an_express_order_what_this_code_does(
+    release: Path,
+) -> None:
+    """Cancelled or not, whatever the downstreams answered: so a stage can go back to it."""
+    records = [
+        progressed(written_of(before), after)
+        for before, every in reachable(express=True).items()
+        for state in every
+        if before.facts != state.facts and (after := written_of(state)) is not None
+    ]
+    assert len(records) > 500
+    then = run_by(release, str(HERE / "decide.py"), given=records)
+    assert then == decisions(records)
+    assert {step for decision in then for step in decision["steps"]} == {*Step} - {Step.RESERVE}
+
+
+CANCELS = """
+import json
+from dataclasses import replace
+from orders.aws.table import DynamoOrders
+from orders.domain import saga
+from orders.domain.order import OrderKey
+from orders.domain.saga import Outcome, Step
+
+class NothingOnRecord:
+    def update_item(self, **asked):
+        assert "attribute_not_exists(#reserve)" in asked["ConditionExpression"]
+        return {"Attributes": {"cancellation": asked["ExpressionAttributeValues"][":cancellation"]}}
+
+facts = DynamoOrders(NothingOnRecord(), "orders").request_cancellation(OrderKey("a", "b"), 1)
+shipped = {step: Outcome(2) for step in (Step.RESERVE, Step.SHIP, Step.POST)}
+print(json.dumps(sorted(saga.owed(replace(facts, outcomes=shipped)))))
+"""
+
+
+def test_a_release_without_the_express_path_must_not_cancel_an_order_that_takes_it() -> None:
+    """Where `ship` was commanded and `reserve` is not on record yet, it gives stock and money back
+    whether or not the shipment can still be stopped. So such a release never runs beside the
+    setting, nor after it before such orders have come through (CHANGELOG.md)."""
+    owed = run_by(HERE / "0.2.0", "-c", CANCELS)
+    assert owed == [Step.CANCEL_SHIPMENT, Step.REFUND, Step.RELEASE]
+    in_danger = [
+        state
+        for state in reachable(express=True)
+        if Step.SHIP in state.begun and state.cancellation is None
+        if not state.facts.known(Step.RESERVE)
+    ]
+    # Nothing is on record of any: each waits for inventory, as the changelog tells an operator.
+    assert in_danger
+    assert all(saga.owed(state.facts) == {Step.RESERVE} for state in in_danger)
 
 
 def test_a_meaning_that_changed_is_no_longer_the_same() -> None:

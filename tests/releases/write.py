@@ -22,22 +22,27 @@ from tests.builders import CUSTOMER, FREE, NOW, accepted, line, order_key
 KEY = order_key(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000001")
 LARGE = order_key(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000002")
 NOTHING_TO_PAY = order_key(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000003")
+EXPRESS = order_key(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000004")
 STUB = items.stub_item(KEY, items.Location("2026/11/23", "1a341fd0d00a1b2", 4_711, 1_026))
 TRACE = parsed("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
 
 def written() -> dict[str, list[Any]]:
     """Samples by kind, as they lie in the table, the stream, the queues and the topic."""
-    orders = [_retail(), _wholesale(), accepted(NOTHING_TO_PAY, **FREE)]
+    express = replace(accepted(EXPRESS), express=True)
+    orders = [_retail(), _wholesale(), accepted(NOTHING_TO_PAY, **FREE), express]
     return {
         "order_item": [as_json(items.order_item(order)) for order in orders],
         "void_item": [items.void_item(VoidId(KEY, NOW))],
         "stub_item": [STUB],
         "archive_line": [
-            archive_file.line_of(items.order_item(order), _progress_item(order.key, facts)).decode()
+            archive_file.line_of(items.order_item(order), progress_item(order.key, facts)).decode()
             for order, facts in product(orders, _facts())
         ],
-        "progress_item": [_progress_item(KEY, facts) for facts in _facts()],
+        "progress_item": [
+            *(progress_item(KEY, facts) for facts in _facts()),
+            *(progress_item(EXPRESS, facts, express=True) for facts in _facts()[1:]),
+        ],
         "stream_record": [*map(_placed, orders), *_progressed(), _archived(orders[0])],
         "command": [*map(messages.message_of, _commands(orders))],
         "overflow": [*map(messages.overflow_message_of, orders)],
@@ -113,13 +118,16 @@ def _commands(orders: list[AcceptedOrder]) -> list[Command]:
     ]
 
 
-def _progress_item(key: OrderKey, facts: Facts) -> dict[str, Any]:
+def progress_item(key: OrderKey, facts: Facts, *, express: bool = False) -> dict[str, Any]:
+    """`express`: with the note of one write that recorded several steps."""
     item: dict[str, Any] = {
         **items.progress_key(key),
         **{step: items.outcome_attribute(outcome) for step, outcome in facts.outcomes.items()},
     }
     if facts.cancellation is not None:
         item[items.CANCELLATION] = items.cancellation_attribute(facts.cancellation)
+    if express:
+        item[items.EXPRESS] = items.express_note(facts.outcomes)
     return item
 
 
@@ -135,14 +143,19 @@ def _archived(order: AcceptedOrder) -> dict[str, Any]:
 
 def _progressed() -> list[dict[str, Any]]:
     """From each state of the facts to the next, and those of an order that was archived."""
-    images = [_progress_item(KEY, facts) for facts in _facts()]
+    images = [progress_item(KEY, facts) for facts in _facts()]
     return [
-        *(
-            _record("MODIFY", items.progress_key(KEY), {"OldImage": before, "NewImage": after})
-            for before, after in pairwise(images)
-        ),
+        *(progressed(before, after) for before, after in pairwise(images)),
         _record("REMOVE", items.progress_key(KEY), {"OldImage": images[-1]}),
     ]
+
+
+def progressed(before: dict[str, Any] | None, after: dict[str, Any]) -> dict[str, Any]:
+    """The stream's record of a write to a progress item."""
+    keys = {name: after[name] for name in ("pk", "sk")}
+    if before is None:
+        return _record("INSERT", keys, {"NewImage": after})
+    return _record("MODIFY", keys, {"OldImage": before, "NewImage": after})
 
 
 def _record(name: str, keys: dict[str, Any], images: dict[str, Any]) -> dict[str, Any]:
