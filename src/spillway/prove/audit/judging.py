@@ -140,14 +140,14 @@ def judge_history(
 
 def outage_was_real(outage: Outage, effects: Iterable[Effect]) -> bool:
     """The downstream that was out did nothing meanwhile; otherwise the run proves nothing."""
-    return not any(
+    return outage.slow or not any(
         effect.downstream == outage.downstream and outage.began_at < effect.at < outage.ended_at
         for effect in effects
     )
 
 
 def judge_isolation(outage: Outage, effects: Iterable[Effect]) -> list[Violation]:
-    """failure_stays_local: while one downstream was out, the other two answered as ever.
+    """failure_stays_local: while one downstream was out or slow, the other two answered as ever.
 
     Both others must have handled each order placed in the outage before its end; for an order
     without stock, inventory alone.
@@ -163,7 +163,7 @@ def judge_isolation(outage: Outage, effects: Iterable[Effect]) -> list[Violation
         Violation(
             Promise.FAILURE_STAYS_LOCAL,
             key,
-            f"{step} waited for {outage.downstream}, which was out",
+            f"{step} waited for {outage.downstream}, which was {outage.was}",
         )
         for key in outage.keys
         for step in UNDISTURBED[outage.downstream]

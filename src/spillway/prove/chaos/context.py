@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -65,21 +65,23 @@ class ScenarioContext:
         *,
         clients: int | None = None,
         per_second: float | None = None,
-        cancelling: bool = True,
+        cancelling: bool | Mapping[int, float] = True,
     ) -> list[Placed]:
         """Place the next `count` orders, or all that are left; returns when all are answered.
 
         `clients` customers order at a time (default: as many as the plan has); with `per_second`,
-        orders go out at that rate instead. `cancelling`: cancel those that the plan cancels.
+        orders go out at that rate instead. `cancelling`: cancel those that the plan cancels, or
+        these: place among them to seconds after acceptance.
         """
         first, drafts = self._taken, self.run.plan.drafts[self._taken :][:count]
         self._taken += len(drafts)
         self.checkout.clients = clients or self.run.plan.clients
-        self.checkout.cancel_after = {
+        planned = {
             place - first: wait
             for place, wait in self.run.plan.cancel_after.items()
             if cancelling and place >= first
         }
+        self.checkout.cancel_after = planned if isinstance(cancelling, bool) else cancelling
         before = len(self.run.placed)
         if per_second is None:
             await self.checkout.place(drafts, self.run.placed)

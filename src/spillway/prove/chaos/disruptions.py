@@ -45,10 +45,12 @@ FUNCTION = re.compile(r"ministack-lambda-spillway-local-(.+?)-[^-/]+/")
 
 @dataclass
 class Killer:
-    """Kills processes that run functions. `killed`: how many, by function."""
+    """Kills processes that run functions, or the function `only`. `killed`: how many, by
+    function."""
 
     stack: Stack
     rng: random.Random
+    only: str | None = None
     killed: Counter[str] = field(default_factory=Counter)
     _due: list[asyncio.TimerHandle] = field(default_factory=list)
     _tried: int = 0
@@ -73,7 +75,11 @@ class Killer:
         Each function is as likely, however many processes it has; most of them run intake.
         """
         self._tried += 1
-        functions = running_functions(self.stack)
+        functions = {
+            pid: name
+            for pid, name in running_functions(self.stack).items()
+            if self.only in (None, name)
+        }
         if not functions:
             return
         unlucky = self.rng.choice(sorted({*functions.values()}))

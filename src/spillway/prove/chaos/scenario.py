@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from orders.domain.promises import Promise
+from orders.domain.saga import Step
 from spillway.prove.audit.verdicts import Verdict
 from spillway.prove.chaos.recorder import ResponseRecorder
 from spillway.prove.demo.result import Run
 from spillway.prove.mutants.mutations import Mutant
+from spillway.target.records import Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Scenario:
 
     `copies`: how often each order is sent at once. `statuses`: all that customers may be answered;
     None: anything. `more_orders`: this share of the orders asked for is added, for a comparison.
+    `both_ways`: what is done must meet orders that go by the express path, and orders that do not.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Scenario:
     copies: int = 1
     statuses: frozenset[int] | None = None
     more_orders: float = 0.0
+    both_ways: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,15 @@ class Trial:
     control: Trial | None = None
 
     @property
+    def ways(self) -> Counter[Way]:
+        """How many orders that were reserved went which way; empty where none may go by the express
+        path."""
+        records = [one for one in self.run.records.values() if one.facts.done(Step.RESERVE)]
+        if not any(record.may_go_express for record in records):
+            return Counter()
+        return Counter(record.way for record in records if record.way is not None)
+
+    @property
     def statuses(self) -> Mapping[str, int]:
         return self.recorder.by_status()
 
@@ -97,6 +111,10 @@ class Trial:
         if not self.run.all_answered:
             found.append("some orders were never answered")
         found += self.seen_beside
+        if self.scenario.both_ways and self.ways:
+            whole = self.ways[Way.EXPRESS]
+            found += ["no order went by the express path"] if not whole else []
+            found += ["no order went by the queues"] if whole == self.ways.total() else []
         found += [f"hit nothing: {one.what}" for one in self.disruptions if one.hits == 0]
         allowed = self.scenario.statuses
         if allowed is not None:

@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
-from orders.domain.saga import DOWNSTREAMS
+from orders.domain.saga import DOWNSTREAMS, ONCE_RESERVED, Step
 from orders.domain.units import CustomerId, OrderId
+from orders.settings import EXPRESS_CALLS
 from spillway.errors import SpillwayError, UsageError
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.chaos import disruptions
@@ -25,21 +29,39 @@ from spillway.prove.chaos.scenario import Control, Scenario
 from spillway.prove.demo.faults import faulty
 from spillway.prove.demo.result import now, shipped_after
 from spillway.prove.mutants.catalogue import BY_NAME as MUTANTS
+from spillway.prove.mutants.mutations import Mutant, ReplaceExpression
+from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Placed
 from spillway.run.load.records import Outage
-from spillway.target.records import Record
+from spillway.target.records import Effect, Record
 from spillway.ui.statistics import percentile
 
-#: Longer than deliver waits for a downstream (infra/stages/local.toml), and than its second try.
+#: Longer than deliver waits for a downstream, and the express path (infra/stages/local.toml).
 LATENCY_MS = 3_000
-#: So that a worker that is killed is likely to be in the middle of a call.
-WORKING_MS = 1_000
+#: Longer than the express path waits, and shorter than a downstream's own delivery.
+LATE_MS = 1_500
+#: The same of an accounting that is slow for hours: nobody's patience meets it.
+SLOW_MS = 4_000
+#: So that a worker that is killed is likely to be in the middle of a call, and the express path
+#: has time left after it.
+WORKING_MS = 400
+#: The express path's calls, one after the other's, and its write: a third of a second for each part
+#: in which it can be interrupted.
+EXPRESS_MS = {"fulfilment": 300, "accounting": 600}
+EXPRESS_WRITE_SECONDS = 0.3
+#: So many orders for each kill: a killed delivery's orders come back after a minute.
+ORDERS_PER_KILL = 8
+#: How often it is looked what has been done. Nothing more is done now when nothing was for so long.
+LOOK_SECONDS, QUIET_SECONDS = 0.1, 5.0
+#: A share of calls that both take away from the express path: about half of the orders then go by
+#: the queues.
+SOME_ERRORS = 0.3
 
 #: At most so many, and no more than settle: a backlog of its own would be measured too.
 STEADY_PER_SECOND_MAX = 5.0
 #: Functions that have to be started take many times as long as those that run.
 WARM_UP_ORDERS = 6
-#: Orders that go before accounting's outage, for each in it.
+#: Orders that go before accounting's trouble, for each in it.
 HEALTHY_SHARE = 0.5
 ISOLATION_RATIO_MAX = 1.3
 #: The median of fewer is chance.
@@ -49,6 +71,9 @@ SPIKE_FACTOR = 10.0
 #: Twice as many as otherwise. A crowd without bounds would be one of functions that have to be
 #: started, each a process here, and the machine itself would fail.
 SPIKE_CLIENTS = 16
+
+#: Whose processes go on from a reservation.
+EXPRESS_FUNCTION = "deliver-inventory"
 
 _WRITES_REFUSED = "ThrottlingException"
 _LOSES_ANSWERS = {"lose_answer": True, "probability": 1 / 6}
@@ -86,8 +111,22 @@ async def inventory_outage(context: ScenarioContext) -> None:
     more_orders=HEALTHY_SHARE,
 )
 async def accounting_outage(context: ScenarioContext) -> None:
-    """The same steady stream of orders twice: with accounting well, and with accounting out for all
-    of it. The ratio of fulfilment's times is what its outage costs the others."""
+    await _without_accounting(context, "accounting out", outage=True)
+
+
+@_scenario(
+    "Accounting answers too late for a whole run, after a healthy one to compare fulfilment with.",
+    more_orders=HEALTHY_SHARE,
+)
+async def accounting_slow(context: ScenarioContext) -> None:
+    """Slow is worse than down: whoever calls it waits."""
+    what = f"accounting answers after {SLOW_MS / 1000:g} s"
+    await _without_accounting(context, what, latency_ms=SLOW_MS)
+
+
+async def _without_accounting(context: ScenarioContext, what: str, **faults: Any) -> None:
+    """The same steady stream of orders twice: with accounting well, and with these faults for all
+    of it. The ratio of fulfilment's times is what accounting's trouble costs the others."""
     compared = context.orders - round(context.orders / (1 + HEALTHY_SHARE))
     warm_up = min(WARM_UP_ORDERS, compared // 3)
     await context.order(warm_up, cancelling=False)
@@ -96,15 +135,14 @@ async def accounting_outage(context: ScenarioContext) -> None:
     context.watcher.stage("Customers order while all is well, for comparison")
     healthy = await context.order(compared - 2 * warm_up, per_second=rate, cancelling=False)
     await context.until_settled()
-    async with context.disruption(
-        "accounting out", context.failing("accounting", outage=True)
-    ) as hits:
+    async with context.disruption(what, context.failing("accounting", **faults)) as hits:
         began_at = now()
         during = await context.order(per_second=rate, cancelling=False)
         await _until_others_answered(context, during)
         await context.until_hit(hits, len(during))
         keys = tuple(order.key for order in during if order.acknowledged)
-        context.run.outage = Outage("accounting", began_at, now(), keys)
+        slow = "latency_ms" in faults
+        context.run.outage = Outage("accounting", began_at, now(), keys, slow)
     await _compare_shipping(context, healthy, during)
 
 
@@ -127,23 +165,37 @@ async def lost_answers(context: ScenarioContext) -> None:
     await _redrive(context)
 
 
-@_scenario("Every downstream answers later than deliver waits, so that no outcome is known.")
+@_scenario(
+    "Fulfilment and accounting, then all three answer later than anybody waits, so that no outcome"
+    " is known.",
+    both_ways=True,
+)
 async def latency(context: ScenarioContext) -> None:
+    """First without inventory: behind a late reservation nothing is tried on the express path."""
+    later = f"after {LATENCY_MS / 1000:g} s, later than deliver waits"
     await context.order(context.orders // 4)
     async with context.disruption(
-        f"every downstream answers after {LATENCY_MS / 1000:g} s, later than deliver waits",
-        context.failing(*DOWNSTREAMS, latency_ms=LATENCY_MS),
+        f"fulfilment and accounting answer {later}",
+        context.failing(*EXPRESS_CALLS, latency_ms=LATENCY_MS),
     ) as hits:
-        await context.order()
-        await context.until_hit(hits, context.orders)
+        placed = await context.order(context.orders // 3)
+        await context.until_hit(hits, len(placed))
+    async with context.disruption(
+        f"every downstream answers {later}", context.failing(*DOWNSTREAMS, latency_ms=LATENCY_MS)
+    ) as hits:
+        placed = await context.order()
+        await context.until_hit(hits, len(placed))
 
 
 @_scenario(
-    "Customers send each order three times at once; messages come twice and out of order.", copies=3
+    "Customers send each order three times at once; messages come twice and out of order.",
+    copies=3,
+    both_ways=True,
 )
 async def duplicates(context: ScenarioContext) -> None:
     async with context.disruption(
         "messages sent twice, out of order, and whole batches of the stream again",
+        _some_by_queues(context),
         context.inject(**_RELAY_SENDS, duplicate=True, probability=0.4),
         context.inject(**_RELAY_SENDS, postpone=4, probability=0.4),
         context.inject(**_RELAY_SENDS, refuse="ServiceUnavailable", probability=0.2),
@@ -180,7 +232,8 @@ async def table_throttled(context: ScenarioContext) -> None:
 
 
 @_scenario(
-    "The processes that run the functions are killed at random, in the middle of their work."
+    "The processes that run the functions are killed at random, in the middle of their work.",
+    both_ways=True,
 )
 async def workers_killed(context: ScenarioContext) -> None:
     """Each order that is answered pays for one kill: the service never does nothing but start."""
@@ -188,6 +241,7 @@ async def workers_killed(context: ScenarioContext) -> None:
     async with context.disruption(
         "processes that run functions killed at random",
         faulty(context.stack, {name: {"latency_ms": WORKING_MS} for name in DOWNSTREAMS}),
+        _some_by_queues(context),
         killer.killing(context.trial.recorder),
     ) as hits:
         await context.order()
@@ -196,12 +250,90 @@ async def workers_killed(context: ScenarioContext) -> None:
         context.trial.measures[f"killed_{function}"] = times
 
 
-@_scenario("Relay's sends are refused, or taken only in part; then the topic is down.")
+@_scenario(
+    "The processes that reserve, ship and post an order at once are killed in the middle, and"
+    " answers are lost or late, while customers cancel.",
+    control=Control(
+        "no cancellation counts as before the reservation of an order that may have shipped",
+        Mutant(
+            "cancellation-overtakes-express",
+            "the cancellation of an order that may go by express counts as before its reservation",
+            ReplaceExpression(
+                "aws.table:DynamoOrders.request_cancellation", "[(False, '')]", "[before, after]"
+            ),
+        ),
+        Promise.NEVER_HALF_DONE,
+        like="the table says undone",
+    ),
+    both_ways=True,
+)
+async def express_interrupted(context: ScenarioContext) -> None:
+    """The first half of the orders meets kills: after the reservation, between shipment and
+    posting, and before the write. What counts is not the kill but what it left behind: a shipment
+    or posting older than the reservation on record, which therefore is of a later try."""
+    killer = disruptions.Killer(context.stack, context.rng, only=EXPRESS_FUNCTION)
+    slow_write = {"service": "dynamodb", "operation": "UpdateItem", "function": EXPRESS_FUNCTION}
+    half = context.orders // 2
+    async with context.disruption(
+        "killed in the middle of express calls, a quarter of the answers lost",
+        nullcontext(Interrupted(context)),
+        faulty(
+            context.stack,
+            {
+                name: {"latency_ms": wait, "lose_answers_rate": 0.25}
+                for name, wait in EXPRESS_MS.items()
+            },
+        ),
+        _uncounted(context.inject(**slow_write, delay=EXPRESS_WRITE_SECONDS)),
+    ):
+        cancelling = _cancelling(context, half)
+        async with asyncio.TaskGroup() as at_once:
+            placing = at_once.create_task(
+                context.order(half, per_second=STEADY_PER_SECOND_MAX, cancelling=cancelling)
+            )
+            await _kill_on_the_express_path(context, killer, half // ORDERS_PER_KILL, placing.done)
+        await context.until_settled()
+    context.trial.measures["killed"] = killer.fired()
+    cancelling = _cancelling(context, context.orders - half)
+    before = await asyncio.to_thread(LeftOut(context, Step.SHIP).fired)
+    async with context.disruption(
+        "fulfilment answers later than the express path waits",
+        nullcontext(LeftOut(context, Step.SHIP, before)),
+        faulty(context.stack, {"fulfilment": {"latency_ms": LATE_MS}}),
+    ):
+        await context.order(per_second=STEADY_PER_SECOND_MAX, cancelling=cancelling)
+        await context.until_settled()
+
+
+async def _kill_on_the_express_path(
+    context: ScenarioContext,
+    killer: disruptions.Killer,
+    times: int,
+    all_are_placed: Callable[[], bool],
+) -> None:
+    """Kill so often, each time soon after an order was reserved or shipped."""
+    patience, before, over = Patience(QUIET_SECONDS), 0, False
+    while killer.fired() < times and not (over and all_are_placed()):
+        await asyncio.sleep(LOOK_SECONDS)
+        found = [
+            await asyncio.to_thread(context.effects, one) for one in ("inventory", "fulfilment")
+        ]
+        done = sum(map(len, found))
+        if done > before:
+            await asyncio.sleep(context.rng.uniform(0.0, max(EXPRESS_MS.values()) / 1000))
+            killer.kill_one()
+        before, over = done, patience.is_over(done)
+
+
+@_scenario(
+    "Relay's sends are refused, or taken only in part; then the topic is down.", both_ways=True
+)
 async def relay_failing(context: ScenarioContext) -> None:
     """One after the other: relay announces a batch only once all of its commands are sent."""
     await context.order(context.orders // 4)
     async with context.disruption(
         "relay's sends refused or taken in part",
+        _some_by_queues(context),
         context.inject(**_RELAY_SENDS, refuse="ServiceUnavailable", probability=0.25),
         context.inject(**_RELAY_SENDS, partial=0.5, probability=0.25),
     ):
@@ -260,6 +392,57 @@ def chosen(names: Sequence[str]) -> list[Scenario]:
     return [scenario for name, scenario in BY_NAME.items() if {name, "all"} & {*names}]
 
 
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Counts the orders that were shipped or posted before the reservation that is on record."""
+
+    context: ScenarioContext
+
+    def fired(self) -> int:
+        records = self.context.records()
+        effects = chain.from_iterable(map(self.context.effects, EXPRESS_CALLS))
+        return len({one.key for one in effects if _is_older_than_reservation(one, records)})
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Counts the orders for which the express path's write has other steps, and not this one.
+    `before`: so many had been there already."""
+
+    context: ScenarioContext
+    step: Step
+    before: int = 0
+
+    def fired(self) -> int:
+        noted = (record.express for record in self.context.records().values())
+        return sum(bool(steps) and self.step not in steps for steps in noted) - self.before
+
+
+def _is_older_than_reservation(effect: Effect, records: Mapping[OrderKey, Record]) -> bool:
+    record = records.get(effect.key)
+    reserved = None if record is None else record.facts.outcomes.get(Step.RESERVE)
+    return reserved is not None and effect.step in ONCE_RESERVED and effect.at < reserved.at
+
+
+def _cancelling(context: ScenarioContext, count: int) -> dict[int, float]:
+    """Half of so many customers cancel, most while the express path is at their order."""
+    rng = context.rng
+    return {place: rng.uniform(0.0, 1.5) for place in range(count) if rng.random() < 0.5}
+
+
+def _some_by_queues(context: ScenarioContext) -> AbstractContextManager[None]:
+    """Fulfilment and accounting fail some calls: an order that goes by the express path alone
+    comes by one queue only."""
+    return faulty(context.stack, {name: {"error_rate": SOME_ERRORS} for name in EXPRESS_CALLS})
+
+
+@contextmanager
+def _uncounted(fault: AbstractContextManager[object]) -> Iterator[None]:
+    """A fault that helps another one to hit, and proves nothing by its own hits."""
+    with fault:
+        yield
+
+
 async def _redrive(context: ScenarioContext) -> None:
     """Relay dead-letters what the topic does not take, because orders must not wait for it."""
     await context.until_settled()
@@ -290,10 +473,11 @@ async def _until_others_answered(context: ScenarioContext, during: Sequence[Plac
 async def _compare_shipping(
     context: ScenarioContext, healthy: Sequence[Placed], during: Sequence[Placed]
 ) -> None:
-    """How long until an order was shipped (p50), while accounting was well and while it was out.
+    """How long until an order was shipped (p50), while accounting was well and while it was ill.
 
-    Intake never calls accounting: if it was slower too, so was the machine, and that much is not
-    held against the service.
+    By fulfilment's own table, whichever way it got the command: also an order that waits for a
+    delivery which waits for accounting is shipped later. Intake never calls accounting: if it was
+    slower too, so was the machine, and that much is not held against the service.
     """
     shipped = await asyncio.to_thread(
         lambda: shipped_after(context.records(), context.effects("fulfilment"))
@@ -311,13 +495,13 @@ async def _compare_shipping(
         return
     ratio, machine = meanwhile / usual, accepted_meanwhile / accepted
     context.trial.measures["ship_p50_seconds_accounting_well"] = usual
-    context.trial.measures["ship_p50_seconds_accounting_out"] = meanwhile
+    context.trial.measures["ship_p50_seconds_accounting_ill"] = meanwhile
     context.trial.measures["ship_p50_ratio"] = ratio
     context.trial.measures["accept_p50_ratio"] = machine
     slower = ratio / max(1.0, machine)
     if slower > ISOLATION_RATIO_MAX and min(len(well), len(out)) >= ISOLATION_ORDERS_MIN:
         detail = (
-            f"fulfilment took {slower:.2f} times as long while accounting was out,"
+            f"fulfilment took {slower:.2f} times as long while accounting was ill,"
             f" more than {ISOLATION_RATIO_MAX}"
         )
         context.run.violations.append(Violation(Promise.FAILURE_STAYS_LOCAL, None, detail))

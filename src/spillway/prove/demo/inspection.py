@@ -117,7 +117,8 @@ def _outage_evidence(done: Run, outage: Outage) -> str:
     shipped = shipped_after(done.records, done.effects)
     during = [shipped.pop(key) for key in outage.keys if key in shipped]
     within, usual = percentile(during, 0.5), percentile([*shipped.values()], 0.5)
-    text = f"{outage.downstream} was out for {seconds:.1f} s: {len(outage.keys)} orders placed"
+    text = f"{outage.downstream} was {outage.was} for {seconds:.1f} s"
+    text += f": {len(outage.keys)} orders placed"
     if within is None or usual is None:
         return text
     return f"{text}, shipped after {duration(within)} (p50, else {duration(usual)})"

@@ -46,9 +46,15 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """One downstream was out from `began_at` to `ended_at`; `keys` were placed meanwhile."""
+    """One downstream was out from `began_at` to `ended_at`; `keys` were placed meanwhile.
+    `slow`: it did what it was asked, and answered later than anybody waited."""
 
     downstream: Downstream
     began_at: int
     ended_at: int
     keys: tuple[OrderKey, ...]
+    slow: bool = False
+
+    @property
+    def was(self) -> str:
+        return "slow" if self.slow else "out"

@@ -98,6 +98,19 @@ def test_no_order_is_cancelled_where_that_would_disturb_a_measurement() -> None:
     assert not any(order.cancellation_sent for order in context.run.placed)
 
 
+def test_other_orders_are_cancelled_where_a_scenario_says_which() -> None:
+    context = a_context(orders=10, cancelled=7)
+
+    async def steps() -> None:
+        await context.order(4, clients=1)
+        await context.order(clients=1, cancelling={0: 0.0, 2: 0.0})
+
+    asyncio.run(steps())
+
+    cancelled = [n for n, order in enumerate(context.run.placed) if order.cancellation_sent]
+    assert cancelled == [4, 6]
+
+
 def test_a_disruption_is_kept_with_its_time_and_how_often_it_hit() -> None:
     context, lightning = a_context(), Lightning()
 

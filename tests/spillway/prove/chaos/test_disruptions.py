@@ -108,6 +108,20 @@ def test_each_acknowledged_order_pays_for_one_kill(monkeypatch: pytest.MonkeyPat
     assert killer.fired() == 0
 
 
+def test_only_the_processes_of_one_function_are_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = {1: "intake", 2: "deliver-inventory", 3: "relay"}
+    monkeypatch.setattr(disruptions, "running_functions", lambda _: running)
+    killed: list[int] = []
+    monkeypatch.setattr("os.kill", lambda pid, _: killed.append(pid))
+    killer = Killer(stack(), random.Random(1), only="deliver-inventory")
+
+    for _ in range(5):
+        killer.kill_one()
+
+    assert killed == [2] * 5
+    assert killer.killed == {"deliver-inventory": 5}
+
+
 def test_a_worker_is_known_by_its_folder() -> None:
     name = "/tmp/ministack-lambda-spillway-local-deliver-inventory-0a1b2c/code/_worker.py"  # noqa: S108
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from orders.domain.promises import Promise
 from spillway.prove.chaos.report import document, show, show_all
 from spillway.prove.chaos.scenario import Trial
+from spillway.target.records import Way
 from tests.spillway.prove.chaos.builders import (
     CONTROL,
     a_control,
@@ -51,6 +52,7 @@ def test_each_scenario_says_what_was_done_and_what_customers_saw() -> None:
     assert scenario["held"] is True
     assert scenario["done"] == "Nothing is done to it."
     assert scenario["answers"] == {"201": 2, "503": 1}
+    assert scenario["ways"] == dict.fromkeys(map(str, Way), 0)
     assert scenario["measures"] == {"lights_per_second": 1.25}
     assert scenario["disruptions"] == [
         {"what": "lights out", "began": 0.5, "ended": 1.5, "hits": 3}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
 import pytest
 
 from orders.domain.order import OrderKey
@@ -9,32 +12,39 @@ from orders.domain.promises import Promise
 from orders.domain.saga import Facts, Outcome, Step
 from orders.domain.units import Millis
 from spillway.errors import SpillwayError
-from spillway.prove.chaos.scenarios import BY_NAME, settled_per_second
+from spillway.prove.chaos.scenarios import BY_NAME, Interrupted, LeftOut, settled_per_second
 from spillway.prove.chaos.trial import planned_for
 from spillway.prove.demo.result import shipped_after
-from spillway.target.records import Record
+from spillway.target.records import Effect, Record
 from tests.spillway.prove.audit.builders import effect
 from tests.spillway.prove.chaos.builders import CONTROL, broken_trial
 from tests.spillway.prove.demo.builders import an_order, key
+
+if TYPE_CHECKING:
+    from spillway.prove.chaos.context import ScenarioContext
 
 
 def test_these_are_all_scenarios() -> None:
     assert list(BY_NAME) == [
         "inventory-outage",
         "accounting-outage",
+        "accounting-slow",
         "lost-answers",
         "latency",
         "duplicates",
         "table-throttled",
         "workers-killed",
+        "express-interrupted",
         "relay-failing",
         "poison",
         "spike",
     ]
 
 
-def test_one_scenario_has_a_control() -> None:
-    assert [s.name for s in BY_NAME.values() if s.control is not None] == ["table-throttled"]
+def test_two_scenarios_have_a_control() -> None:
+    controlled = [s.name for s in BY_NAME.values() if s.control is not None]
+
+    assert controlled == ["table-throttled", "express-interrupted"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +68,7 @@ def test_a_scenario_has_the_orders_asked_for_and_those_for_comparison_on_top() -
     plans = {s.name: planned_for(s, orders=20, seed=3) for s in BY_NAME.values()}
 
     assert {name: len(plan.drafts) for name, plan in plans.items()} == {
-        name: 30 if name == "accounting-outage" else 20 for name in BY_NAME
+        name: 30 if name.startswith("accounting-") else 20 for name in BY_NAME
     }
     assert plans["duplicates"].copies == 3
     assert all(plan.outage_orders == 0 for plan in plans.values())
@@ -86,6 +96,52 @@ def test_shipping_is_timed_from_acceptance_and_only_for_what_was_shipped() -> No
     ]
 
     assert shipped_after(records, effects) == {key(0): 2.5}
+
+
+class Seen:
+    """What a context reads of a stack."""
+
+    def __init__(self, records: dict[OrderKey, Record], effects: dict[str, list[Effect]]) -> None:
+        self._records, self._effects = records, effects
+
+    def records(self) -> dict[OrderKey, Record]:
+        return self._records
+
+    def effects(self, downstream: str) -> list[Effect]:
+        return self._effects[downstream]
+
+
+def test_an_order_was_interrupted_if_it_shipped_before_the_reservation_on_record() -> None:
+    reserved_at = {key(number): record(key(number), 1_000, 2_000) for number in range(3)}
+    unreserved = record(key(3), 1_000)
+    effects = {
+        "fulfilment": [
+            effect(Step.SHIP, key=key(0), at=1_900),
+            effect(Step.SHIP, key=key(1), at=2_100),
+            effect(Step.SHIP, key=key(3), at=1_900),
+        ],
+        "accounting": [
+            effect(Step.POST, key=key(0), at=1_950),
+            effect(Step.POST, key=key(2), at=1_950),
+        ],
+    }
+    seen = Seen(reserved_at | {key(3): unreserved}, effects)
+
+    assert Interrupted(cast("ScenarioContext", seen)).fired() == 2
+
+
+def test_a_step_was_left_out_of_a_write_that_has_others() -> None:
+    noted: list[tuple[Step, ...]] = [
+        (Step.RESERVE, Step.SHIP, Step.POST),
+        (Step.RESERVE, Step.POST),
+        (),
+    ]
+    records = {
+        key(number): replace(record(key(number), 1_000, 2_000), express=steps)
+        for number, steps in enumerate(noted)
+    }
+
+    assert LeftOut(cast("ScenarioContext", Seen(records, {})), Step.SHIP).fired() == 1
 
 
 def test_a_rate_is_measured_from_the_first_acceptance_to_the_last_fact() -> None:

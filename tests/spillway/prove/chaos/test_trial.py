@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 
 from orders.domain.promises import Promise
+from orders.domain.saga import Step
 from spillway.prove.chaos.scenario import Disruption, Trial
 from spillway.prove.demo.result import Run
+from spillway.target.records import Way
 from tests.spillway.prove.chaos.builders import (
     a_control,
     a_scenario,
@@ -62,6 +67,35 @@ def given_up() -> Trial:
     return a_trial(run)
 
 
+def went(*express: Sequence[Step]) -> Trial:
+    """Of a scenario that must meet both ways: orders with these notes."""
+    run = a_run()
+    records = [one for one in run.records.values() if one.facts.done(Step.RESERVE)]
+    run.records = {
+        one.key: replace(one, may_go_express=True, express=steps)
+        for one, steps in zip(records, express, strict=False)
+    }
+    return a_trial(run, scenario=a_scenario(both_ways=True))
+
+
+WHOLE = (Step.RESERVE, Step.SHIP, Step.POST)
+IN_PART = (Step.RESERVE, Step.POST)
+
+
+def test_where_no_order_may_go_by_the_express_path_none_has_to() -> None:
+    trial = a_trial(scenario=a_scenario(both_ways=True))
+
+    assert not trial.ways
+    assert trial.held
+
+
+def test_a_scenario_that_met_orders_of_both_ways_is_held() -> None:
+    trial = went(WHOLE, IN_PART, WHOLE, ())
+
+    assert trial.ways == {Way.EXPRESS: 2, Way.PARTLY: 1, Way.QUEUES: 1}
+    assert trial.held
+
+
 @pytest.mark.parametrize(
     ("trial", "shortcomings"),
     [
@@ -73,6 +107,8 @@ def given_up() -> Trial:
         (nothing_accepted(), ["no order was accepted"]),
         (given_up(), ["some orders were never answered"]),
         (a_trial(seen_beside=["the door was open"]), ["the door was open"]),
+        (went(IN_PART, ()), ["no order went by the express path"]),
+        (went(WHOLE, WHOLE), ["no order went by the queues"]),
     ],
 )
 def test_a_scenario_that_did_not_do_what_it_says_is_not_held(
