@@ -30,7 +30,7 @@ SERVER_ERRORS_MAX = 5
 RELAY_ERRORS_MAX = 20
 #: Relay runs within a second of an order. Some minutes more may pass until its metric is there.
 UNRELAYED_PERIODS = 10
-#: The first check of an order is due after 15 min, and the watchdog needs a minute for it.
+#: A check is due 15 min after it was set, and the watchdog needs a minute for it.
 UNCHECKED_SECONDS = 2 * 60 * 60
 
 #: SQS stops measuring a queue that nobody has touched for six hours, also one with messages in it:

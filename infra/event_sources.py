@@ -37,6 +37,13 @@ WATCHDOG_CONCURRENCY_MAX = 2
 #: Records at once. A quarter of them has a command for a given queue: fifty, which go into one send
 #: of ten batch messages.
 RELAY_BATCH_SIZE = 200
+#: The watch reads the stream for itself. An order whose records come in one batch, and that has
+#: settled by then, costs no check. Nothing waits for a batch, so it is filled for as long as Lambda
+#: can. Its size is for the function's 128 MB: it takes 50 MB, 14 more for so many changes of usual
+#: size (2 MB), and 29 for 4,000, which may be the 6 MB that Lambda hands over at most. A larger
+#: batch would spare checks only where hundreds of orders come in the time that one takes to settle,
+#: and there a check shares its requests with 99 others.
+WATCH_BATCH_SIZE = 2_000
 #: A record is retried for 22 of the 24 h that the stream keeps it. Then its place in the stream
 #: goes to the dead letters, with two hours left to read it there.
 RECORD_AGE_SECONDS_MAX = 22 * 60 * 60
@@ -61,6 +68,40 @@ class QueueSource:
     @property
     def visibility_seconds(self) -> int:
         return VISIBILITY_TO_FUNCTION_TIMEOUT * self.function_timeout_seconds + self.window_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSource:
+    """A function that processes the table's stream. DynamoDB bears two of them: each shard may be
+    read by two at a time.
+
+    `dead_letters`: the name of the queue, without the stage and `-dead-letters`, that gets the
+    places of records that have grown too old. `parallelization`: batches of one shard at a time.
+    """
+
+    function: str
+    dead_letters: str
+    batch_size: int
+    window_seconds: int = 0
+    parallelization: int = 1
+
+
+def stream_sources(stage: Stage) -> Mapping[str, StreamSource]:
+    """By the function's name."""
+    return {
+        "relay": StreamSource(
+            function="relay",
+            dead_letters="relay",
+            batch_size=RELAY_BATCH_SIZE,
+            parallelization=stage.relay.parallelization,
+        ),
+        "watchdog": StreamSource(
+            function="watchdog",
+            dead_letters="watchdog",
+            batch_size=WATCH_BATCH_SIZE,
+            window_seconds=stage.watchdog.stream_window_seconds,
+        ),
+    }
 
 
 def queue_sources(stage: Stage) -> Mapping[str, QueueSource]:

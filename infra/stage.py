@@ -218,6 +218,9 @@ class Watchdog(Settings, frozen=True):
     delay_seconds: Annotated[int, Meta(ge=1, le=900)]
     #: How long a batch of looks may wait to be filled. A batch of more than ten needs a window.
     window_seconds: Annotated[int, Meta(ge=1, le=300)]
+    #: How long changes of the table are collected before it is decided which orders to look at.
+    #: Most have settled by then and are not looked at. Lambda collects no longer.
+    stream_window_seconds: Annotated[int, Meta(ge=0, le=300)] = 300
 
 
 class Relay(Settings, frozen=True):

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.constructs.function import Deployment, OrderFunction
-from infra.event_sources import RECORD_AGE_SECONDS_MAX, RELAY_BATCH_SIZE
-
-RETRIES_WITHOUT_END = -1
+from infra.constructs.table_stream import consume_stream
+from infra.event_sources import stream_sources
 
 
 class Relay(Construct):
-    """Reads the table's stream and sends what is owed. Nothing is dropped: see the mapping."""
+    """Reads the table's stream and sends what is owed."""
 
     def __init__(
         self,
@@ -34,36 +32,18 @@ class Relay(Construct):
     ) -> None:
         super().__init__(scope, id_)
         relay = OrderFunction(self, "Relay", name="relay", deployment=deployment)
-        for queue in (*queues, dead_letters):
+        for queue in queues:
             relay.allow("sqs:SendMessage", on=queue.queue_arn)
         relay.allow("sns:Publish", on=events.topic_arn)
         allow_giving_back(relay, orders=table, coupons=coupons)
-        relay.allow(
-            "dynamodb:DescribeStream",
-            "dynamodb:GetRecords",
-            "dynamodb:GetShardIterator",
-            "dynamodb:ListStreams",
-            on=stream_arn,
-        )
-        mapping = lambda_.CfnEventSourceMapping(
+        consume_stream(
             self,
             "Stream",
-            function_name=relay.alias.function_arn,
-            event_source_arn=stream_arn,
-            starting_position="TRIM_HORIZON",
-            batch_size=RELAY_BATCH_SIZE,
-            parallelization_factor=deployment.stage.relay.parallelization,
-            bisect_batch_on_function_error=True,
-            maximum_retry_attempts=RETRIES_WITHOUT_END,
-            maximum_record_age_in_seconds=RECORD_AGE_SECONDS_MAX,
-            destination_config=lambda_.CfnEventSourceMapping.DestinationConfigProperty(
-                on_failure=lambda_.CfnEventSourceMapping.OnFailureProperty(
-                    destination=dead_letters.queue_arn
-                )
-            ),
+            stream_arn=stream_arn,
+            source=stream_sources(deployment.stage)["relay"],
+            dead_letters=dead_letters,
+            function=relay,
         )
-        # Lambda tries the role's permissions on the stream when the mapping is made.
-        mapping.node.add_dependency(relay.role)
 
 
 def allow_giving_back(

@@ -10,12 +10,14 @@ from constructs import Construct
 
 from infra.constructs.function import Deployment, OrderFunction
 from infra.constructs.relay import allow_giving_back
+from infra.constructs.table_stream import consume_stream
 from infra.constructs.work_queue import Work, consume
+from infra.event_sources import stream_sources
 
 
 class Watchdog(Construct):
-    """Checks each order once after the queue's delay, and at growing intervals until it has
-    settled."""
+    """Reads from the table's stream which orders have not settled at once, checks each of them
+    after the queue's delay, and at growing intervals until it has settled."""
 
     def __init__(
         self,
@@ -26,6 +28,7 @@ class Watchdog(Construct):
         commands: Iterable[Work],
         events: sns.ITopic,
         table: dynamodb.ITableV2,
+        stream_arn: str,
         coupons: dynamodb.ITableV2,
         deployment: Deployment,
     ) -> None:
@@ -39,3 +42,11 @@ class Watchdog(Construct):
             watchdog.allow("sqs:GetQueueAttributes", on=work.dead_letters.queue_arn)
         watchdog.allow("sqs:SendMessage", on=checks.queue.queue_arn)
         consume(self, "Watches", work=checks, function=watchdog)
+        consume_stream(
+            self,
+            "Stream",
+            stream_arn=stream_arn,
+            source=stream_sources(deployment.stage)["watchdog"],
+            dead_letters=checks.dead_letters,
+            function=watchdog,
+        )

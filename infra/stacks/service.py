@@ -92,6 +92,7 @@ class ServiceStack(Stack):
             commands=commands,
             events=held.events,
             table=held.table,
+            stream_arn=data.stream_arn,
             coupons=held.coupons,
             deployment=deployment,
         )

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from infra.event_sources import RECORD_AGE_SECONDS_MAX, RELAY_BATCH_SIZE, QueueSource
+from infra.event_sources import RECORD_AGE_SECONDS_MAX, QueueSource, StreamSource
 from simulation.world import stream
 from simulation.world.chance import Chance
 from simulation.world.faults import Fault, Faults
@@ -23,7 +23,8 @@ from simulation.world.scheduler import Scheduler
 from simulation.world.sqs import Message, Queue, md5_of
 from simulation.world.stream import Shard
 
-#: The longest time from a message's being visible to its receive, and from a change to its relay.
+#: The longest time from a message's being visible to its receive, and from a change to its being
+#: read, without a batching window.
 POLL_MAX_MS = 20
 STREAM_POLL_MS = 20
 #: Lambda asks a shard four times a second: what came meanwhile is one batch.
@@ -33,6 +34,7 @@ SECOND_RECEIVE_MAX_MS = 5_000
 #: Between two attempts at a stream's batch: doubled from the first up to the second.
 RETRY_MS = 500
 RETRY_MAX_MS = 300_000
+_FUNCTIONS = "arn:aws:lambda:eu-west-1:123456789012:function"
 #: How an invocation failed whose answer names what is not in its batch: a bug, as if it had raised.
 NAMED_NONE = "raised nothing, and named as failed what is not in its batch"
 
@@ -118,10 +120,11 @@ class QueueReader:
 
 @dataclass(eq=False)
 class ShardReader:
-    """Relays one shard, batch after batch. `on_given_up` gets the failure record for records that
-    have grown too old."""
+    """Has a function process one shard, batch after batch, from a place of its own. `on_given_up`
+    gets the failure record for records that have grown too old."""
 
     shard: Shard
+    source: StreamSource
     function: Function
     scheduler: Scheduler
     faults: Faults
@@ -137,10 +140,10 @@ class ShardReader:
     _running: bool = False
 
     def __post_init__(self) -> None:
-        self.shard.on_record = self._wake
+        self.shard.on_record.append(self._wake)
 
     def still_has(self, customer_id: str, order_id: str) -> bool:
-        """A change of this order has not been relayed yet."""
+        """A change of this order has not been processed yet."""
         return any(
             record["dynamodb"]["Keys"]["pk"]["S"] == customer_id
             and record["dynamodb"]["Keys"]["sk"]["S"].startswith(order_id)
@@ -148,7 +151,8 @@ class ShardReader:
         )
 
     def _wake(self) -> None:
-        self.scheduler.after(1 + self.chance.below(self.poll_ms), self._poll)
+        lag = 1 + self.chance.below(self.poll_ms) + self.source.window_seconds * 1000
+        self.scheduler.after(lag, self._poll)
 
     def _poll(self) -> None:
         shard = self.shard
@@ -167,7 +171,7 @@ class ShardReader:
             return self._ends[-1]
         waiting = len(self.shard.records) - self._next
         # A poll may come before all of what is written.
-        return self._next + 1 + self.chance.below(min(waiting, RELAY_BATCH_SIZE))
+        return self._next + 1 + self.chance.below(min(waiting, self.source.batch_size))
 
     def _invoke(self, start: int, end: int, on_end: Callable[[Any, str | None], None]) -> None:
         records = self.shard.records[start:end]
@@ -195,8 +199,9 @@ class ShardReader:
     def _maybe_again(self, start: int, end: int) -> None:
         """At least once: the reader died before it noted how far it was."""
         number = self.shard.records[start]["dynamodb"]["SequenceNumber"]
+        again = "relayed again" if self.function.name == "relay" else f"{self.function.name} again"
         if self.faults.injects_at(
-            Fault.STREAM_REPEATED, self.scheduler.now, "stream ", number, ": relayed again"
+            Fault.STREAM_REPEATED, self.scheduler.now, "stream ", number, ": ", again
         ):
             self._invoke(start, end, lambda *_: None)
 
@@ -205,7 +210,7 @@ class ShardReader:
         dead_letter = {
             "requestContext": {
                 "requestId": "c9b8fa9f-5a7f-xmpl-af9c-0c604cde93a5",
-                "functionArn": "arn:aws:lambda:eu-west-1:123456789012:function:relay",
+                "functionArn": f"{_FUNCTIONS}:{self.function.name}",
                 "condition": "RecordAgeExceeded",
                 "approximateInvokeCount": self._failures,
             },

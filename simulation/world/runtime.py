@@ -84,9 +84,14 @@ class MemoryOverflow:
 
 @dataclass
 class MemoryChecks:
+    """Takes every check, until `failing` is set."""
+
     pending: list[Check] = field(default_factory=list)
+    failing: bool = False
 
     def set(self, checks: Sequence[Check]) -> None:
+        if self.failing and checks:
+            raise TransientFailure("the queue took none")
         self.pending += checks
 
 
@@ -99,7 +104,7 @@ class MemoryBacklogs:
 
 
 @dataclass
-class MemoryRelayDeadLetters:
+class MemoryChangeDeadLetters:
     dead_letters: list[tuple[OrderKey, str]] = field(default_factory=list)
 
     def dead_letter(self, key: OrderKey, reason: str) -> None:

@@ -27,12 +27,12 @@ Record = dict[str, Any]
 
 @dataclass(eq=False)
 class Shard:
-    """Records in order. `on_record` is called after each new one."""
+    """Records in order. Each of `on_record` is called after each new one."""
 
     name: str
     records: list[Record] = field(default_factory=list)
     written_at: list[int] = field(default_factory=list)
-    on_record: Callable[[], None] = lambda: None
+    on_record: list[Callable[[], None]] = field(default_factory=list)
 
 
 class Stream:
@@ -80,7 +80,8 @@ class Stream:
             }
         )
         shard.written_at.append(now)
-        shard.on_record()
+        for read in shard.on_record:
+            read()
 
 
 @dataclass(frozen=True, slots=True)

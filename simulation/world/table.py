@@ -14,7 +14,7 @@ from orders.aws.coupons import DynamoCoupons
 from orders.aws.table import DynamoOrders
 from orders.domain.order import AcceptedOrder, VoidId
 from orders.failures import TransientFailure
-from orders.flow.relay import Change, FactsChanged, OrderPlaced
+from orders.flow.changes import Change, FactsChanged, OrderPlaced
 from simulation.world.bucket import Bucket, BucketConnections
 from simulation.world.calls import Calls
 from simulation.world.dynamodb import About, DynamoClient, Item, Key, Table

@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from infra import stage as stages
-from infra.event_sources import QueueSource, queue_sources
+from infra.event_sources import QueueSource, StreamSource, queue_sources, stream_sources
 from infra.function_settings import Addresses, function_settings
 from orders import wiring
 from orders.aws import items
@@ -44,7 +44,7 @@ from simulation.world.network import Connections
 from simulation.world.parameters import SsmClient
 from simulation.world.scheduler import Scheduler
 from simulation.world.sqs import IN_ONE, Message, Queue, SqsClient
-from simulation.world.stream import Record, Stream, StreamsClient
+from simulation.world.stream import Record, Shard, Stream, StreamsClient
 from simulation.world.topic import SnsClient, Topic
 from simulation.world.trace import Trace
 
@@ -326,27 +326,36 @@ class World:
         for downstream in DOWNSTREAMS:
             queue = self.queues[downstream]
             queue.on_sent = partial(self._sent, queue)
-        self.dead_letters["relay"].on_sent = self._dead_letter_sent
-        self._shard_readers = [
-            ShardReader(
-                shard,
-                self.functions["relay"],
-                self.scheduler,
-                self.faults,
-                Chance(self.seed, f"reader {shard.name}"),
-                self._record_label,
-                self._given_up,
-                self.invariants.raised,
-                self._stream_poll_ms,
-            )
-            for shard in self.stream.shards
-        ]
+        self._shard_readers: dict[str, list[ShardReader]] = {}
+        for name, reading in _stream_sources().items():
+            self.dead_letters[reading.dead_letters].on_sent = self._dead_letter_sent
+            readers = [self._shard_reader(reading, shard) for shard in self.stream.shards]
+            self._shard_readers[name] = readers
+
+    def _shard_reader(self, source: StreamSource, shard: Shard) -> ShardReader:
+        # Seeds depend on this text.
+        who = "reader" if source.function == "relay" else f"{source.function}'s reader"
+        return ShardReader(
+            shard,
+            source,
+            self.functions[source.function],
+            self.scheduler,
+            self.faults,
+            Chance(self.seed, f"{who} {shard.name}"),
+            self._record_label,
+            partial(self._given_up, source),
+            self.invariants.raised,
+            self._stream_poll_ms,
+        )
 
     def _dead_letter_sent(self, dead_letter: Message) -> None:
         """An order that relay has dead-lettered, or that Lambda gave up on, is brought back by a
         forced check."""
+        is_lambdas = "DDBStreamBatchInfo" in dead_letter.body
+        if not is_lambdas and '"force":true' not in dead_letter.body:
+            return
         for (customer_id, order_id), name in self._names.items():
-            if name in dead_letter.label or "DDBStreamBatchInfo" in dead_letter.body:
+            if is_lambdas or name in dead_letter.label:
                 self._dead_letter.add((customer_id, order_id))
 
     def _sent(self, queue: Queue, message: Message) -> None:
@@ -363,7 +372,7 @@ class World:
             or self._is_on_record(key, named.step)
             or any(
                 reader.still_has(named.customer_id, named.order_id)
-                for reader in self._shard_readers
+                for reader in self._shard_readers["relay"]
             )
         )
         if not accounted_for:
@@ -377,8 +386,9 @@ class World:
             return items.is_stub(self.table.get(key) or {})
         return step in progress
 
-    def _given_up(self, dead_letter: str) -> None:
-        self.queues["relay-dead-letters"].send("a letter of Lambda's", dead_letter, {}, None)
+    def _given_up(self, source: StreamSource, dead_letter: str) -> None:
+        queue = self.queues[f"{source.dead_letters}-dead-letters"]
+        queue.send("a letter of Lambda's", dead_letter, {}, None)
         self.on_given_up()
 
 
@@ -402,6 +412,11 @@ def _stage() -> stages.Stage:
 @cache
 def _sources() -> Mapping[str, QueueSource]:
     return queue_sources(_stage())
+
+
+@cache
+def _stream_sources() -> Mapping[str, StreamSource]:
+    return stream_sources(_stage())
 
 
 @cache

@@ -251,8 +251,8 @@ class DownstreamService(Protocol):
         """
 
 
-class RelayDeadLetters(Protocol):
-    """Orders with a change that could not be relayed."""
+class ChangeDeadLetters(Protocol):
+    """Orders with a change from which could not be done what follows."""
 
     def dead_letter(self, key: OrderKey, reason: str) -> None:
         """Send the order's key to the dead-letter queue, with the reason."""

@@ -33,12 +33,12 @@ from orders.aws.queues import (
     CHECKS_BATCHED_MAX,
     COMMANDS_BATCHED_MAX,
     SqsBacklogs,
+    SqsChangeDeadLetters,
     SqsChecks,
     SqsCommands,
     SqsDeadLetters,
     SqsInbox,
     SqsOverflow,
-    SqsRelayDeadLetters,
 )
 from orders.aws.signing import Sign, s3_headers, sigv4_for
 from orders.aws.table import DynamoOrders
@@ -66,6 +66,7 @@ from orders.flow.intake import Intake
 from orders.flow.prices import Prices
 from orders.flow.reads import Reads
 from orders.flow.relay import Relay
+from orders.flow.watch import Watch
 from orders.flow.watchdog import Watchdog
 from orders.ports import Clock, ConcurrentMap, DownstreamService, Jitter, Log, SideBySide
 from orders.settings import (
@@ -239,7 +240,9 @@ def wire_relay(runtime: Runtime) -> tuple[Relay, Clock, Log]:
         events=_events(settings, runtime),
         checks=SqsChecks(sqs, settings.watchdog_queue_url, CHECKS_BATCHED_MAX),
         coupons=_coupons(settings, runtime),
-        dead_letters=SqsRelayDeadLetters(SqsDeadLetters(sqs, settings.relay_dead_letter_queue_url)),
+        dead_letters=SqsChangeDeadLetters(
+            SqsDeadLetters(sqs, settings.relay_dead_letter_queue_url)
+        ),
     )
     return relay, runtime.clock, _log(runtime)
 
@@ -303,7 +306,7 @@ def _downstream(
     )
 
 
-def wire_watchdog(runtime: Runtime) -> tuple[Consumer, Watchdog]:
+def wire_watchdog(runtime: Runtime) -> tuple[Consumer, Watchdog, Watch]:
     settings = WatchdogSettings.read(runtime.environment)
     sqs = runtime.client("sqs")
     queues = {
@@ -318,8 +321,12 @@ def wire_watchdog(runtime: Runtime) -> tuple[Consumer, Watchdog]:
         checks=SqsChecks(sqs, settings.queue_url),
         coupons=_coupons(settings, runtime),
     )
+    watch = Watch(
+        checks=SqsChecks(sqs, settings.queue_url, CHECKS_BATCHED_MAX),
+        dead_letters=SqsChangeDeadLetters(SqsDeadLetters(sqs, settings.dead_letter_queue_url)),
+    )
     waits = Backoff(settings.delay_seconds, backoff.WATCH_MAX_SECONDS)
-    return _consumer("watchdog", settings, runtime, waits), watchdog
+    return _consumer("watchdog", settings, runtime, waits), watchdog, watch
 
 
 def wire_reads(runtime: Runtime) -> tuple[Reads, Log]:

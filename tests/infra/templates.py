@@ -60,13 +60,14 @@ class Templates:
             for found in self.resources("AWS::Lambda::Function")
         }
 
-    def mapping_of(self, function: str) -> Properties:
-        """The properties of the function's event source mapping."""
+    def mapping_of(self, function: str, *, stream: bool = False) -> Properties:
+        """The properties of the function's event source mapping, of a queue or of the stream."""
         name = f"{self.stage.resource_name(function)}:live"
         [found] = [
             mapping
             for mapping in self.resources("AWS::Lambda::EventSourceMapping")
             if self.named(mapping["FunctionName"]) == name
+            and self.named(mapping["EventSourceArn"]).endswith("/stream") == stream
         ]
         return found
 

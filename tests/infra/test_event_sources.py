@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from infra.event_sources import RECORD_AGE_SECONDS_MAX, RELAY_BATCH_SIZE, queue_sources
+import pytest
+
+from infra.event_sources import RECORD_AGE_SECONDS_MAX, queue_sources, stream_sources
 from infra.metrics import ARCHIVE
 from simulation.world.world import deployment
 from tests.infra.templates import Templates
@@ -41,18 +43,32 @@ def test_every_function_reads_its_queue_with_the_numbers_of_its_source(dev: Temp
         assert function["Timeout"] == source.function_timeout_seconds
 
 
-def test_relay_reads_the_stream_as_the_world_does(dev: Templates) -> None:
-    mapping = dev.mapping_of("relay")
-    assert mapping["BatchSize"] == RELAY_BATCH_SIZE
+def test_the_stream_has_no_more_readers_than_dynamodb_bears(dev: Templates) -> None:
+    readers = [
+        mapping
+        for mapping in dev.resources("AWS::Lambda::EventSourceMapping")
+        if dev.named(mapping["EventSourceArn"]).endswith("/stream")
+    ]
+    assert len(readers) == len(stream_sources(dev.stage)) == 2
+
+
+@pytest.mark.parametrize("function", ["relay", "watchdog"])
+def test_every_reader_of_the_stream_reads_it_as_the_world_does(
+    dev: Templates, function: str
+) -> None:
+    mapping = dev.mapping_of(function, stream=True)
+    source = stream_sources(dev.stage)[function]
+    assert mapping["BatchSize"] == source.batch_size
+    assert mapping.get("MaximumBatchingWindowInSeconds", 0) == source.window_seconds
     assert mapping["MaximumRecordAgeInSeconds"] == RECORD_AGE_SECONDS_MAX
     # Halves are retried for ever, one batch of a shard at a time; what is too old becomes a failure
     # record.
     assert mapping["BisectBatchOnFunctionError"] is True
     assert mapping["MaximumRetryAttempts"] == -1
-    assert mapping.get("ParallelizationFactor", 1) == 1
+    assert mapping.get("ParallelizationFactor", 1) == source.parallelization == 1
     assert mapping.get("FunctionResponseTypes", []) == []
     dead_letters = mapping["DestinationConfig"]["OnFailure"]["Destination"]
-    assert dev.named(dead_letters) == dev.stage.resource_name("relay-dead-letters")
+    assert dev.named(dead_letters) == dev.stage.resource_name(f"{function}-dead-letters")
 
 
 def test_the_world_gives_every_function_the_settings_that_are_deployed(

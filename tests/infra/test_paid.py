@@ -43,8 +43,8 @@ def test_what_is_paid_by_the_month_is_counted(stage: Templates) -> None:
 
 def test_every_mapping_polls_as_it_is_priced(stage: Templates) -> None:
     model = deployed(stage.stage.name)
-    assert len(stage.resources("AWS::Lambda::EventSourceMapping")) == len(model.sources) + 1
-    relay = stage.mapping_of("relay")
+    assert len(stage.resources("AWS::Lambda::EventSourceMapping")) == len(model.sources) + 2
+    relay = stage.mapping_of("relay", stream=True)
     assert relay["BatchSize"] == RELAY_BATCH_SIZE == CROWD.relay
     assert relay.get("ParallelizationFactor", 1) == model.parallelization
     for name, source in model.sources.items():

@@ -84,6 +84,7 @@ PERMITTED = {
         "spillway-dev-orders": {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem"},
         "spillway-dev-coupons": {"dynamodb:DeleteItem", "dynamodb:UpdateItem"},
         "spillway-dev-order-events": {"sns:Publish"},
+        "spillway-dev-orders/stream": READ_STREAM,
         "spillway-dev-watchdog": CONSUME | {"sqs:SendMessage"},
         "spillway-dev-watchdog-dead-letters": {"sqs:SendMessage"},
         **{
@@ -352,24 +353,27 @@ def test_a_batch_of_more_than_ten_has_the_window_that_it_needs(dev: Templates) -
     assert mapping["MaximumBatchingWindowInSeconds"] >= 1
 
 
-def test_the_relay_never_drops_a_record(dev: Templates) -> None:
-    mapping = dev.mapping_of("relay")
+@pytest.mark.parametrize("function", ["relay", "watchdog"])
+def test_what_reads_the_stream_never_drops_a_record(dev: Templates, function: str) -> None:
+    mapping = dev.mapping_of(function, stream=True)
     assert dev.named(mapping["EventSourceArn"]) == "spillway-dev-orders/stream"
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
     assert mapping["MaximumRetryAttempts"] == -1
     assert mapping["BisectBatchOnFunctionError"] is True
     destination = mapping["DestinationConfig"]["OnFailure"]["Destination"]
-    assert dev.named(destination) == "spillway-dev-relay-dead-letters"
+    assert dev.named(destination) == f"spillway-dev-{function}-dead-letters"
 
 
 def test_the_relay_works_on_as_many_batches_of_a_shard_as_the_stage_says(dev: Templates) -> None:
-    factor = dev.mapping_of("relay")["ParallelizationFactor"]
+    factor = dev.mapping_of("relay", stream=True)["ParallelizationFactor"]
     assert factor == dev.stage.relay.parallelization == 1
 
 
-def test_the_relay_gives_a_record_up_while_the_stream_still_has_it(dev: Templates) -> None:
+@pytest.mark.parametrize("function", ["relay", "watchdog"])
+def test_a_record_is_given_up_while_the_stream_still_has_it(dev: Templates, function: str) -> None:
     stream_keeps_seconds = 24 * 60 * 60
-    assert dev.mapping_of("relay")["MaximumRecordAgeInSeconds"] < stream_keeps_seconds
+    mapping = dev.mapping_of(function, stream=True)
+    assert mapping["MaximumRecordAgeInSeconds"] < stream_keeps_seconds
 
 
 def test_the_api_has_these_routes_and_every_one_asks_for_a_token(dev: Templates) -> None:

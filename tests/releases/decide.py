@@ -14,7 +14,11 @@ from orders.aws import items
 from orders.aws.topic import cloud_event
 from orders.domain.status import status
 from orders.flow.relay import called_for
-from orders.handlers.relay import change_of
+
+try:
+    from orders.handlers.changes import change_of
+except ModuleNotFoundError:  # in 0.2.0
+    from orders.handlers.relay import change_of  # type: ignore[attr-defined, no-redef]
 
 
 def decisions(records: list[dict[str, Any]]) -> list[dict[str, Any]]:

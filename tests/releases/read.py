@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from orders.aws import archive_file, items, messages
-from orders.handlers.relay import change_of
+from orders.handlers.changes import change_of
 
 
 def meaning(written: dict[str, list[Any]]) -> dict[str, list[Any]]:

@@ -160,6 +160,26 @@ def test_a_step_that_old_code_does_not_know_must_not_be_sent_to_it() -> None:
     assert "PermanentFailure: not a command" in refused.stderr
 
 
+def test_a_watchdog_that_does_not_know_the_stream_leaves_its_changes_to_one_that_does() -> None:
+    """0.2.0's relay sends the checks itself. If its watchdog is handed changes of the table while a
+    release is shifted or rolled back, it fails on them, and Lambda keeps them."""
+    changes = {"Records": written()["stream_record"]}
+    handed = (
+        "import json, sys; sys.path.insert(0, sys.argv[1]);"
+        " from orders.flow.consumer import Consumer; from orders.handlers import watchdog;"
+        " consumer = Consumer('watchdog', *[None] * 5);"
+        " watchdog.handle(json.load(sys.stdin), consumer, None)"
+    )
+    done = subprocess.run(  # noqa: S603 - the command is ours
+        (sys.executable, "-c", handed, str(HERE / "0.2.0" / "orders.zip")),
+        input=json.dumps(changes),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, "KeyError: 'messageId'" in done.stderr) == (1, True), done.stderr
+
+
 def test_an_attribute_that_old_code_does_not_know_is_left_alone() -> None:
     samples = {"progress_item": written()["progress_item"]}
     more = {

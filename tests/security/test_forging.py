@@ -27,8 +27,8 @@ from orders.domain.pricing import Basket
 from orders.domain.receipt import sign
 from orders.domain.refusals import PRICE_RULES, Rule
 from orders.domain.units import Millis
+from orders.flow.changes import OrderPlaced
 from orders.flow.prices import Prices
-from orders.flow.relay import OrderPlaced
 from orders.handlers import intake
 from simulation.world.runtime import (
     FixedPriceBooks,

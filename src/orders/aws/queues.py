@@ -178,8 +178,8 @@ class SqsDeadLetters:
 
 
 @dataclass(frozen=True, slots=True)
-class SqsRelayDeadLetters:
-    """The `RelayDeadLetters` port. Its message is a check: redriving it hands the order to the
+class SqsChangeDeadLetters:
+    """The `ChangeDeadLetters` port. Its message is a check: redriving it hands the order to the
     watchdog. The order itself stays in the table, and only there."""
 
     dead_letters: SqsDeadLetters

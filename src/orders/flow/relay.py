@@ -1,9 +1,9 @@
 """relay: turns each change of the table into the commands and events that follow from it.
 
 The table's stream is the outbox. No other function sends a command or an event first, so there is
-no double write that a crash could tear apart; the watchdog only sends again. If commands or checks
-cannot be sent, the stream delivers the changes again. A change that cannot be read is
-dead-lettered, so that a person sees it. Neither is dropped.
+no double write that a crash could tear apart; the watchdog only sends again. If commands cannot be
+sent, the stream delivers the changes again. A change that cannot be read is dead-lettered, so that
+a person sees it. Neither is dropped.
 """
 
 from __future__ import annotations
@@ -14,43 +14,20 @@ from dataclasses import dataclass
 
 from orders.domain import events, saga
 from orders.domain.events import Event
-from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.order import OrderKey
 from orders.domain.saga import Facts
 from orders.failures import Failure
-from orders.ports import Check, Checks, Command, Commands, Coupons, Events, RelayDeadLetters
-
-
-@dataclass(frozen=True, slots=True)
-class OrderPlaced:
-    """A new order is in the table."""
-
-    order: AcceptedOrder
-
-    @property
-    def key(self) -> OrderKey:
-        return self.order.key
-
-
-@dataclass(frozen=True, slots=True)
-class FactsChanged:
-    """An order's progress was written."""
-
-    key: OrderKey
-    before: Facts
-    after: Facts
-
-
-Change = OrderPlaced | FactsChanged
+from orders.flow.changes import Change, OrderPlaced
+from orders.ports import ChangeDeadLetters, Check, Checks, Command, Commands, Coupons, Events
 
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """What changes call for: commands to give, events to announce, orders to look after, orders
-    whose coupons to give back."""
+    """What changes call for: commands to give, events to announce, orders whose coupons to give
+    back."""
 
     commands: Sequence[Command] = ()
     events: Sequence[Event] = ()
-    checks: Sequence[Check] = ()
     undone: Sequence[OrderKey] = ()
 
 
@@ -61,31 +38,29 @@ class Relay:
     checks: Checks
     coupons: Coupons
     #: For the handler: it sends the changes there that it cannot read.
-    dead_letters: RelayDeadLetters
+    dead_letters: ChangeDeadLetters
 
     def send(self, changes: Iterable[Change]) -> Calls:
         """Send what these changes call for; returns it, for the log.
 
-        Raises TransientFailure when commands or checks could not be sent, PermanentFailure when AWS
-        will never take some of them. Sending all of it again is safe: each downstream sees the same
-        key, each consumer of events the same id.
+        Raises TransientFailure when commands could not be sent, PermanentFailure when AWS will
+        never take some of them. Sending all of it again is safe: each downstream sees the same key,
+        each consumer of events the same id.
         """
         each = [called_for(change) for change in changes]
         calls = Calls(
             [command for call in each for command in call.commands],
             [event for call in each for event in call.events],
-            [check for call in each for check in call.checks],
             [key for call in each for key in call.undone],
         )
         self.commands.send(calls.commands)
-        self.checks.set(calls.checks)
         self._announce(calls.events)
         self._give_back(calls.undone)
         return calls
 
     def _give_back(self, undone: Sequence[OrderKey]) -> None:
-        """Coupons must not hold up orders either. Each order has a check to come that gives back
-        what was not given back here: the one from when it was placed, or was cancelled later."""
+        """Coupons must not hold up orders either. Each order that is undone has a check to come
+        that gives back what was not given back here (orders.flow.watch)."""
         with suppress(Failure):
             self.coupons.give_back(undone)
 
@@ -108,18 +83,15 @@ def called_for(change: Change) -> Calls:
         return Calls(
             [Command(order.key, step, goods, order.trace) for step in sorted(saga.owed(Facts()))],
             [events.accepted(order.key, order.accepted_at)],
-            [Check(order.key)],
         )
     before, after = saga.owed(change.before), saga.owed(change.after)
     # What was owed before has been commanded before; giving it again would only multiply messages.
     # Sorted, for a set has no order of its own: the same change makes the same messages.
     steps = sorted(after - before)
     event = None if after else events.became_true(change.key, change.before, change.after)
-    reopened = after and not before
     undone = saga.undoing(change.after) and not saga.undoing(change.before)
     return Calls(
         [Command(change.key, step) for step in steps],
         [event] if event else [],
-        [Check(change.key)] if reopened else [],
         (change.key,) if undone else (),
     )

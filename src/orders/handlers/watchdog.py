@@ -1,4 +1,4 @@
-"""The watchdog's queue of checks."""
+"""The table's stream, which says which orders to check, and the queue of these checks."""
 
 from __future__ import annotations
 
@@ -13,18 +13,42 @@ from orders.domain.status import status
 from orders.domain.units import Millis
 from orders.failures import PermanentFailure
 from orders.flow.consumer import Consumer, Event, RetryLater
+from orders.flow.watch import Watch
 from orders.flow.watchdog import Checked, Watchdog
-from orders.ports import Check, Message
+from orders.handlers.changes import StreamBatch
+from orders.ports import Check, Clock, Log, Message
 
 
-def handler(event: Event, _context: object) -> dict[str, Any]:
+def handler(event: Event, _context: object) -> dict[str, Any] | None:
     return handle(event, *wiring.watchdog())
 
 
 wiring.prepare(wiring.watchdog)
 
 
-def handle(event: Event, consumer: Consumer, watchdog: Watchdog) -> dict[str, Any]:
+def handle(
+    event: Event, consumer: Consumer, watchdog: Watchdog, watch: Watch
+) -> dict[str, Any] | None:
+    # Lambda never mixes the two in one batch.
+    if event["Records"][0]["eventSource"] == "aws:dynamodb":
+        _watch(event, watch, consumer.clock, consumer.log)
+        return None
+    return _check(event, consumer, watchdog)
+
+
+def _watch(event: Event, watch: Watch, clock: Clock, log: Log) -> None:
+    """Raises when the checks could not be set: see `StreamBatch.handle`."""
+
+    def check(key: OrderKey, error: str) -> None:
+        """Whatever the record says, the check reads the order itself."""
+        watch.checks.set([Check(key)])
+        log("watchdog", "unread", error=error, **key.in_logs)
+
+    batch = StreamBatch("watchdog", watch.send, watch.dead_letters, clock, log)
+    batch.handle(event["Records"], check)
+
+
+def _check(event: Event, consumer: Consumer, watchdog: Watchdog) -> dict[str, Any]:
     messages = consumer.received(event)
     fetched = watchdog.batch_get_progress([*_checks_in(messages)], consumer.clock.now())
 

@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from orders.aws.messages import check_of, messages_in
 from orders.aws.queues import (
     SqsBacklogs,
+    SqsChangeDeadLetters,
     SqsChecks,
     SqsCommands,
     SqsDeadLetters,
     SqsInbox,
-    SqsRelayDeadLetters,
 )
 from orders.aws.topic import SnsEvents, cloud_event
 from orders.domain.events import Event, EventType, accepted
@@ -220,7 +220,7 @@ def test_a_backlog_counts_all_that_waits_and_asks_only_now_and_then() -> None:
 def test_what_could_not_be_relayed_is_a_forced_check() -> None:
     sqs = Recording()
     key = OrderKey(CUSTOMER, order_id())
-    SqsRelayDeadLetters(SqsDeadLetters(sqs, "https://sqs/relay-dead")).dead_letter(key, "KeyError")
+    SqsChangeDeadLetters(SqsDeadLetters(sqs, "https://sqs/relay-dead")).dead_letter(key, "KeyError")
     [(_, dead_letter)] = sqs.calls
     assert check_of(dead_letter["MessageBody"]) == Check(key, force=True)
 

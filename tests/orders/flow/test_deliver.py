@@ -13,8 +13,8 @@ from orders.domain.status import Status
 from orders.domain.trace import Trace
 from orders.domain.units import Millis
 from orders.failures import Contradiction, PermanentFailure, TransientFailure
+from orders.flow.changes import FactsChanged
 from orders.flow.deliver import Deliver, Delivered
-from orders.flow.relay import FactsChanged
 from orders.ports import NEEDS_ORDER, Command
 from simulation.world.runtime import AnsweringDownstream, SetClock
 from simulation.world.table import MemoryOrders

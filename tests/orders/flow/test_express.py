@@ -16,9 +16,9 @@ from orders.domain.saga import ONCE_RESERVED, Downstream, Facts, Outcome, Step
 from orders.domain.status import Status
 from orders.domain.units import Millis
 from orders.failures import Contradiction, PermanentFailure, TransientFailure
+from orders.flow.changes import FactsChanged
 from orders.flow.deliver import Deliver, Delivered
 from orders.flow.express import Express
-from orders.flow.relay import FactsChanged
 from orders.ports import Command
 from orders.settings import EXPRESS_CALLS
 from orders.wiring import SYSTEM

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
 from orders.domain.coupon_limits import Use
 from orders.domain.events import Event, EventType
-from orders.domain.saga import DOWNSTREAMS, Cancellation, Facts, Outcome, Step
+from orders.domain.saga import DOWNSTREAMS, Facts, Outcome, Step
 from orders.failures import Failure, PermanentFailure, TransientFailure
-from orders.flow.relay import Calls, FactsChanged, OrderPlaced, Relay, called_for
+from orders.flow.changes import FactsChanged, OrderPlaced
+from orders.flow.relay import Calls, Relay, called_for
 from orders.ports import Check
 from simulation.world.runtime import (
+    MemoryChangeDeadLetters,
     MemoryChecks,
     MemoryCommands,
     MemoryEvents,
-    MemoryRelayDeadLetters,
 )
 from simulation.world.table import MemoryOrders
 from tests.builders import NOW, a_coupon, accepted
@@ -44,34 +44,26 @@ class Bench:
             self.events,
             self.checks,
             self.orders.coupons,
-            MemoryRelayDeadLetters(),
+            MemoryChangeDeadLetters(),
         )
 
 
-def test_a_new_order_is_to_be_reserved_announced_and_watched() -> None:
+def test_a_new_order_is_to_be_reserved_and_announced() -> None:
     calls = called_for(OrderPlaced(ORDER))
     assert [(call.step, call.order) for call in calls.commands] == [(Step.RESERVE, ORDER.order)]
     assert [event.type for event in calls.events] == [EventType.ACCEPTED]
-    assert calls.checks == [Check(ORDER.key)]
 
 
 def test_a_reservation_calls_for_shipping_and_posting_side_by_side() -> None:
     calls = called_for(FactsChanged(ORDER.key, Facts(), RESERVED))
     assert {command.step for command in calls.commands} == {Step.SHIP, Step.POST}
-    assert (calls.events, calls.checks) == ([], [])
+    assert calls.events == []
 
 
 def test_a_command_under_way_is_not_given_again() -> None:
     """With the shipment known and the posting still under way, the posting is still owed, and was
     commanded before: another message for it would be pure cost."""
-    assert called_for(FactsChanged(ORDER.key, RESERVED, SHIPPED)) == Calls([], [], [])
-
-
-def test_a_settled_order_that_is_opened_again_is_watched_again() -> None:
-    confirmed = Facts({**SHIPPED.outcomes, Step.POST: Outcome(NOW)})
-    wished = replace(confirmed, cancellation=Cancellation(NOW, before_reservation=False))
-    assert called_for(FactsChanged(ORDER.key, SHIPPED, confirmed)).checks == []
-    assert called_for(FactsChanged(ORDER.key, confirmed, wished)).checks == [Check(ORDER.key)]
+    assert called_for(FactsChanged(ORDER.key, RESERVED, SHIPPED)) == Calls([], [])
 
 
 def test_the_same_change_calls_for_the_same_messages_in_the_same_order() -> None:
@@ -84,7 +76,8 @@ def test_a_batch_is_sent_whole() -> None:
     bench.relay.send([OrderPlaced(ORDER), FactsChanged(ORDER.key, Facts(), RESERVED)])
     assert [command.step for command in bench.commands.sent] == [Step.RESERVE, Step.POST, Step.SHIP]
     assert len(bench.events.published) == 1
-    assert bench.checks.pending == [Check(ORDER.key)]
+    # The watch sees to them: an order has a check to come whatever relay cannot send.
+    assert bench.checks.pending == []
 
 
 def test_what_could_not_be_sent_is_handed_back() -> None:
@@ -129,7 +122,7 @@ def test_the_coupons_of_an_order_that_comes_to_be_undone_are_given_back_once() -
         assert bench.relay.send([change]).undone == [ORDER.key]
     assert uses(bench.orders) == ["0"]
     # The mark is a change of its own, from which nothing follows.
-    assert called_for(FactsChanged(ORDER.key, OUT_OF_STOCK, OUT_OF_STOCK)) == Calls([], [], [])
+    assert called_for(FactsChanged(ORDER.key, OUT_OF_STOCK, OUT_OF_STOCK)) == Calls([], [])
 
 
 def test_an_order_that_stands_keeps_its_coupons() -> None:

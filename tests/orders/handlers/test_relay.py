@@ -13,15 +13,17 @@ from orders.aws import items
 from orders.domain.order import AcceptedOrder, OrderKey, VoidId
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.failures import PermanentFailure, TransientFailure
-from orders.flow.relay import FactsChanged, OrderPlaced, Relay
-from orders.handlers.relay import RelayFailed, change_of, handle
+from orders.flow.changes import FactsChanged, OrderPlaced
+from orders.flow.relay import Relay
+from orders.handlers.changes import BatchFailed, change_of
+from orders.handlers.relay import handle
 from orders.ports import Command
 from simulation.world.runtime import (
+    MemoryChangeDeadLetters,
     MemoryChecks,
     MemoryCommands,
     MemoryEvents,
     MemoryLog,
-    MemoryRelayDeadLetters,
     SetClock,
 )
 from simulation.world.table import MemoryOrders
@@ -91,7 +93,7 @@ class Bench:
     def __init__(self, commands: MemoryCommands | None = None) -> None:
         self.commands = commands or MemoryCommands()
         self.events, self.log = MemoryEvents(), MemoryLog()
-        self.relay_dead_letters = MemoryRelayDeadLetters()
+        self.relay_dead_letters = MemoryChangeDeadLetters()
         self.relay = Relay(
             self.commands,
             self.events,
@@ -228,7 +230,7 @@ def test_a_bug_in_relaying_is_raised_without_its_text_which_lambda_would_log(
         raise KeyError("1 High Street, Leeds")
 
     monkeypatch.setattr(bench.commands, "send", stumble)
-    with pytest.raises(RelayFailed, match="KeyError at stumble") as raised:
+    with pytest.raises(BatchFailed, match="KeyError at stumble") as raised:
         bench.handle(placed(ORDER))
     assert raised.value.__suppress_context__
     assert bench.log.lines[0]["outcome"] == "bug"

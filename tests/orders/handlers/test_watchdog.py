@@ -1,19 +1,27 @@
-"""The watchdog's batches."""
+"""The watchdog's batches: of checks, and of the table's changes."""
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
 from typing import Any
+
+import pytest
 
 from orders.aws.messages import batch_messages_of, check_message_of, messages_in
 from orders.domain.backoff import Backoff
-from orders.domain.saga import Outcome, Step
+from orders.domain.order import OrderKey
+from orders.domain.saga import Facts, Outcome, Step
 from orders.domain.units import Millis
+from orders.failures import PermanentFailure, TransientFailure
 from orders.flow.consumer import Consumer
+from orders.flow.watch import Watch
 from orders.flow.watchdog import Watchdog
 from orders.handlers.watchdog import handle
 from orders.ports import Check
 from simulation.world.runtime import (
     MemoryBacklogs,
+    MemoryChangeDeadLetters,
     MemoryChecks,
     MemoryCommands,
     MemoryEvents,
@@ -24,6 +32,7 @@ from simulation.world.runtime import (
 from simulation.world.table import MemoryOrders
 from tests.builders import CUSTOMER, NOW, accepted, order_key
 from tests.orders.handlers.test_deliver import record
+from tests.orders.handlers.test_relay import placed, progressed
 
 
 class Bench:
@@ -38,6 +47,7 @@ class Bench:
             MemoryChecks(),
             self.orders.coupons,
         )
+        self.checks, self.dead_letters = MemoryChecks(), MemoryChangeDeadLetters()
         self.consumer = Consumer(
             "watchdog",
             self.inbox,
@@ -48,8 +58,9 @@ class Bench:
             unbatch=messages_in,
         )
 
-    def handle(self, *records: dict[str, Any]) -> dict[str, Any]:
-        return handle({"Records": list(records)}, self.consumer, self.watchdog)
+    def handle(self, *records: dict[str, Any]) -> dict[str, Any] | None:
+        watch = Watch(self.checks, self.dead_letters)
+        return handle({"Records": list(records)}, self.consumer, self.watchdog, watch)
 
 
 def test_a_stuck_order_is_looked_at_again_and_a_poison_message_is_dead_lettered() -> None:
@@ -118,3 +129,63 @@ def test_of_many_watches_in_one_only_those_of_unsettled_orders_go_on() -> None:
     assert bench.inbox.requeued == [(bodies[1], 450)]
     assert bench.inbox.dead_letters == [(poison, "not a check: ValidationError")]
     assert [line["outcome"] for line in bench.log.lines] == ["stuck", "dead_lettered"]
+
+
+RESERVED = Facts({Step.RESERVE: Outcome(NOW)})
+CONFIRMED = Facts({step: Outcome(NOW) for step in (Step.RESERVE, Step.SHIP, Step.POST)})
+
+
+def test_of_a_batch_of_changes_only_the_orders_that_have_not_settled_get_a_check() -> None:
+    bench = Bench()
+    settled, stuck = accepted(), accepted()
+    bench.handle(
+        placed(settled),
+        placed(stuck),
+        progressed(settled, Facts(), RESERVED),
+        progressed(settled, RESERVED, CONFIRMED),
+    )
+    assert bench.checks.pending == [Check(stuck.key)]
+    assert bench.log.lines == []
+
+
+def test_an_order_whose_change_cannot_be_read_is_checked_whatever_it_says() -> None:
+    bench = Bench()
+    unread, order = accepted(), accepted()
+    poison = placed(unread)
+    poison["dynamodb"]["NewImage"]["content"] = {"B": base64.b64encode(b"?").decode()}
+    bench.handle(poison, placed(order))
+    assert bench.checks.pending == [Check(unread.key), Check(order.key)]
+    [line] = bench.log.lines
+    assert (line["outcome"], line["order_id"]) == ("unread", unread.key.order_id)
+
+
+def test_a_batch_whose_checks_could_not_be_set_raises_so_that_the_stream_brings_it_again() -> None:
+    bench = Bench()
+    bench.checks.failing = True
+    with pytest.raises(TransientFailure):
+        bench.handle(placed(accepted()))
+    [line] = bench.log.lines
+    assert (line["step"], line["outcome"], line["records"]) == ("watchdog", "unsent", 1)
+
+
+class TakesNone(MemoryChecks):
+    """Never takes a check of one order."""
+
+    hopeless: OrderKey | None = None
+
+    def set(self, checks: Sequence[Check]) -> None:
+        if any(check.key == self.hopeless for check in checks):
+            raise PermanentFailure("SendMessageBatch: 1 not taken (InvalidMessageContents)")
+        super().set(checks)
+
+
+def test_a_check_that_its_queue_will_never_take_is_dead_lettered_and_holds_up_no_other() -> None:
+    bench, orders = Bench(), [accepted() for _ in range(3)]
+    bench.checks = TakesNone()
+    bench.checks.hopeless = orders[1].key
+    bench.handle(*map(placed, orders))
+    assert {check.key for check in bench.checks.pending} == {orders[0].key, orders[2].key}
+    [(key, reason)] = bench.dead_letters.dead_letters
+    assert (key, "InvalidMessageContents" in reason) == (orders[1].key, True)
+    [line] = bench.log.lines
+    assert (line["step"], line["outcome"]) == ("watchdog", "dead_lettered")

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.event_sources import RECORD_AGE_SECONDS_MAX, QueueSource
+from infra.event_sources import RECORD_AGE_SECONDS_MAX, QueueSource, StreamSource
 from simulation.catalogue import START
 from simulation.world.event_sources import QueueReader, ShardReader, record_of
 from simulation.world.faults import Faults
@@ -273,6 +273,7 @@ def given_up(sort_keys: str, poison: str) -> Any:
     letters: list[str] = []
     ShardReader(
         stream.shards[0],
+        StreamSource("relay", dead_letters="relay", batch_size=200),
         FailsOn(poison),  # type: ignore[arg-type]
         scheduler,
         Faults(0, {}, 0),

@@ -170,11 +170,19 @@ class FakeLambda:
 
     def get_paginator(self, _: str) -> Pages:
         functions = {f"spillway-test-{name}": state for name, state in self.states.items()}
-        mappings = [
-            {"FunctionArn": f"arn:aws:lambda:eu-west-1:1:function:{name}:live", "State": state}
-            for name, state in {**functions, "spillway-other-relay": "Disabled"}.items()
-        ]
+        functions["spillway-other-relay"] = "Disabled"
+        mappings = [_mapping(name, state) for name, state in functions.items()]
         return Pages([{"EventSourceMappings": [one]} for one in mappings])
+
+
+def _mapping(name: str, state: str) -> dict[str, str]:
+    function = name.removesuffix("'s stream")
+    source = "dynamodb" if name.endswith(("relay", "stream")) else "sqs"
+    return {
+        "FunctionArn": f"arn:aws:lambda:eu-west-1:1:function:{function}:live",
+        "EventSourceArn": f"arn:aws:{source}:eu-west-1:1:source",
+        "State": state,
+    }
 
 
 def service(**clients: Any) -> Service:

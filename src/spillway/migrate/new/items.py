@@ -3,7 +3,7 @@
 `imported` on the order item is the old order number. On the progress item it also has a digest of
 the facts that the migration wrote there. So the item alone shows whether the live service has
 touched the order since, and relay sees which changes are the migration's own
-(orders.handlers.relay).
+(orders.handlers.changes).
 """
 
 from __future__ import annotations

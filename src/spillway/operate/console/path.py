@@ -106,7 +106,7 @@ def headline(status: Status) -> tuple[Tone, str]:
     dead = status.dead_letters
     sentences = [
         *([f"In danger: {', '.join(endangered)}."] if endangered else []),
-        *(f"{part.name} does not run: its trigger is {part.trigger}." for part in status.stopped),
+        *(str(part.stopped) for part in status.stopped),
         *([needed(dead_letters_by_source(status.parts))] if dead else []),
         *(outage.sentence for outage in status.outages),
     ]

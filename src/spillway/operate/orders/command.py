@@ -189,8 +189,8 @@ def list_(
 
     Changes nothing. TEXT and --unsettled read up to a million items of the orders table: on AWS
     about 0.01 dollars. --customer and an e-mail address with which a customer signs in read by key.
-    --stuck reads no order: it reads what the watchdog logged. The watchdog checks each order a
-    quarter of an hour after it was placed.
+    --stuck reads no order: it reads what the watchdog logged. The watchdog checks each order that
+    has not settled some 20 minutes after it was placed.
 
     Example: `spillway orders list --unsettled --waits-for accounting --older-than 30m`
     """

@@ -214,8 +214,8 @@ def _why(life: Life, step: Step, last: Line | None, options: str) -> Iterator[Te
     if last is None:
         yield Text(
             f"Check with `spillway status{options}` that {downstream}'s queue holds messages"
-            " and that its function runs. The watchdog sends a lost command again after a quarter"
-            " of an hour. If the order is older, send it again now: `spillway orders resume"
+            " and that its function runs. The watchdog sends a lost command again within some 20"
+            " minutes. If the order is older, send it again now: `spillway orders resume"
             f" {order_id}{options}`.",
             "dim",
         )

@@ -19,6 +19,9 @@ from orders.domain.units import CustomerId
 
 #: The names of the dead-letter queues, in the order in which they are shown.
 SOURCES = (*DOWNSTREAMS, "overflow", "watchdog", "relay")
+#: Those of the two functions that read the table's stream. They may hold dead letters of Lambda's,
+#: and what they hold goes to the watchdog's queue.
+OF_STREAM_READERS = frozenset({"watchdog", "relay"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ def why(dead_letter: DeadLetter, tries_max: int | None) -> str:
     failure = lambda_failure(dead_letter.body)
     if failure is not None:
         condition = failure.context.get("condition", "no condition given")
-        return f"Lambda gave up on a batch of changes that relay could not send ({condition})"
+        return f"Lambda gave up on a batch of changes that could not be handled ({condition})"
     if dead_letter.moved_by_sqs:
         times = "as often as its queue allows" if tries_max is None else f"{tries_max} times"
         return f"tried {times} without an outcome"

@@ -26,6 +26,7 @@ from orders.failures import PermanentFailure
 from orders.ports import Check
 from spillway.operate.batches import in_batches
 from spillway.operate.redrive.dead_letters import (
+    OF_STREAM_READERS,
     DeadLetter,
     Source,
     Unmovable,
@@ -178,14 +179,14 @@ class Redrive:
         return kept
 
     def _contents(self, source: Source, body: str) -> Sequence[str]:
-        """What to send for a dead letter: its messages one by one, or for changes that relay could
-        not send, a forced check of each order."""
-        if source.name != "relay":
-            return contents(body)
-        failure = lambda_failure(body)
+        """What to send for a dead letter: its messages one by one, or for changes that Lambda gave
+        up on, a forced check of each order."""
+        failure = lambda_failure(body) if source.name in OF_STREAM_READERS else None
         if failure is not None:
             keys = orders_changed(self.streams, failure.batch)
             return [check_message_of(Check(key, force=True)) for key in keys]
+        if source.name != "relay":
+            return contents(body)
         try:
             check_of(body)
         except PermanentFailure as no_check:

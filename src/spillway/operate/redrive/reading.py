@@ -11,7 +11,7 @@ from orders.domain.order import customer_hash, is_order_id
 from orders.domain.saga import DOWNSTREAMS, Step
 from orders.domain.trace import parsed
 from orders.failures import PermanentFailure
-from spillway.operate.redrive.dead_letters import contents, lambda_failure
+from spillway.operate.redrive.dead_letters import OF_STREAM_READERS, contents, lambda_failure
 from spillway.ui.formatting import counted
 
 #: A body that is longer is cut. SQS takes a megabyte.
@@ -24,7 +24,7 @@ _SHOWN: Mapping[str, Callable[[Any], bool]] = {
     "accepted_at": lambda value: isinstance(value, int) and 0 < value < _YEAR_2100_MS,
 }
 _YEAR_2100_MS = 4_102_444_800_000
-#: Lambda's own record about changes that relay could not send has nothing of a customer.
+#: Lambda's own record about changes that it gave up on has nothing of a customer.
 _OF_LAMBDA = frozenset({"requestContext", "responseContext", "DDBStreamBatchInfo"})
 
 _KINDS: Mapping[str, tuple[str, Callable[[str], object]]] = {
@@ -39,7 +39,7 @@ def what_it_is(queue: str, body: str) -> str:
     """`a command`, `3 commands`, `an order`... or that it cannot be read as one. `queue` is the one
     that it came from."""
     kind, read = _KINDS[queue]
-    if queue == "relay" and lambda_failure(body) is not None:
+    if queue in OF_STREAM_READERS and lambda_failure(body) is not None:
         return "a batch of changes"
     messages = contents(body)
     unread = sum(not _is_read(read, message) for message in messages)

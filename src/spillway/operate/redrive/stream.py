@@ -1,7 +1,10 @@
 """The orders behind a batch of stream records that Lambda gave up on.
 
 Lambda's dead letter has only the records' position. The stream keeps records for 24 h, and Lambda
-gives up on a batch after 22 h (infra/constructs/relay.py).
+gives up on a batch after 22 h (infra/event_sources.py).
+
+Relay and the watchdog read each shard all the time, and DynamoDB may throttle a third reader. A
+redrive is one for a moment: the SDK tries again, and what it could not read stays a dead letter.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 #: A shard that is still written to never ends, and its pages may be empty. A page is up to 1,000
-#: records or 1 MB, a batch is at most 200 records.
+#: records or 1 MB, a batch is at most 2,000 records.
 PAGES_MAX = 100
 
 _GONE = frozenset({"TrimmedDataAccessException", "ResourceNotFoundException"})

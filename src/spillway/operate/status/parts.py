@@ -21,7 +21,7 @@ RATE_LAG_SECONDS = 180
 #: A data point that is older than this is ignored.
 AGE_FRESH_SECONDS = 600
 
-#: The queue that each function reads. Relay reads the table's stream.
+#: The queue that each function reads. Relay reads the table's stream, and so does the watchdog.
 QUEUE_OF: Mapping[str, str] = {
     "drain": "overflow",
     **{f"deliver-{downstream}": downstream for downstream in DOWNSTREAMS},
@@ -29,6 +29,8 @@ QUEUE_OF: Mapping[str, str] = {
 }
 #: The name of each function's dead-letter queue.
 DEAD_LETTERS_OF: Mapping[str, str] = {**QUEUE_OF, "relay": "relay"}
+
+WATCHDOG_STREAM = "watchdog's stream"
 
 #: States of an event source mapping in which it receives nothing, and will not without help.
 _STOPPED = frozenset({"Disabled", "Disabling", "Deleting", "Missing"})
@@ -46,6 +48,7 @@ class Part:
     is not known. `runs` and `errors` are of the last measured minute; `errors` is None where it is
     not known. `trigger` is the state of what runs it, a queue's or the stream's event source
     mapping, in Lambda's words; "Missing" where it has none, None where it needs none.
+    `stream_trigger`: the same of the stream's, for the watchdog, which has both.
     """
 
     name: str
@@ -55,11 +58,16 @@ class Part:
     runs: int
     errors: int | None
     trigger: str | None = None
+    stream_trigger: str | None = None
 
     @property
-    def stopped(self) -> bool:
-        """What waits for it will not be received, until someone acts."""
-        return self.trigger in _STOPPED
+    def stopped(self) -> str | None:
+        """Why what waits for it will not be received until someone acts, None where it will."""
+        if self.trigger in _STOPPED:
+            return f"{self.name} does not run: its trigger is {self.trigger}."
+        if self.stream_trigger in _STOPPED:
+            return f"{self.name} does not read the table's stream: that is {self.stream_trigger}."
+        return None
 
     @property
     def held(self) -> int:
@@ -71,7 +79,7 @@ class Part:
 class Measured:
     """What CloudWatch measures each minute: the age of each queue's oldest message, the age of the
     oldest change in relay's stream, and each function's runs and errors. And the state of each
-    function's event source mapping."""
+    event source mapping, by its name in `read_mappings`."""
 
     ages: Mapping[str, int]
     stream_age: int | None
@@ -100,19 +108,25 @@ def read_measured(service: Service, depths: Iterable[Depth], now: float) -> Meas
 
 
 def read_mappings(service: Service) -> dict[str, Mapping[str, Any] | None]:
-    """The event source mapping of each function that needs one, None where it has none.
+    """The event source mapping of each function that needs one, None where it has none. By the
+    function's name; the watchdog's second one by `WATCHDOG_STREAM`.
 
     Those of the whole account are listed, in one request for a hundred: Lambda can list a
     function's, but ours belong to its alias.
     """
     pages = service.client("lambda").get_paginator("list_event_source_mappings").paginate()
     found = {
-        # arn:aws:lambda:Region:account:function:name:alias
-        mapping["FunctionArn"].split(":")[6]: mapping
+        # arn:aws:lambda:Region:account:function:name:alias, arn:aws:dynamodb:...
+        (mapping["FunctionArn"].split(":")[6], mapping["EventSourceArn"].split(":")[2]): mapping
         for page in pages
         for mapping in page["EventSourceMappings"]
     }
-    return {name: found.get(service.resource_name(name)) for name in DEAD_LETTERS_OF}
+    needed = {name: (name, "sqs") for name in QUEUE_OF}
+    needed |= {"relay": ("relay", "dynamodb"), WATCHDOG_STREAM: ("watchdog", "dynamodb")}
+    return {
+        name: found.get((service.resource_name(function), source))
+        for name, (function, source) in needed.items()
+    }
 
 
 def parts_of(depths: Iterable[Depth], measured: Measured) -> list[Part]:
@@ -130,7 +144,9 @@ def _part(name: str, depths: Mapping[str, Depth], measured: Measured) -> Part:
     if name in DEAD_LETTERS_OF:
         dead_letters = depths[f"{DEAD_LETTERS_OF[name]}_dead_letter"].messages
     runs, errors = measured.rates[name]
-    return Part(name, queue, oldest, dead_letters, runs, errors, measured.triggers.get(name))
+    triggers = measured.triggers
+    second = triggers.get(WATCHDOG_STREAM) if name == "watchdog" else None
+    return Part(name, queue, oldest, dead_letters, runs, errors, triggers.get(name), second)
 
 
 def dead_letters_by_source(parts: Iterable[Part]) -> dict[str, int]:

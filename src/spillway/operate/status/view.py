@@ -54,6 +54,7 @@ def _part(part: Part) -> dict[str, Any]:
         "runs_per_minute": part.runs,
         "errors_per_minute": part.errors,
         "trigger": part.trigger,
+        "stream_trigger": part.stream_trigger,
     }
 
 
@@ -141,10 +142,7 @@ def _alarm_row(
 def _next_steps(status: Status, options: str) -> list[Text]:
     page = page_of("relay-stopped")
     steps = [Text(f"{one.sentence} {one.waiting}", "bold yellow") for one in status.outages]
-    steps += [
-        Text(f"{part.name} does not run: its trigger is {part.trigger}. See {page}.", "bold red")
-        for part in status.stopped
-    ]
+    steps += [Text(f"{part.stopped} See {page}.", "bold red") for part in status.stopped]
     if status.ringing:
         # Alarms may share a page: each is named once.
         pages = "".join(f"\n  {page}" for page in dict.fromkeys(a.runbook for a in status.ringing))

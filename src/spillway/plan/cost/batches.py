@@ -8,15 +8,17 @@ messages share a request. In between, the rate decides what a poll finds:
 | --- | --- | --- |
 | relay | the records of a shard between two polls, four a second | Lambda with DynamoDB streams |
 | deliver | what a relay batch sent to that queue; more once concurrency is used up | SQS, Lambda |
-| watchdog | what came in its window | the mapping's own window |
+| watch | a shard's records of its window, an order's own at least | the mapping's own window |
+| watchdog | the checks that came in its window | the mapping's own window |
 
 Relay's batch also decides how many commands a message holds: relay puts several for one queue into
-one message.
+one message. The watch's decides how many orders have a check: those that have not settled when it
+ends. One by one that is none; in a crowd batches fill faster than orders settle, and it is all.
 
 An order's records, commands, events, units and bytes do not depend on how they are batched, so
-`rebatched` keeps them as counted. It derives messages, sends, publishes and invocations. A test
-compares both: a crowd's measurement, rebatched to one record each, equals what was measured one by
-one.
+`rebatched` keeps them as counted. It derives messages, sends, publishes, invocations and, from a
+crowd's, checks. A test compares both: a crowd's measurement, rebatched to one record each, equals
+what was measured one by one.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ import msgspec
 from infra.event_sources import (
     DELIVER_BATCH_SIZE,
     RELAY_BATCH_SIZE,
+    WATCH_BATCH_SIZE,
     WATCHDOG_BATCH_SIZE,
     WATCHDOG_CONCURRENCY_MAX,
 )
@@ -47,20 +50,22 @@ _EVENTS_OF_CONFIRMED: tuple[EventName, ...] = ("accepted", "confirmed")
 
 @dataclass(frozen=True, slots=True)
 class BatchFill:
-    """In a batch, on average: relay's records, the messages of the others."""
+    """In a batch, on average: records of relay's and the watch's, messages of the others.
+
+    `checked`: the share of orders that have not settled when their batch of the watch's ends.
+    """
 
     relay: float
     deliver: float
+    watch: float
     watchdog: float
+    checked: float
 
 
-ONE_BY_ONE = BatchFill(relay=1.0, deliver=1.0, watchdog=1.0)
-CROWD = BatchFill(RELAY_BATCH_SIZE, DELIVER_BATCH_SIZE, WATCHDOG_BATCH_SIZE)
-
-
-def batched_max(queue: str) -> int:
-    """How many commands, or checks, one message to this queue holds at most."""
-    return CHECKS_BATCHED_MAX if queue == "watchdog" else COMMANDS_BATCHED_MAX
+ONE_BY_ONE = BatchFill(relay=1.0, deliver=1.0, watch=1.0, watchdog=1.0, checked=0.0)
+CROWD = BatchFill(
+    RELAY_BATCH_SIZE, DELIVER_BATCH_SIZE, WATCH_BATCH_SIZE, WATCHDOG_BATCH_SIZE, checked=1.0
+)
 
 
 def fill_at(
@@ -70,11 +75,14 @@ def fill_at(
     delivery_seconds: float,
     concurrency_max: float,
     window_seconds: float,
+    stream_window_seconds: float,
+    settle_seconds: float,
 ) -> BatchFill:
     """How full batches are at a steady rate.
 
     `records_per_order`: in the stream. `delivery_seconds`: how long one delivery takes, of which
-    `concurrency_max` run at once. `window_seconds`: how long the watchdog's batches are filled.
+    `concurrency_max` run at once. `window_seconds` and `stream_window_seconds`: how long batches of
+    checks, and of the watch, are filled. `settle_seconds`: how long an order takes.
     """
     records = orders_per_second * records_per_order
     write_units = max(limits.TABLE_NEW_WRITE_UNITS_PER_SECOND, 2 * records)
@@ -86,9 +94,13 @@ def fill_at(
     crowded = orders_per_second * delivery_seconds / concurrency_max
     crowded /= per_message(relay, share, COMMANDS_BATCHED_MAX)
     deliver = min(float(DELIVER_BATCH_SIZE), max(1.0, burst, crowded))
-    window = orders_per_second * window_seconds / WATCHDOG_CONCURRENCY_MAX
-    window /= per_message(relay, share, CHECKS_BATCHED_MAX)
-    return BatchFill(relay, deliver, min(float(WATCHDOG_BATCH_SIZE), 1 + window))
+    in_window = records / shards * stream_window_seconds
+    watch = min(float(WATCH_BATCH_SIZE), records_per_order + in_window)
+    checked = min(1.0, settle_seconds * records / shards / watch)
+    checks = orders_per_second * checked * window_seconds / WATCHDOG_CONCURRENCY_MAX
+    if checks:
+        checks /= per_message(watch, share * checked, CHECKS_BATCHED_MAX)
+    return BatchFill(relay, deliver, watch, min(float(WATCHDOG_BATCH_SIZE), 1 + checks), checked)
 
 
 def _when_not_empty(mean: float) -> float:
@@ -97,19 +109,27 @@ def _when_not_empty(mean: float) -> float:
 
 
 def per_message(records: float, share: float, batched: int) -> float:
-    """Commands in a message, on average, of those that a relay batch of so many records sends."""
+    """Commands, or checks, in a message, on average, of those that a batch of so many records
+    sends."""
     return records * share / parts(records, share, batched)
 
 
 def parts(records: float, share: float, most: int) -> float:
-    """Into how many parts of up to `most` relay divides what it has for a queue: messages of
-    commands, or sends of messages. Each record has something for the queue with this probability,
-    so the number is binomial. Between two whole numbers of records it is interpolated.
+    """Into how many parts of up to `most` relay, or the watch, divides what it has for a queue:
+    messages of commands, or sends of messages. Each record has something for the queue with this
+    probability, so the number is binomial. Between two whole numbers of records it is interpolated.
     """
+    if records > _MANY:
+        # Whatever the number is, the last part is half full on average.
+        return records * share / most + (1 - 1 / most) / 2 if share else 0.0
     low = math.floor(records)
     between = records - low
     made = _parts(low, share, most)
     return made if between == 0 else (1 - between) * made + between * _parts(low + 1, share, most)
+
+
+#: Beyond these the binomial sum is as good as its mean, and runs out of small numbers.
+_MANY = 500
 
 
 @cache
@@ -163,24 +183,45 @@ def rebatched(measurement: Measurement, fill: BatchFill) -> Measurement:
     functions = dict(measurement.functions)
     relay = functions["relay"]
     for name, use in measurement.functions.items():
-        own = fill.watchdog if name == "watchdog" else fill.deliver
-        if use.records and name.startswith(("deliver-", "watchdog")):
+        if use.records and name.startswith("deliver-"):
             messages = relay.records / fill.relay
-            messages *= parts(fill.relay, use.records / relay.records, batched_max(name))
-            functions[name] = _function_rebatched(use, messages, own)
+            messages *= parts(fill.relay, use.records / relay.records, COMMANDS_BATCHED_MAX)
+            functions[name] = msgspec.structs.replace(
+                use, invocations=messages / fill.deliver, messages=messages
+            )
     functions["relay"] = _relay_rebatched(measurement, fill)
+    functions["watchdog"] = _watchdog_rebatched(measurement, fill)
     return msgspec.structs.replace(measurement, functions=functions)
 
 
-def _function_rebatched(use: FunctionUse, messages: float, fill: float) -> FunctionUse:
-    invocations = messages / fill
-    calls = [
-        msgspec.structs.replace(calls, requests=invocations, chunks=0.0)
-        if calls.operation == "BatchGetItem"
-        else calls
-        for calls in use.calls
-    ]
-    return msgspec.structs.replace(use, invocations=invocations, messages=messages, calls=calls)
+def _watchdog_rebatched(measurement: Measurement, fill: BatchFill) -> FunctionUse:
+    """Its two halves: it watches the stream, and handles the checks that it has set. Of the orders
+    that had a check in this measurement, the share that still has one."""
+    watchdog, records = measurement.functions["watchdog"], measurement.functions["relay"].records
+    batch = max(fill.watch, records / measurement.orders)
+    watched, checks = records / batch, watchdog.records * fill.checked
+    messages = watched * parts(batch, checks / records, CHECKS_BATCHED_MAX)
+    sends = watched * parts(batch, checks / records, CHECKS_BATCHED_MAX * SEND_BATCH)
+    handled = messages / fill.watchdog
+
+    def rebatched_(calls: Calls) -> Calls:
+        if calls.service == "sqs":
+            chunks = max(sends, (calls.chunks - calls.requests) * fill.checked + sends)
+            return msgspec.structs.replace(calls, requests=sends, entries=messages, chunks=chunks)
+        return msgspec.structs.replace(
+            calls,
+            requests=handled if calls.operation == "BatchGetItem" else calls.requests,
+            entries=calls.entries * fill.checked,
+            read_units=calls.read_units * fill.checked,
+        )
+
+    return msgspec.structs.replace(
+        watchdog,
+        invocations=watched + handled,
+        records=checks,
+        messages=messages,
+        calls=[*map(rebatched_, watchdog.calls)],
+    )
 
 
 def _relay_rebatched(measurement: Measurement, fill: BatchFill) -> FunctionUse:
@@ -190,9 +231,8 @@ def _relay_rebatched(measurement: Measurement, fill: BatchFill) -> FunctionUse:
     def rebatched_(calls: Calls) -> Calls:
         most, carried, queue = SEND_BATCH, calls.entries, calls.resource
         if calls.service == "sqs":
-            most *= batched_max(queue)
-            function = queue if queue == "watchdog" else f"deliver-{queue}"
-            carried = measurement.functions[function].records
+            most *= COMMANDS_BATCHED_MAX
+            carried = measurement.functions[f"deliver-{queue}"].records
         requests = invocations * parts(fill.relay, carried / relay.records, most)
         chunks = max(requests, calls.chunks - calls.requests + requests)
         return msgspec.structs.replace(calls, requests=requests, chunks=chunks)

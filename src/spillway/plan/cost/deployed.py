@@ -37,13 +37,14 @@ class Deployed(msgspec.Struct, frozen=True):
     `custom_metrics`: each is charged once it has data, and most have none in a month without
     faults. `interface_endpoints` and `nat_gateways` are what a stage with [network] pays for by
     the hour, one in each zone; your NAT gateways count as if they served this stage alone.
-    `events_published` are the types. `table_class` is that of the orders table. `express_seconds`:
-    None where no order goes by the express path."""
+    `stream_window_seconds` is the watch's. `events_published` are the types. `table_class` is that
+    of the orders table. `express_seconds`: None where no order goes by the express path."""
 
     stage: str
     memory_mb: Mapping[str, float]
     sources: Mapping[str, QueueSource]
     parallelization: int
+    stream_window_seconds: int
     alarms: int
     dashboards: int
     custom_metrics: int
@@ -82,6 +83,7 @@ def deployed_by(stage: Stage) -> Deployed:
         },
         sources={source.function: source for source in queue_sources(stage).values()},
         parallelization=stage.relay.parallelization,
+        stream_window_seconds=stage.watchdog.stream_window_seconds,
         alarms=sum(alarm.paid for alarm in alarms(stage)) + (len(_SHIFTED) + 1) * gradual,
         dashboards=1,
         custom_metrics=len(LOG_METRICS) + gradual,

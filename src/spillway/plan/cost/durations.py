@@ -48,6 +48,11 @@ class Estimates(msgspec.Struct, frozen=True):
     downstream_seconds: Estimate = Estimate(
         0.100, "what a downstream takes to answer: the same for every design compared here"
     )
+    settle_seconds: Estimate = Estimate(
+        2.0,
+        "how long an order takes to settle while all is well, with downstreams as above: what the"
+        " watch's batch must outlast to need no check",
+    )
     watched_seconds: Estimate = Estimate(
         120.0, "how long a customer keeps the page of an order open that waits in a crowd's backlog"
     )
@@ -105,4 +110,5 @@ def work(
         # Each delivery waits for its downstream and its own calls, some deliveries at a time.
         wait = figures.downstream_seconds.value + waits / use.records
         return Work(fixed, per_record, wait, CONCURRENT_MAX)
-    return Work(fixed, per_record + waits / use.records)
+    # The watchdog may have had nothing to check, and so nothing to wait for.
+    return Work(fixed, per_record + waits / max(use.records, 1.0))

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import msgspec
 
+from orders.aws.queues import COMMANDS_BATCHED_MAX
 from orders.domain.looks import FIRST_SECONDS, wait_seconds
 from spillway.plan.cost import usage
 from spillway.plan.cost.batches import (
     CROWD,
     ONE_BY_ONE,
     BatchFill,
-    batched_max,
     fill_at,
     per_message,
     publishing,
@@ -136,12 +136,14 @@ class CostModel:
             delivery_seconds=self.works[downstream].seconds(1),
             concurrency_max=sources[downstream].concurrency_max,
             window_seconds=sources["watchdog"].window_seconds,
+            stream_window_seconds=self.stage.stream_window_seconds,
+            settle_seconds=self.figures.settle_seconds.value,
         )
 
     def commands_per_message(self) -> float:
         """In a crowd, on average."""
         share = self.measurement.orders / self.measurement.functions["relay"].records
-        return per_message(CROWD.relay, share, batched_max("inventory"))
+        return per_message(CROWD.relay, share, COMMANDS_BATCHED_MAX)
 
     def profile_usage(self, profile: Profile) -> Usage:
         """What one order uses, on average over a profile: each at the rate at which it came."""

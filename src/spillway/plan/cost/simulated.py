@@ -18,7 +18,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from infra.event_sources import DELIVER_BATCH_SIZE, RELAY_BATCH_SIZE, WATCHDOG_BATCH_SIZE
+from infra.event_sources import (
+    DELIVER_BATCH_SIZE,
+    RELAY_BATCH_SIZE,
+    WATCH_BATCH_SIZE,
+    WATCHDOG_BATCH_SIZE,
+)
 from orders.aws.book_file import encode
 from orders.aws.book_index import INDEX_KEY, BookIndex, Entry, book_key, encode_index
 from orders.aws.messages import messages_in
@@ -197,7 +202,7 @@ class _Run:
         self.full = load == "crowd"
         self.world = _MeteredWorld(prices)
         self.rng = random.Random(SEED)  # noqa: S311
-        self.relayed = 0
+        self.relayed = self.watched = 0
         self.bodies: list[tuple[int, int]] = []
 
     def counted(self, drafts: Sequence[Draft], workload: str) -> Measurement:
@@ -205,13 +210,17 @@ class _Run:
         self._place(drafts[0])
         self._settle()
         self._watch()
+        self._check()
         self.world.uses.clear()
         self.world.downstream_bytes = 0
         first = {id(item) for item in self.world.table.items()}
         self.bodies.clear()
         keys = [self._place(draft) for draft in drafts]
+        # In a crowd the watch's batches fill faster than orders settle.
+        self._watch()
         self._settle()
         self._watch()
+        self._check()
         return Measurement(
             source="model",
             load=self.load,
@@ -245,6 +254,7 @@ class _Run:
         self.bodies.append((len(body), len(answer["body"])))
         if self.load == "one by one":
             self._settle()
+            self._watch()
         return key
 
     def _settle(self) -> None:
@@ -255,7 +265,18 @@ class _Run:
             pass
 
     def _watch(self) -> None:
-        """Let the watchdog's delay pass, and have it check."""
+        """Hand the watchdog what has come in the stream since: of one order alone all that it
+        leaves there, for it settles within the window."""
+        [shard] = self.world.stream.shards
+        records = shard.records[self.watched :]
+        self.watched += len(records)
+        for start in range(0, len(records), WATCH_BATCH_SIZE):
+            batch = records[start : start + WATCH_BATCH_SIZE]
+            # What it handles are checks: of these it only sets them.
+            self.world.invoke("watchdog", {"Records": batch}, 0)
+
+    def _check(self) -> None:
+        """Let the delay of its checks pass, and have the watchdog handle them."""
         delayed_until = self.world.now() + self.world.queues["watchdog"].delay_seconds * 1000 + 1
         self.world.scheduler.at(delayed_until, lambda: None)
         self.world.scheduler.run(delayed_until)

@@ -173,7 +173,7 @@ def _queues(measurement: Measurement) -> Iterator[Use]:
         name = f"queues: {what} sent" if is_send else "queues: retries"
         yield Use(name, "sqs.requests", calls.chunks)
     for name, use in measurement.functions.items():
-        if not use.records or not (name.startswith("deliver-") or name in ("watchdog", "drain")):
+        if not use.messages or not (name.startswith("deliver-") or name in ("watchdog", "drain")):
             continue
         what = "checks" if name == "watchdog" else "commands"
         polls = use.messages / min(SEND_BATCH, use.messages / use.invocations)

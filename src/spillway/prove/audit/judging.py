@@ -175,8 +175,8 @@ def judge_idleness(depths: Iterable[Depth], invocations: Mapping[str, int]) -> l
     """zero_idle: no queue holds anything and no function ran in a while without orders.
 
     A message in a dead-letter queue waits for a person and breaks always_settles. The watchdog's
-    delayed and postponed messages are no work: each is the check that an order gets a quarter of an
-    hour later, or the next check of a late order, and costs nothing until then.
+    delayed and postponed messages are no work: each is the check that an unsettled order gets a
+    quarter of an hour later, or its next check, and costs nothing until then.
     `invocations`: function name to how often it ran in that while.
     """
     violations = []

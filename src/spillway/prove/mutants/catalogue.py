@@ -53,8 +53,15 @@ MUTANTS = (
     ),
     Mutant(
         "never-checked",
-        "relay never has the watchdog check an order",
-        DropStatement("flow.relay:Relay.send", "checks.set"),
+        "the watch never has the watchdog check an order",
+        DropStatement("flow.watch:Watch.send", "checks.set"),
+    ),
+    Mutant(
+        "unsettled-taken-for-settled",
+        "the watch takes an order for settled whose stock is reserved",
+        ReplaceExpression(
+            "flow.watch:to_check", "saga.owed(facts)", "not facts.done(saga.Step.RESERVE)"
+        ),
     ),
     Mutant(
         "failures-unnamed",
@@ -87,7 +94,9 @@ original
     Mutant(
         "poison-not-dead-lettered",
         "relay does not dead-letter a record that it cannot read",
-        ReplaceStatement("handlers.relay:handle", "_dead_letter", "raise RuntimeError from bug"),
+        ReplaceStatement(
+            "handlers.relay:handle.dead_letter", "batch.dead_letter", "raise RuntimeError(error)"
+        ),
     ),
     Mutant(
         "shipped-after-posted",
@@ -236,7 +245,7 @@ original
         "checked-once",
         "the watchdog checks an order once, whether it has settled or not",
         ReplaceExpression(
-            "handlers.watchdog:handle.check_one",
+            "handlers.watchdog:_check.check_one",
             "checked.look_again",
             "checked.look_again and not checked.owed",
         ),

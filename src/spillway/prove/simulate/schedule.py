@@ -403,8 +403,10 @@ class _Schedule:
         injected = {fault.kind for fault in self.faults.injected}
         for name, dead_letter in self._dead_letters():
             reason = _reason(dead_letter)
-            if name == "relay":
-                fine = Fault.POISON_RECORD in injected or "DDBStreamBatchInfo" in dead_letter.body
+            if "DDBStreamBatchInfo" in dead_letter.body:
+                fine = True
+            elif name == "relay":
+                fine = Fault.POISON_RECORD in injected
             else:
                 misled = Fault.MISROUTED in injected or name in self.plan.without_keys
                 fine = bool(reason) and misled

@@ -452,6 +452,7 @@ def test_a_mapping_that_cannot_read_is_found_although_it_is_enabled() -> None:
     mapping = {
         "UUID": "f1c9f8b0-4e0d-4c7e-9a57-0d3f6a3a2b11",
         "FunctionArn": "arn:aws:lambda:eu-west-1:111122223333:function:spillway-dev-relay:live",
+        "EventSourceArn": "arn:aws:dynamodb:eu-west-1:111122223333:table/orders/stream/2026",
         "State": "Enabled",
         "LastProcessingResult": "PROBLEM: Lambda cannot assume the role",
     }

@@ -165,7 +165,8 @@ def test_the_command_ends_with_1_for_a_fault_and_names_the_next_step(stack: Stac
         one
         for page in functions.get_paginator("list_event_source_mappings").paginate()
         for one in page["EventSourceMappings"]
-        if "local-watchdog" in one["FunctionArn"]
+        # It has another one of its queue, and goes on with the checks that are there.
+        if "local-watchdog" in one["FunctionArn"] and ":dynamodb:" in one["EventSourceArn"]
     ]
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
     try:
@@ -173,6 +174,7 @@ def test_the_command_ends_with_1_for_a_fault_and_names_the_next_step(stack: Stac
     finally:
         functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
     assert done.exit_code == 1
+    assert "watchdog's stream" in done.stdout
     assert f"update-event-source-mapping --uuid {mapping['UUID']} --enabled" in done.stdout
 
 

@@ -22,6 +22,7 @@ from tests.spillway.operate.redrive.test_dead_letters import failure_record
 
 SHIPPING = Source("fulfilment", "letters", "queue")
 RELAY = Source("relay", "letters", "watchdog")
+WATCHDOG = Source("watchdog", "letters", "watchdog")
 EARLIER = NOW - 60_000
 
 
@@ -239,7 +240,8 @@ class TestRelay:
         assert [message.visible for message in sqs.queues["letters"]] == [True]
         assert found.not_moved == {NO_ORDER: 1}
 
-    def test_a_failure_record_becomes_a_forced_check_for_each_order(self) -> None:
+    @pytest.mark.parametrize("source", [RELAY, WATCHDOG])
+    def test_a_failure_record_becomes_a_forced_check_for_each_order(self, source: Source) -> None:
         ids = [order_id() for _ in range(12)]
         batch = [record(200 + place, id_) for place, id_ in enumerate(ids)]
         progress = record(212, f"{ids[0]}#progress")
@@ -248,7 +250,7 @@ class TestRelay:
         body = failure_record(startSequenceNumber=number(200), endSequenceNumber=number(212))
         sqs = sqs_with(dead_letters(body, reason=None))
 
-        found = redriven(sqs, RELAY, streams=streams).found["relay"]
+        found = redriven(sqs, source, streams=streams).found[source.name]
 
         assert sqs.bodies_sent() == [
             check_message_of(Check(OrderKey(CUSTOMER, id_), force=True)) for id_ in ids

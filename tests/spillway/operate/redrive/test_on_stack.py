@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from orders.aws.messages import message_of
-from orders.aws.queues import SqsDeadLetters, SqsRelayDeadLetters
+from orders.aws.queues import SqsChangeDeadLetters, SqsDeadLetters
 from orders.domain.order import Order
 from orders.domain.saga import DOWNSTREAM_OF, Step
 from orders.handlers.wire import Content, content_of
@@ -271,7 +271,7 @@ def test_relays_dead_letter_settles_the_order_and_announces_it(
         # What was owed is lost, as if relay had never sent it.
         sqs.purge_queue(QueueUrl=stack.queues["inventory"])
     dead_letters = SqsDeadLetters(sqs, stack.queues["relay_dead_letter"])
-    SqsRelayDeadLetters(dead_letters).dead_letter(
+    SqsChangeDeadLetters(dead_letters).dead_letter(
         order_key(shopper.id, id_), "KeyError in items.py:98"
     )
     with announcements(stack) as heard:

@@ -29,6 +29,8 @@ CHECK = check_message_of(Check(KEY, force=True))
         ("watchdog", CHECK, "a check"),
         ("relay", CHECK, "a check"),
         ("relay", failure_record(), "a batch of changes"),
+        ("watchdog", failure_record(), "a batch of changes"),
+        ("inventory", failure_record(), "cannot be read as a command"),
         ("inventory", CHECK, "cannot be read as a command"),
         ("overflow", COMMAND, "cannot be read as an order"),
         ("watchdog", "hello", "cannot be read as a check"),

@@ -37,7 +37,14 @@ def test_a_function_whose_trigger_is_off_or_gone_is_stopped() -> None:
     aws = service(sqs=FakeQueues(), cloudwatch=FakeCloudWatch(), **{"lambda": FakeLambda(states)})
     parts = {part.name: part for part in read_parts(aws, NOW)}
     stopped = {name: part.trigger for name, part in parts.items() if part.stopped}
-    assert stopped == {"relay": "Disabled", "deliver-accounting": "Missing"}
+    assert stopped == {
+        "relay": "Disabled",
+        "deliver-accounting": "Missing",
+        "watchdog": "Updating",
+    }
+    # It still handles the checks that are there, and gets no new ones.
+    assert parts["watchdog"].stream_trigger == "Missing"
+    assert "does not read the table's stream" in str(parts["watchdog"].stopped)
     assert parts["watchdog"].trigger == "Updating"
     assert parts["intake"].trigger is None
 

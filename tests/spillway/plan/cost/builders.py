@@ -34,12 +34,15 @@ def use(invocations: float, records: float, *made: Calls, **more: Any) -> Functi
 
 
 def measurement(orders: int = 100, fill: float = 10.0, **changes: Any) -> Measurement:
-    """A hundred orders, relayed and delivered in batches of ten."""
+    """A hundred orders, relayed and delivered in batches of ten, and checked as a crowd is. With a
+    fill of one they come one by one: each settles in its batch of the watch's."""
     batches = orders / fill
+    checked = 0.0 if fill == 1 else 1.0
     sends = [
         calls("sqs", "SendMessageBatch", name, batches, entries=orders, chunks=batches)
-        for name in (*DOWNSTREAMS, "watchdog")
+        for name in DOWNSTREAMS
     ]
+    set_checks = batches * checked
     functions = {
         "intake": use(
             orders,
@@ -57,12 +60,17 @@ def measurement(orders: int = 100, fill: float = 10.0, **changes: Any) -> Measur
             cpu_seconds=0.001 * 4 * batches + 0.0002 * 4 * orders,
         ),
         "watchdog": use(
-            batches,
-            orders,
+            batches + set_checks,
+            orders * checked,
             calls(
-                *("dynamodb", "BatchGetItem", "orders", batches),
-                entries=orders,
-                read_units=0.5 * orders,
+                *("sqs", "SendMessageBatch", "watchdog", set_checks),
+                entries=orders * checked,
+                chunks=set_checks,
+            ),
+            calls(
+                *("dynamodb", "BatchGetItem", "orders", set_checks),
+                entries=orders * checked,
+                read_units=0.5 * orders * checked,
             ),
             cpu_seconds=0.001 * batches,
         ),
@@ -104,6 +112,7 @@ def stage(memory_mb: Mapping[str, float]) -> Deployed:
         memory_mb=memory_mb,
         sources={},
         parallelization=1,
+        stream_window_seconds=300,
         alarms=0,
         dashboards=0,
         custom_metrics=0,

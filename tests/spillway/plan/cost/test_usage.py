@@ -56,9 +56,9 @@ class TestAnOrder:
 
     def test_one_by_one_every_message_is_sent_received_and_deleted_alone(self) -> None:
         order = _order(ONE_BY_ONE)
-        assert order.units("sqs.requests") == pytest.approx(4 * 3)
+        assert order.units("sqs.requests") == pytest.approx(3 * 3)
         assert order.units("sns.requests") == pytest.approx(1)
-        # intake, four records relayed, three deliveries, one look
+        # intake, four records relayed, three deliveries, one batch of the watch's
         assert order.units("lambda.requests") == pytest.approx(1 + 4 + 3 + 1)
 
     def test_only_what_the_stage_publishes_is_paid_for(self) -> None:
@@ -89,8 +89,11 @@ class TestAnOrder:
             3 * 4 / 100 * parts(100, 0.25, 10 * COMMANDS_BATCHED_MAX)
         )
         deliveries = 3 * 4 / 100 * messages / 10
-        checks = 4 / 100 * parts(100, 0.25, CHECKS_BATCHED_MAX) / 100
-        assert order.units("lambda.requests") == pytest.approx(1 + 4 / 100 + deliveries + checks)
+        watched = 4 / CROWD.watch
+        checks = watched * parts(CROWD.watch, 0.25, CHECKS_BATCHED_MAX) / 100
+        assert order.units("lambda.requests") == pytest.approx(
+            1 + 4 / 100 + deliveries + watched + checks
+        )
 
     def test_logs_weigh_26_bytes_more_an_event(self) -> None:
         order = _order(CROWD)
@@ -229,10 +232,13 @@ class TestBatchFill:
             # None of two with a half each: a quarter of the batches send nothing.
             (2, 0.5, 10, 0.75),
             (2, 0.5, 1, 1.0),
+            # Of so many that their sum's first terms are too small for a number.
+            (2_000, 0.5, 10, 100.45),
+            (499, 0.25, 10, 12.925),
         ],
     )
     def test_sends_of_a_batch(self, records: float, share: float, most: int, sends: float) -> None:
-        assert parts(records, share, most) == pytest.approx(sends)
+        assert parts(records, share, most) == pytest.approx(sends, rel=1e-6)
 
     def test_batches_fill_as_orders_come_faster(self) -> None:
         fills = [_fill_at(rate) for rate in (0.01, 1, 10, 100, 100_000)]
@@ -240,6 +246,17 @@ class TestBatchFill:
         assert fills[0].deliver == 1
         assert [fill.relay for fill in fills] == sorted(fill.relay for fill in fills)
         assert (fills[-1].deliver, fills[-1].watchdog) == (10, 100)
+        assert [fill.checked for fill in fills] == sorted(fill.checked for fill in fills)
+
+    def test_checks_are_of_the_orders_that_have_not_settled_when_the_watchs_batch_ends(
+        self,
+    ) -> None:
+        """Two seconds of a window of five minutes, or of as long as a full batch takes: 2,000
+        records of a shard. A new table has four shards; a crowd makes it grow."""
+        slow, fast, crowd = _fill_at(1), _fill_at(400), _fill_at(4_000)
+        assert slow.checked == pytest.approx(2 / 300, rel=0.02)
+        assert fast.checked == pytest.approx(2 / (2_000 / 400))
+        assert (crowd.watch, crowd.checked) == (2_000, 2 / (2_000 / 500))
 
     def test_without_orders_a_batch_has_one_record(self) -> None:
         assert _fill_at(0.0).relay == 1
@@ -247,7 +264,13 @@ class TestBatchFill:
 
 def _fill_at(rate: float) -> BatchFill:
     return fill_at(
-        rate, records_per_order=4, delivery_seconds=0.15, concurrency_max=20, window_seconds=60
+        rate,
+        records_per_order=4,
+        delivery_seconds=0.15,
+        concurrency_max=20,
+        window_seconds=60,
+        stream_window_seconds=300,
+        settle_seconds=2,
     )
 
 
