@@ -6,7 +6,7 @@ that isn't on it is a bug, and raises.
 
 A line is paid by the byte, and logs are easily dearer than the functions that write them: what goes
 well without telling anything new is not logged (decision 0012), and a stage may have good news
-logged of one order in N only (docs/logs.md):
+logged of one order in N only (decision 0054):
 
     good news                      of the orders in the sample, each line standing for N;
                                    of all orders for a while after a failure
