@@ -73,9 +73,9 @@ class Calls:
     made: int = 0
     changes: int = 0
 
-    def make(self, site: Site, do: Do[T], about: str = "") -> T:
-        """Make a call. Without a task no process makes it (an audit's read, a contract test):
-        nothing goes wrong and no time passes."""
+    def make(self, site: Site, do: Do[T], about: str = "", *, slow_ms: int = 0) -> T:
+        """Make a call, which takes so much longer than others. Without a task no process makes it
+        (an audit's read, a contract test): nothing goes wrong and no time passes."""
         scheduler = self.scheduler
         task = scheduler.task
         if task is None:
@@ -91,6 +91,8 @@ class Calls:
             )
         latency = 1 + int(task.chance() * LATENCY_MAX_MS)
         call = _Call(self, site, do, about, task)
+        if fault is None and slow_ms:
+            return call.slowly(slow_ms)
         if fault is None and now + latency <= task.process.deadline:
             scheduler.sleep(latency)
             return call.done(None)
@@ -156,6 +158,26 @@ class _Call(Generic[T]):
                 sleep(latency)
                 return self.done(fault)
         raise AssertionError("a killed task goes on")
+
+    def slowly(self, milliseconds: int) -> T:
+        """It is answered after this time. If its caller has given up by then, it had its effect at
+        once, or has it only then; or its bytes trickled in, which no timeout between them ends."""
+        calls, site = self.calls, self.site
+        if milliseconds <= site.timeout_ms:
+            calls.scheduler.sleep(milliseconds)
+            return self.done(Fault.LATENCY)
+        match self.task.chance.below(3):
+            case 0:
+                self._attempt()
+                calls.scheduler.sleep(site.timeout_ms)
+            case 1:
+                calls.scheduler.after(milliseconds, self._attempt)
+                calls.scheduler.sleep(site.timeout_ms)
+            case _:
+                calls.scheduler.sleep(milliseconds)
+                return self.done(Fault.LATENCY)
+        self._trace(Fault.LATENCY, "given up")
+        raise site.failed(site.call, self.task.chance)
 
     def done(self, fault: Fault | None) -> T:
         try:

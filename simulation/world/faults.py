@@ -35,6 +35,7 @@ class Fault(StrEnum):
     COLD_START = "cold_start"  # another environment: what the module kept is gone
     # At a moment
     OUTAGE = "outage"  # something is down from one moment to another
+    LATENCY = "latency"  # a downstream takes its time for every answer for a while
     MISROUTED = "misrouted"  # a downstream's address answers with something else for a while
     POISON_MESSAGE = "poison_message"
     POISON_RECORD = "poison_record"
@@ -52,6 +53,8 @@ class Fault(StrEnum):
     FORGED = "forged"  # an order that does not cost what the store says
     PAID_ONCE = "paid_once"  # another customer sends the order too, with its payment
     LATE_ACT = "late_act"  # somebody does something with an order that settled months ago
+    # At a call of the express path
+    KEY_IN_USE = "key_in_use"  # a downstream answers that it is at work on this key already
     # At the store
     DAMAGED_BOOK = "damaged_book"  # half of a price book, until it is published again
 
@@ -75,12 +78,14 @@ class Injected:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """`service` cannot be reached, or fails, from `begins` up to `ends`."""
+    """`service` cannot be reached, or fails, from `begins` up to `ends`. If its `kind` is LATENCY,
+    an answer takes `latency_ms`."""
 
     service: str
     begins: int
     ends: int
     kind: Fault = Fault.OUTAGE
+    latency_ms: int = 0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -116,12 +121,15 @@ HTTP_WRITE_KINDS = Kinds(
         Fault.ERROR_ANSWER,
     )
 )
+#: The same of a request of the express path, for which a schedule may have rates of its own.
+EXPRESS_KINDS = Kinds((*HTTP_WRITE_KINDS.kinds, Fault.KEY_IN_USE))
 
 
 class Faults:
     """All that goes wrong in one schedule.
 
-    `rates`: how likely each kind is where it can occur; none after `heal_at`.
+    `rates`: how likely each kind is where it can occur; none after `heal_at`. `express_rates` are
+    in place of them at calls of the express path.
 
     A schedule is shrunk with `only`: of the injected faults, these places are left, and nothing
     else goes wrong. One fault is tried alone with `forced`: by place, with nothing left to chance;
@@ -134,12 +142,14 @@ class Faults:
         rates: Mapping[Fault, float],
         heal_at: int,
         *,
+        express_rates: Mapping[Fault, float] | None = None,
         outages: Iterable[Outage] = (),
         only: Collection[str] | None = None,
         forced: Mapping[str, Fault] | None = None,
     ) -> None:
         self.seed = seed
         self.rates = rates
+        self.express_rates = rates if express_rates is None else express_rates
         self.heal_at = heal_at
         self.only = only
         self.forced = forced
@@ -150,7 +160,7 @@ class Faults:
         self._injected_outages: set[Outage] = set()
         for outage in outages:
             self.add(outage)
-        self._quiet = not rates and not self._outages and forced is None
+        self._quiet = not (rates or express_rates or self._outages) and forced is None
 
     def add(self, outage: Outage) -> None:
         self._outages.setdefault(outage.service, []).append(outage)
@@ -177,7 +187,8 @@ class Faults:
         """Which of these kinds is injected, if any: one number is drawn either way."""
         odds = self._odds.get(kinds)
         if odds is None:
-            odds = self._odds[kinds] = self._cumulated(kinds.kinds)
+            rates = self.express_rates if kinds is EXPRESS_KINDS else self.rates
+            odds = self._odds[kinds] = _cumulated(kinds.kinds, rates)
         number = chance()
         if number >= odds[0]:
             return None
@@ -219,11 +230,14 @@ class Faults:
                 return outage
         return None
 
-    def _cumulated(self, kinds: tuple[Fault, ...]) -> tuple[float, tuple[tuple[float, Fault], ...]]:
-        bound, bounds = 0.0, []
-        for kind in kinds:
-            rate = self.rates.get(kind, 0.0)
-            if rate:
-                bound += rate
-                bounds.append((bound, kind))
-        return bound, tuple(bounds)
+
+def _cumulated(
+    kinds: tuple[Fault, ...], rates: Mapping[Fault, float]
+) -> tuple[float, tuple[tuple[float, Fault], ...]]:
+    bound, bounds = 0.0, []
+    for kind in kinds:
+        rate = rates.get(kind, 0.0)
+        if rate:
+            bound += rate
+            bounds.append((bound, kind))
+    return bound, tuple(bounds)

@@ -9,7 +9,7 @@ deployed ones. Only the `Runtime` that a process gets is the world's.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -30,6 +30,8 @@ _A = TypeVar("_A")
 _B = TypeVar("_B")
 
 Event = Mapping[str, Any]
+#: After a change of settings the environments that are there live on for this time, some of them.
+LIVES_ON_MS = 5 * 60 * 1000
 #: Gets the answer and None, or None and what went wrong.
 OnEnd = Callable[[Any, str | None], None]
 
@@ -48,6 +50,7 @@ class Environment:
     """What lives as long as a module does. `parts` are made at its first invocation."""
 
     runtime: Runtime
+    settings: Mapping[str, str]
     parts: Any = None
 
 
@@ -72,9 +75,19 @@ class Function:
     faults: Faults
     seed: int
     invocations: int = 0
+    #: When its settings were changed.
+    _changed_at: int = 0
     _idle: list[Environment] = field(default_factory=list)
     _environments: int = 0
     _labels: dict[str, int] = field(default_factory=dict)
+
+    def change(self, settings: Mapping[str, str]) -> None:
+        """A deployment with other settings: new environments have them."""
+        self.settings, self._changed_at = settings, self.scheduler.now
+
+    def end_environments(self) -> None:
+        """A deployment of other code, with nothing under way."""
+        self._idle.clear()
 
     def invoke(self, label: str, event: Event, on_end: OnEnd) -> None:
         """Begin an invocation. `label` says what it is about; its task is called by it."""
@@ -113,25 +126,37 @@ class Function:
 
     def _environment(self, name: str) -> Environment:
         now = self.scheduler.now
-        if self._idle:
+        while self._idle:
             environment = self._idle.pop()
+            if not self._lives_on(environment, name):
+                continue
             if not self.faults.injects_at(Fault.COLD_START, now, name, ": its environment"):
                 return environment
+            break
         self._environments += 1
         skew = 0
         place = f"{self.name}, environment {self._environments}: its clock"
         if self.faults.injects_at(Fault.CLOCK_SKEW, now, place):
             skew = round((Chance(self.seed, place)() * 2 - 1) ** 3 * SKEW_MAX_MS)
         clock = EnvironmentClock(self.scheduler, skew)
-        return Environment(self.runtime(self.settings, clock, self))
+        return Environment(self.runtime(self.settings, clock, self), self.settings)
+
+    def _lives_on(self, environment: Environment, name: str) -> bool:
+        """Whether it takes this invocation: every other one while a deployment is new."""
+        if environment.settings is self.settings:
+            return True
+        is_new = self.scheduler.now < self._changed_at + LIVES_ON_MS
+        return is_new and Chance(self.seed, f"{name}: its deployment")() < 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Tasks:
-    """Processes messages concurrently, so many at a time, as the threads of a batch do."""
+    """Processes messages concurrently, so many at a time, as the threads of a batch do.
+    `on_side_by_side` hears of which downstreams are called by a delivery of another."""
 
     scheduler: Scheduler
     seed: int
+    on_side_by_side: Callable[[Collection[str]], None]
 
     def __call__(self, count: int) -> ConcurrentMap:
         def concurrent_map(process: Callable[[_A], _B], each: Iterable[_A], /) -> Iterable[_B]:
@@ -148,6 +173,7 @@ class Tasks:
         def made(
             calls: Mapping[Downstream, Callable[[], _A]], within_seconds: float
         ) -> Mapping[Downstream, _A]:
+            self.on_side_by_side(calls)
             scheduler, parent = self.scheduler, self.scheduler.running
             results: dict[Downstream, _A] = {}
             waiting = bool(calls)

@@ -29,11 +29,11 @@ from simulation.catalogue import BOOKS, Draft
 from simulation.downstreams.ledger import Entry
 from simulation.world.bucket import Bucket
 from simulation.world.dynamodb import Item, Key, Table
+from simulation.world.express import CANCELLATION, ExpressChecker
 from simulation.world.functions import SKEW_MAX_MS
 from simulation.world.sqs import Message, Queue
 
 PROGRESS = "#progress"
-CANCELLATION = "cancellation"
 #: What must not be either, although none of the promises names it.
 NO_BUGS = "no_bugs"
 ANNOUNCED = "announced"
@@ -82,6 +82,7 @@ class InvariantChecker:
     overflow: Queue = field(init=False)
     bucket: Bucket = field(init=False)
     archive: Bucket = field(init=False)
+    express: ExpressChecker = field(init=False)
     #: The published price books by version, and when each begins.
     books: dict[str, int] = field(default_factory=lambda: {**BOOKS})
     broken: list[Broken] = field(default_factory=list)
@@ -288,6 +289,7 @@ class InvariantChecker:
                     key, f"{name} is on record as {what}, and its downstream knows nothing of it"
                 )
         self.states.add(", ".join(sorted(facts.values())))
+        self.express.progressed(key, before, after)
 
     def _half_done(self, key: tuple[str, str], detail: str) -> None:
         self.breaks(Promise.NEVER_HALF_DONE, key, detail)
@@ -397,6 +399,9 @@ class InvariantChecker:
 
     def contradicted(self, event_id: str) -> None:
         self.breaks(ANNOUNCED, None, f"the event {event_id} was announced with two contents")
+
+    def has_effect(self, key: tuple[str, str], step: str) -> bool:
+        return step in self._effects.get(key, {})
 
     def effects(self, key: OrderKey) -> Mapping[str, Entry]:
         return self._effects.get((key.customer_id, key.order_id), {})

@@ -11,20 +11,28 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProtocolError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NewConnectionError,
+    ProtocolError,
+)
 from urllib3.exceptions import ReadTimeoutError as HttpReadTimeoutError
 
 from simulation.downstreams.exchange import Request
 from simulation.downstreams.fake import FakeDownstream
 from simulation.world.calls import Calls, Site
 from simulation.world.chance import Chance
-from simulation.world.faults import HTTP_WRITE_KINDS, Fault, Kinds
+from simulation.world.express import Call
+from simulation.world.faults import EXPRESS_KINDS, HTTP_WRITE_KINDS, Fault, Kinds
 from simulation.world.invariants import InvariantChecker
 
 _LOOKUP_KINDS = Kinds((Fault.CRASH_BEFORE, Fault.REQUEST_LOST, Fault.SLOW, Fault.ERROR_ANSWER))
 _ERRORS = (500, 502, 503, 504, 408, 429)
 #: What a wrong address answers: some other web server's page.
 _ELSEWHERE = (403, b"<html><body>Forbidden</body></html>")
+#: What a service answers that is at work on a request with this key.
+_IN_USE = (409, b'{"code": "idempotency_key_in_use"}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,7 @@ class Connections:
     timeout_seconds: float
     invariants: InvariantChecker
     _looked_up: dict[str, int] = field(default_factory=dict)
-    _sites: dict[tuple[str, str], Site] = field(default_factory=dict)
+    _sites: dict[tuple[str, str, bool], Site] = field(default_factory=dict)
 
     def request(
         self,
@@ -76,7 +84,8 @@ class Connections:
             query=dict(parse_qsl(query)) if query else {},
         )
         key = headers.get("idempotency-key", "")
-        who = "" if self.calls.scheduler.task is None else self.calls.scheduler.task.name
+        task = self.calls.scheduler.task
+        who = "" if task is None else task.name
 
         def ask(fault: Fault | None) -> Answer:
             if self._misrouted(downstream):
@@ -87,18 +96,43 @@ class Connections:
                 self.invariants.looked_up = self._looked_up.get(who)
             if fault is Fault.ERROR_ANSWER:
                 return self._error(fake, request)
+            if fault is Fault.KEY_IN_USE:
+                return Answer(*_IN_USE)
             answer = fake(request)
             if answer is None:
                 raise AssertionError("a fake without lose_answers_rate lost an answer")
             return Answer(answer.status, answer.body)
 
-        return self.calls.make(self._site(downstream, method, path), ask, key.partition("-")[0])
+        express = self.invariants.express
+        call = express.call_begins(task, downstream, path, request.body, request.query)
+        # Where its process is killed, the call ends with it.
+        outcome = "whose caller died"
+        try:
+            answer = self.calls.make(
+                self._site(downstream, method, path, call),
+                ask,
+                key.partition("-")[0],
+                slow_ms=self._latency_ms(downstream),
+            )
+            outcome = _outcome(answer)
+        except HTTPError:
+            outcome = "without an answer"
+            raise
+        finally:
+            express.call_ends(call, outcome)
+        return answer
 
-    def _site(self, downstream: str, method: str, path: str) -> Site:
-        site = self._sites.get((method, path))
+    def _latency_ms(self, downstream: str) -> int:
+        slow = self.calls.faults.outage(f"{downstream}'s answers", self.calls.scheduler.now)
+        return 0 if slow is None else slow.latency_ms
+
+    def _site(self, downstream: str, method: str, path: str, call: Call | None) -> Site:
+        of_express = call is not None and call.of_express
+        site = self._sites.get((method, path, of_express))
         if site is None:
-            kinds = HTTP_WRITE_KINDS if method == "POST" else _LOOKUP_KINDS
-            site = self._sites[method, path] = Site(
+            write_kinds = EXPRESS_KINDS if of_express else HTTP_WRITE_KINDS
+            kinds = write_kinds if method == "POST" else _LOOKUP_KINDS
+            site = self._sites[method, path, of_express] = Site(
                 downstream,
                 f"{method} {path}",
                 kinds,
@@ -120,6 +154,12 @@ class Connections:
         calls = self.calls
         now = calls.scheduler.now
         return calls.faults.outage(f"{downstream}'s address", now) is not None
+
+
+def _outcome(answer: Answer) -> str:
+    if answer.status < 300 or (answer.status == 409 and answer.data != _IN_USE[1]):
+        return "done or refused"
+    return f"answered {answer.status}"
 
 
 def _no_answer(_: str, chance: Chance) -> Exception:

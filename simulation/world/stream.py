@@ -42,11 +42,12 @@ class Stream:
         self.shards = [Shard(f"shardId-{number:020d}") for number in range(shards)]
         self._now = now
         self._number = _FIRST_NUMBER
-        self._to_spoil: dict[int, Callable[[], object]] = {}
+        self._to_spoil: dict[int, Callable[[], bool]] = {}
 
-    def spoil(self, place: int, on_spoilt: Callable[[], object]) -> None:
-        """Have the record at this place of the whole stream (0 for the first) come unreadable."""
-        self._to_spoil[place] = on_spoilt
+    def spoil(self, place: int, is_spoilt: Callable[[], bool]) -> None:
+        """Have the record at this place of the whole stream (0 for the first) come unreadable, if
+        it is spoilt still when it is written."""
+        self._to_spoil[place] = is_spoilt
 
     def append(self, key: Key, before: Item | None, after: Item | None) -> None:
         self._number += 1
@@ -56,9 +57,8 @@ class Stream:
             images["NewImage"] = _as_json(after)
         if before is not None:
             images["OldImage"] = _as_json(before)
-        on_spoilt = self._to_spoil.get(self._number - _FIRST_NUMBER - 1)
-        if on_spoilt is not None:
-            on_spoilt()
+        is_spoilt = self._to_spoil.get(self._number - _FIRST_NUMBER - 1)
+        if is_spoilt is not None and is_spoilt():
             images["NewImage"] = {**images.get("NewImage", {}), **_SPOILT}
         shard = self.shards[crc32(key[0].encode()) % len(self.shards)]
         shard.records.append(

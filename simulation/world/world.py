@@ -16,12 +16,19 @@ import msgspec
 from msgspec.structs import replace
 
 from infra import stage as stages
-from infra.event_sources import QueueSource, StreamSource, queue_sources, stream_sources
+from infra.event_sources import (
+    DELIVER_BATCH_SIZE,
+    QueueSource,
+    StreamSource,
+    queue_sources,
+    stream_sources,
+)
 from infra.function_settings import Addresses, function_settings
 from orders import wiring
 from orders.aws import items
 from orders.aws.items import PROGRESS_SUFFIX
 from orders.domain.keeping import KEPT_DAYS_MIN
+from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS
 from orders.domain.waits import CALL_SECONDS
 from orders.handlers import archive, deliver, drain, intake, reads, relay, watchdog
@@ -35,8 +42,9 @@ from simulation.downstreams.ledger import MemoryLedger
 from simulation.world.bucket import Bucket, BucketConnections
 from simulation.world.calls import Calls
 from simulation.world.chance import Chance
-from simulation.world.dynamodb import About, DynamoClient, Item, Key, Table
+from simulation.world.dynamodb import About, DynamoClient, EarlierDynamoClient, Item, Key, Table
 from simulation.world.event_sources import STREAM_POLL_MS, QueueReader, ShardReader
+from simulation.world.express import ALL_DONE, ExpressChecker
 from simulation.world.faults import Faults
 from simulation.world.functions import Code, EnvironmentClock, Function, Tasks
 from simulation.world.invariants import InvariantChecker
@@ -53,6 +61,7 @@ PRICES_BUCKET = "spillway-dev-data-prices"
 ARCHIVE_BUCKET = "spillway-dev-data-archive"
 COUPONS_TABLE = "spillway-dev-coupons"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:spillway-dev-order-events"
+EXPRESS_SECONDS = 1
 API_KEY = "the downstreams' key"
 _QUEUES = "https://sqs.eu-west-1.amazonaws.com/123456789012"
 
@@ -106,6 +115,7 @@ class World:
         self.calls = Calls(scheduler, faults, trace)
         self.without_keys = without_keys
         self.express = express
+        self._knows_express = True
         self._names = names
         self._labels: dict[str, str] = {}
         self._dead_letter: set[tuple[str, str]] = set()
@@ -128,8 +138,9 @@ class World:
             downstream: self._fake(downstream, fault_settings[downstream])
             for downstream in DOWNSTREAMS
         }
+        self.invariants.express = self._express_checker()
         self._clients: dict[tuple[str, float], Any] = {}
-        self._tasks = Tasks(scheduler, seed)
+        self._tasks = Tasks(scheduler, seed, self.invariants.express.side_by_side)
         #: Called when Lambda gives records up: the stream keeps them for two hours more.
         self.on_given_up: Callable[[], None] = lambda: None
         self.functions = self._make_functions()
@@ -151,6 +162,10 @@ class World:
             )
         return client
 
+    def _earlier_client(self, service: str, timeout_seconds: float = CALL_SECONDS, /) -> Any:
+        client = self.client(service, timeout_seconds)
+        return EarlierDynamoClient(client) if service == "dynamodb" else client
+
     def label(self, body: str) -> str:
         """What a message is about, in a few words."""
         label = self._labels.get(body)
@@ -162,6 +177,24 @@ class World:
         """A price book that is in force from then on, Unix milliseconds."""
         self.invariants.books[version] = begins
         self.bucket.objects |= store.objects(self.invariants.books)
+
+    def switch_express(self, on: bool) -> None:
+        """A deployment with the express path on, or off."""
+        self.express = on
+        for name, (settings, _) in deployment(self.without_keys, on).items():
+            if self.functions[name].settings != settings:
+                self.functions[name].change(settings)
+
+    def roll_back(self) -> None:
+        """From here on an earlier release runs, which does not know of the express path."""
+        self._knows_express = False
+        for function in self.functions.values():
+            function.end_environments()
+
+    def settled_by_express(self, key: OrderKey) -> bool:
+        """Whether the order's reservation, shipment and posting were recorded by one write."""
+        progress = self.table.get((key.customer_id, key.order_id + PROGRESS_SUFFIX)) or {}
+        return progress.get(items.EXPRESS) == {"S": ALL_DONE}
 
     def close(self) -> None:
         """Break the world's reference cycles, so that its memory is freed without a collection."""
@@ -238,6 +271,22 @@ class World:
         self.invariants.changed(key, before, after)
         self.stream.append(key, before, after)
 
+    def _express_checker(self) -> ExpressChecker:
+        stage = _stage()
+        invariants = self.invariants
+        return ExpressChecker(
+            now=self.now,
+            breaks=invariants.breaks,
+            item=self.table.get,
+            has_effect=invariants.has_effect,
+            budget_ms=round(EXPRESS_SECONDS * 1000),
+            calls_max={
+                name: one.concurrency_max * DELIVER_BATCH_SIZE
+                for name, one in stage.downstreams.by_name().items()
+            },
+            reachable=len({*EXPRESS_CALLS} - self.without_keys),
+        )
+
     def _make_queues(self) -> dict[str, Queue]:
         names = (f"{name}-dead-letters" for name in (*_sources(), "relay"))
         queues = {name: self._queue(name) for name in names}
@@ -298,7 +347,10 @@ class World:
 
         return Runtime(
             environment=settings,
-            client=self.client,
+            # The archive puts away all that is in an item.
+            client=self.client
+            if self._knows_express or function.name == "archive"
+            else self._earlier_client,
             clock=clock,
             jitter=self._jitter,
             write=self.invariants.logged,
@@ -313,7 +365,7 @@ class World:
         return self.scheduler.running.chance()
 
     def _connect(self) -> None:
-        for name, source in _sources().items():
+        for name, source in _sources(self.express).items():
             QueueReader(
                 self.queues[name],
                 source,
@@ -410,8 +462,11 @@ def _stage() -> stages.Stage:
 
 
 @cache
-def _sources() -> Mapping[str, QueueSource]:
-    return queue_sources(_stage())
+def _sources(express: bool = False) -> Mapping[str, QueueSource]:
+    stage = _stage()
+    if express:
+        stage = replace(stage, express=stages.Express(seconds=EXPRESS_SECONDS))
+    return queue_sources(stage)
 
 
 @cache
@@ -452,7 +507,7 @@ def deployment(
         events=stages.EVERY_EVENT,
         logs=replace(stage.logs, good_news_one_in=1),
         keeping=stages.Keeping(days=KEPT_DAYS_MIN),
-        express=stages.Express(seconds=1) if express else None,
+        express=stages.Express(seconds=EXPRESS_SECONDS) if express else None,
     )
     addresses = Addresses(
         orders_table=ORDERS_TABLE,

@@ -31,7 +31,8 @@ class Command:
 
     `order` travels along to inventory where it is small, without what is the customer's; otherwise
     the receiver reads it. `trace` is the one that the client named, if it did. `accepted_at` and
-    `express` (orders.domain.order) are there for who has read the order.
+    `express` (orders.domain.order) are there for who has read the order. `until`: nobody waits for
+    it after that, so it is not begun later; None where it is never too late.
     """
 
     key: OrderKey
@@ -40,10 +41,11 @@ class Command:
     trace: Trace | None = None
     accepted_at: Millis | None = None
     express: bool = False
+    until: Millis | None = None
 
-    def then(self, step: Step) -> Command:
+    def then(self, step: Step, until: Millis) -> Command:
         """Another step for the same order."""
-        return replace(self, step=step)
+        return replace(self, step=step, until=until)
 
 
 @dataclass(frozen=True, slots=True)

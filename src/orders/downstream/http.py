@@ -142,6 +142,9 @@ class HttpDownstream:
         # For the text of failures: without the query, which names the customer.
         asked = f"{method} {path}"
         url = self.url + path + query
+        authorised = self.authorise(method, url, headers, body)
+        # The key may have been waited for.
+        self._still_in_time(asked, command)
         try:
             # The pool bounds each wait for bytes, so an answer that hangs ends in time; one that
             # comes a byte at a time ends with the function, and its batch comes back. The pool must
@@ -151,7 +154,7 @@ class HttpDownstream:
                 url,
                 body=body or None,
                 headers={
-                    **self.authorise(method, url, headers, body),
+                    **authorised,
                     # Not signed: an intermediary may rewrite it, as the specification asks.
                     "traceparent": self._traceparent(method, command),
                 },
@@ -161,6 +164,11 @@ class HttpDownstream:
         except HTTPError as error:
             raise TransientFailure(f"{asked}: {type(error).__name__}") from error
         return self._meaning(asked, answer.status, answer.data)
+
+    def _still_in_time(self, asked: str, command: Command) -> None:
+        """Raises TransientFailure."""
+        if command.until is not None and self.clock.now() > command.until:
+            raise TransientFailure(f"{asked}: not begun in time")
 
     def _traceparent(self, method: str, command: Command) -> str:
         trace = command.trace or of_order(command.key.order_id)

@@ -43,13 +43,14 @@ class Express:
         now = self.clock.now()
         if now - began > self.budget_ms / 2:
             return {}
+        until = Millis(now + self.budget_ms // 2)
         step_of = {
             DOWNSTREAM_OF[step]: step
             for step in ONCE_RESERVED
             if DOWNSTREAM_OF[step] in self.downstreams
         }
         calls: dict[Downstream, Callable[[], Outcome | None]] = {
-            name: partial(self._outcome, self.downstreams[name], command.then(step))
+            name: partial(self._outcome, self.downstreams[name], command.then(step, until))
             for name, step in step_of.items()
             if self.breakers[name].lets_through(now)
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,6 +16,7 @@ import urllib3
 
 from orders.domain.saga import DOWNSTREAM_OF, Outcome, Step
 from orders.domain.trace import Trace, of_order, parsed
+from orders.domain.units import Millis
 from orders.downstream import REQUEST_OF
 from orders.downstream.http import Authorise, HttpDownstream, idempotency_key
 from orders.failures import PermanentFailure, TransientFailure
@@ -124,6 +126,17 @@ def command(step: Step = Step.RESERVE) -> Command:
 
 def test_done_with_a_reference(server: Server) -> None:
     assert downstream(server.url).perform(command()) == Outcome(NOW, reference="R-1")
+
+
+@pytest.mark.parametrize(("late", "asked"), [(0, 1), (1, 0)])
+def test_a_call_that_nobody_waits_for_any_more_is_not_begun(
+    server: Server, late: int, asked: int
+) -> None:
+    """Its key may have been waited for. The step's own delivery comes, and has it done."""
+    in_time = nullcontext() if asked else pytest.raises(TransientFailure, match="not begun in time")
+    with in_time:
+        downstream(server.url).perform(command().then(Step.RESERVE, Millis(NOW - late)))
+    assert len(server.asked) == asked
 
 
 @pytest.mark.parametrize(

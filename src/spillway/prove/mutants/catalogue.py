@@ -1,6 +1,6 @@
 """Every mutant: what a careless change could make of the service.
 
-The simulation kills all of them. It found the last two as bugs of the service (decision 0017).
+The simulation kills all of them. Some it has found as bugs of the service (decision 0017).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from spillway.prove.mutants.mutations import (
 )
 
 _DELIVER = "flow.deliver:Deliver.deliver"
+_EXPRESS_OUTCOME = "flow.express:Express._outcome"
 _REQUEUE_REST = "flow.consumer:Consumer._finish_batch.requeue_rest"
 
 #: A transaction as writes one after the other, in this order.
@@ -470,11 +471,106 @@ original
         "a message is JSON, also where a character in it is none that SQS takes",
         ReplaceExpression("aws.messages:json_text", "_NO_XML", "()"),
     ),
+    # The express path
+    Mutant(
+        "express-forgets-a-fact",
+        "of what express has had done, the last outcome is noted and not recorded",
+        ReplaceExpression(
+            "aws.table:DynamoOrders._update",
+            "{step.value: items.outcome_attribute(outcomes[step]) for step in outcomes}",
+            "{step.value: items.outcome_attribute(outcomes[step]) for step in [*outcomes][:2]}",
+        ),
+    ),
+    Mutant(
+        "express-after-its-time",
+        "express goes on with an order however long its reservation took",
+        ReplaceExpression(
+            "flow.express:Express.go_on", "now - began > self.budget_ms / 2", "False"
+        ),
+    ),
+    Mutant(
+        "cancellation-overtakes-express",
+        "the cancellation of an order that may go by express counts as before its reservation",
+        ReplaceExpression(
+            "aws.table:DynamoOrders.request_cancellation", "[(False, '')]", "[before, after]"
+        ),
+    ),
+    Mutant(
+        "express-refusal-is-done",
+        "express records what a downstream has refused as done",
+        ReplaceBody(
+            _EXPRESS_OUTCOME,
+            """
+try:
+    return Outcome(downstream.perform(command).at, reference="?")
+except Exception:
+    return None
+""",
+        ),
+    ),
+    Mutant(
+        "express-unknown-is-done",
+        "express swallows the failure of a call and records its step as done",
+        ReplaceBody(
+            _EXPRESS_OUTCOME,
+            """
+try:
+    return downstream.perform(command)
+except Exception:
+    return Outcome(self.clock.now(), reference="?")
+""",
+        ),
+    ),
+    Mutant(
+        "breaker-stays-open",
+        "a breaker that has opened lets no call through any more",
+        ReplaceExpression(
+            "domain.breaker:Breaker.lets_through", "now < self._next_probe_at", "True"
+        ),
+    ),
+    Mutant(
+        "express-beside-the-reservation",
+        "express has an order shipped and posted while its stock is being reserved",
+        ReplaceStatement(
+            _DELIVER,
+            "downstream.perform",
+            """
+if self.express is not None and command.express and command.step is Step.RESERVE:
+    self.express.go_on(command, began)
+original
+""",
+        ),
+    ),
+    Mutant(
+        "express-for-every-order",
+        "an order goes by express although that is not on record with it",
+        ReplaceExpression("flow.deliver:Deliver._further", "not command.express", "False"),
+    ),
+    Mutant(
+        "express-overwrites",
+        "what express records replaces what another copy of its delivery has recorded",
+        ReplaceExpression(
+            "aws.table:DynamoOrders._update",
+            "' AND '.join(f'attribute_not_exists(#{name})' for name in written)",
+            "' AND '.join(f'attribute_not_exists(#{name})' for name in written)"
+            " if len(written) == 1 else 'attribute_not_exists(nothing)'",
+        ),
+    ),
+    Mutant(
+        "cancelled-while-it-ships",
+        "an order counts as cancelled when its customer asks, whatever becomes of its shipment",
+        ReplaceBody("domain.saga:cancelled", "return facts.cancellation is not None"),
+    ),
     # Found by the simulation
     Mutant(
         "gone-message-is-a-bug",
         "a message that another copy has finished with cannot be postponed, which counts as a bug",
         ReplaceExpression("aws.queues:SqsInbox.postpone", "_NO_LONGER_HELD", "()"),
+    ),
+    Mutant(
+        "express-begun-late",
+        "a call of express that had to wait for its downstream's key is begun whenever that comes",
+        ReplaceBody("downstream.http:HttpDownstream._still_in_time", "return"),
     ),
     Mutant(
         "event-with-two-times",

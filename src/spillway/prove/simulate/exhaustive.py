@@ -1,21 +1,22 @@
 """Where it is small, everything: each fault at each place of one order's way, one at a time.
 
-An order with every expected outcome runs once without a fault, which lists the places where
-something can go wrong; then once more for each of them.
+An order with every expected outcome runs once without a fault, by its queues and by the express
+path, which lists the places where something can go wrong; then once more for each of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from simulation.catalogue import ExpectedOutcome, Shape, draft
 from simulation.world.faults import Fault
-from spillway.prove.simulate.plan import HOUR, Ordered, Plan, fault_settings_for
+from spillway.prove.simulate.plan import HOUR, ExpressPath, Ordered, Plan, fault_settings_for
 from spillway.prove.simulate.schedule import Result, run
 
 CRASHES = frozenset({Fault.CRASH_BEFORE, Fault.CRASH_AFTER})
 #: The cases that are tried with every two crashes.
-PAIRED = ("confirmed", "blocked", "confirmed, cancelled after 60 ms")
+PAIRED = ("confirmed", "blocked", "confirmed, cancelled after 60 ms", "express: confirmed")
 
 #: When the customer cancels, in ms after the order: while it is placed, before, while and after its
 #: stock is reserved, while it ships, and long after it is confirmed.
@@ -34,16 +35,23 @@ Tried = tuple[str, Mapping[str, Fault], Result]
 
 
 def cases() -> dict[str, Plan]:
-    """One order of every expected outcome, retail and too large to travel, cancelled at every
-    moment; one whose shipment can no longer be stopped; and one that cost nothing."""
+    """One order of every expected outcome, cancelled at every moment, and one whose shipment can no
+    longer be stopped, all of them by their queues and by express; one that is too large to travel,
+    one that cost nothing, and one with a downstream without keys."""
     healthy, blocked = ExpectedOutcome(), ExpectedOutcome(blocked=True)
     every = {
         name if at is None else f"{name}, cancelled after {at} ms": _plan(expected_outcome, at)
         for name, expected_outcome in EXPECTED_OUTCOMES.items()
         for at in CANCEL_AT
     }
-    return every | {
-        "cancelled too late": _plan(healthy, 5_000, too_late=True),
+    every["cancelled too late"] = _plan(healthy, 5_000, too_late=True)
+    by_express = {
+        f"express: {name}": replace(plan, express=ExpressPath(at_start=True))
+        for name, plan in every.items()
+    }
+    return {
+        **every,
+        **by_express,
         "too large to travel": _plan(healthy, shape="large"),
         "nothing to pay, blocked": _plan(blocked, shape="free"),
         "without keys": _plan(blocked, without_keys=frozenset({"fulfilment"})),

@@ -101,6 +101,22 @@ _RUN_MS = 120
 _NEXT_RUN_AFTER = 45 * MINUTE
 _LATE_ACTS_MAX = 4
 
+#: Schedules in whose stage orders may go by the express path, at the start or later; and of those,
+#: in which that changes meanwhile.
+_EXPRESS = 0.7
+_EXPRESS_CHANGES = 0.2
+#: Of the former, those in which something is wrong with a downstream for the express path: it takes
+#: its time (there is half a second for a call), lies, has its callers die in the middle or wait for
+#: its key; or is out for one order after the other, until a breaker opens.
+_EXPRESS_TROUBLES = 0.55
+_LATENCIES_MS = (300, 600, 4_000)
+_LYING = (Fault.ERROR_ANSWER, Fault.ANSWER_LOST, Fault.KEY_IN_USE, Fault.LATE)
+_DYING = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER)
+_BREAKER_OPENS = 0.12
+_IN_A_ROW = 7
+#: Schedules that end with one more order, which express must settle.
+_PROBES = 0.2
+
 #: Each with the bound below which a number in [0, 1) means it.
 _COUNTS = ((0.82, 1), (0.96, 2), (1.0, SLOTS))
 _SHAPES = tuple(zip((0.7, 0.75, 0.88, 1.0), SHAPES, strict=True))
@@ -194,8 +210,27 @@ class MonthsLater:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpressPath:
+    """`at_start`: the stage's setting. `changes_at`: ms after the start, when it is the other one.
+    `rolled_back`: an earlier release, which does not know of the express path, comes once the stage
+    has it no more and all has settled. `rates`: of faults at its calls, where they have their own.
+    `probed`: at the end one more order is placed, and must be settled by express."""
+
+    at_start: bool
+    changes_at: int | None = None
+    rolled_back: bool = False
+    rates: dict[Fault, float] | None = None
+    probed: bool = False
+
+    @property
+    def at_end(self) -> bool:
+        return self.at_start is (self.changes_at is None)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """`heal_after`: ms from the start, after which nothing goes wrong any more."""
+    """`heal_after`: ms from the start, after which nothing goes wrong any more. `express`: None
+    where the stage never has it."""
 
     seed: int
     orders: tuple[Ordered, ...]
@@ -209,10 +244,98 @@ class Plan:
     stream_poll_ms: int = STREAM_POLL_MS
     price_change: PriceChange | None = None
     months_later: MonthsLater | None = None
+    express: ExpressPath | None = None
 
 
 def planned(seed: int) -> Plan:
     """The plan of a seed."""
+    plan = _without_express(seed)
+    chance = Chance(seed, "express")
+    return _with_express(plan, chance) if chance() < _EXPRESS else plan
+
+
+def _with_express(plan: Plan, chance: Chance) -> Plan:
+    """Orders may go by the express path. All else that the plan has stays as it is."""
+    at_start, changes_at, rolled_back = True, None, False
+    if chance() < _EXPRESS_CHANGES:
+        at_start = chance() < 0.6
+        changes_at = chance.below(min(plan.heal_after, 3 * SECOND))
+        rolled_back = at_start and chance() < 0.5
+    path = ExpressPath(at_start, changes_at, rolled_back, probed=chance() < _PROBES)
+    if chance() >= _EXPRESS_TROUBLES:
+        return replace(plan, express=path)
+    number = chance()
+    if number < _BREAKER_OPENS:
+        return _with_a_breaker_open(replace(plan, express=replace(path, probed=True)), chance)
+    if number < 0.5:
+        return _with_latency(replace(plan, express=path), chance)
+    if number >= 0.9:
+        return _with_late_keys(replace(plan, express=path), chance)
+    kinds = _LYING if number < 0.75 else _DYING
+    rates = plan.rates | {kind: chance.pick((0.1, 0.2)) for kind in kinds}
+    return replace(plan, express=replace(path, rates=_bounded(rates)))
+
+
+def _with_latency(plan: Plan, chance: Chance) -> Plan:
+    """One downstream or both of the others take their time for a while; or inventory does, which
+    leaves them too little."""
+    both = DOWNSTREAMS[1:]
+    slow = chance.pick(((both[0],), (both[1],), both, DOWNSTREAMS[:1]))
+    latency_ms = chance.pick(_LATENCIES_MS)
+    length = max(SECOND, int(min(plan.heal_after, MINUTE) * (0.3 + 0.7 * chance())))
+    outages = tuple(
+        replace(_during(Fault.LATENCY, f"{each}'s answers", 0, length), latency_ms=latency_ms)
+        for each in slow
+    )
+    heal_after = max(plan.heal_after, length)
+    return replace(plan, outages=(*plan.outages, *outages), heal_after=heal_after)
+
+
+def _with_late_keys(plan: Plan, chance: Chance) -> Plan:
+    """New environments, which find the one downstream's key and wait for the other's."""
+    outages = tuple(
+        _during(Fault.OUTAGE, "ssm", 400 * number + chance.below(200), 200 + chance.below(400))
+        for number in range(6)
+    )
+    return replace(
+        plan,
+        rates=plan.rates | {Fault.COLD_START: 0.3},
+        outages=(*plan.outages, *outages),
+        heal_after=max(plan.heal_after, 4 * SECOND),
+    )
+
+
+def _with_a_breaker_open(plan: Plan, chance: Chance) -> Plan:
+    """A downstream is out while one order comes after the other, and the last ones come when it is
+    well again."""
+    length = chance.between(15, 60) * SECOND
+    outage = _during(Fault.OUTAGE, chance.pick(DOWNSTREAMS[1:]), 0, length)
+    wait = length // (_IN_A_ROW - 2)
+    orders = tuple(
+        Ordered(
+            name=f"order {number + 1} in a row",
+            # Its number is none of a racer.
+            draft=draft_with_coupon(10 + number, store.COUPON, ADA, ExpectedOutcome()),
+            expected_outcome=ExpectedOutcome(),
+            place_at=number * wait + chance.below(SECOND),
+            cancel_at=number * wait + _soon(chance) if chance() < 0.2 else None,
+        )
+        for number in range(_IN_A_ROW)
+    )
+    return replace(
+        plan,
+        orders=(*plan.orders, *orders),
+        outages=(*plan.outages, outage),
+        heal_after=max(plan.heal_after, length),
+    )
+
+
+def probe() -> Draft:
+    """The order that is placed when all has been well for a while."""
+    return draft_with_coupon(10 + _IN_A_ROW, store.COUPON, ADA, ExpectedOutcome())
+
+
+def _without_express(seed: int) -> Plan:
     chance = Chance(seed, "two accounts")
     plan = _with_prices(seed)
     plan = _with_two_accounts(plan, chance) if chance() < _PAID_ONCE else plan
@@ -532,11 +655,15 @@ def _rates(chance: Chance) -> dict[Fault, float]:
         for kind in (*AT_CALLS, *AT_DELIVERIES, Fault.CLOCK_SKEW)
         if chance() < _KIND_IS_ON
     }
-    at_calls = [kind for kind in AT_CALLS if kind in rates]
+    return _bounded(rates)
+
+
+def _bounded(rates: dict[Fault, float]) -> dict[Fault, float]:
+    at_calls = [kind for kind in (*AT_CALLS, Fault.KEY_IN_USE) if kind in rates]
     total = sum(rates[kind] for kind in at_calls)
-    if total > _RATE_TOTAL_MAX:
-        rates |= {kind: rates[kind] * (_RATE_TOTAL_MAX / total) for kind in at_calls}
-    return rates
+    if total <= _RATE_TOTAL_MAX:
+        return rates
+    return rates | {kind: rates[kind] * (_RATE_TOTAL_MAX / total) for kind in at_calls}
 
 
 def _outages(chance: Chance, heal_after: int) -> tuple[Outage, ...]:

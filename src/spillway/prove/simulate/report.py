@@ -11,7 +11,7 @@ from rich.text import Text
 from simulation.world.faults import Fault
 from spillway.prove.simulate.rendering import rerun, show_seed
 from spillway.prove.simulate.running import Run
-from spillway.prove.simulate.saga_states import facts_name, reachable
+from spillway.prove.simulate.saga_states import reachable, sets_of_facts
 from spillway.ui.formatting import counted
 from spillway.ui.panels import panel
 
@@ -23,7 +23,7 @@ SHRUNK_MAX = 3
 def document(run: Run) -> dict[str, Any]:
     """The run as one JSON object; these keys never change."""
     tally = run.tally
-    states = _states()
+    states = sets_of_facts()
     mutants = run.mutants
     return {
         "seeds": tally.seeds,
@@ -42,6 +42,7 @@ def document(run: Run) -> dict[str, Any]:
             "faults": dict(sorted(tally.faults.items())),
             "sites": dict(sorted(tally.sites.items())),
             "outcomes": dict(sorted(tally.outcomes.items())),
+            "express": dict(sorted(tally.express.items())),
             "fact_states": {"reached": len(tally.states & states), "of": len(states)},
             "rested_seconds_max": tally.rested_ms // 1000,
             "second_effects_that_no_lookup_prevents": tally.excused,
@@ -81,7 +82,7 @@ def _schedules(run: Run, seeds: range) -> Panel:
 
 
 def _coverage(run: Run) -> Panel:
-    graph, states = reachable(), _states()
+    graph, states = reachable(), sets_of_facts()
     transitions = sum(map(len, graph.values()))
     reached = f"{len(run.tally.states & states)} of {len(states)}"
     visited = f"states of the saga, with {transitions} transitions: its tests visit all of them"
@@ -127,7 +128,3 @@ def _verdict(run: Run) -> Text:
     for name in run.survivors:
         text.append(f"The mutant {name} survived: no check notices it.\n", "red")
     return text
-
-
-def _states() -> set[str]:
-    return {facts_name(state) for state in reachable()}

@@ -104,6 +104,11 @@ def reachable(*, express: bool = False) -> dict[State, list[State]]:
     return graph
 
 
+def sets_of_facts() -> set[str]:
+    """Those that an order can have, by its queues or by express."""
+    return {facts_name(state) for state in reachable() | reachable(express=True)}
+
+
 def facts_name(state: State) -> str:
     """The state's facts as a world's invariant checker names them."""
     names = [step.value for step in state.done]

@@ -24,6 +24,7 @@ from orders.domain.saga import DOWNSTREAMS, Downstream
 from orders.domain.units import CustomerId, Millis, OrderId
 from simulation.catalogue import ADA, BOB, MALLORY, START, Draft, paid_by_another
 from simulation.downstreams.ledger import Entry
+from simulation.world.express import EXPRESS_WITHIN_BOUNDS
 from simulation.world.faults import Fault, Faults, Injected, Outage
 from simulation.world.invariants import ANNOUNCED, Broken
 from simulation.world.sqs import Message
@@ -37,12 +38,14 @@ from spillway.prove.simulate import operator
 from spillway.prove.simulate.customers import Customer, ask_as_stranger
 from spillway.prove.simulate.plan import (
     HOUR,
+    ExpressPath,
     LateAct,
     Moment,
     MonthsLater,
     Ordered,
     Plan,
     PriceChange,
+    probe,
 )
 from spillway.run.load.records import Acknowledgement, Answer
 from spillway.run.load.records import Outage as AuditOutage
@@ -53,6 +56,8 @@ from spillway.target.records import Effect, Record
 REST_MS = 24 * HOUR
 #: After so long an operator looks at the dead letters, from the healing or from an alarm.
 OPERATOR_MS = HOUR
+#: An order may still be placed whose id was made at the start.
+ID_KEPT_MS = 20 * HOUR
 #: After so long every settled order is due to leave the table.
 MONTHS_MS = (KEPT_DAYS_MIN + 1) * DAY_MS
 #: How often an operator redrives before what is left counts as stuck.
@@ -93,6 +98,7 @@ class Result:
     rested_ms: int
     states: frozenset[str]
     outcomes: Counter[str]
+    express: Counter[str]
     excused: int
     visited: tuple[tuple[str, tuple[Fault, ...]], ...]
 
@@ -106,7 +112,15 @@ def run(
 ) -> Result:
     """Run a plan. `only` and `forced`: as `Faults` has them."""
     heal_at = START + plan.heal_after
-    faults = Faults(plan.seed, plan.rates, heal_at, outages=plan.outages, only=only, forced=forced)
+    faults = Faults(
+        plan.seed,
+        plan.rates,
+        heal_at,
+        express_rates=None if plan.express is None else plan.express.rates,
+        outages=plan.outages,
+        only=only,
+        forced=forced,
+    )
     schedule = _Schedule(plan, faults, trace)
     result = schedule.run()
     schedule.world.close()
@@ -127,6 +141,7 @@ class _Schedule:
             names[MALLORY, order.draft.key.order_id] = f"{order.name} of a second account"
             names[BOB, order.draft.key.order_id] = f"{order.name} of another"
             names[order.draft.key.customer_id, order.draft.key.order_id] = order.name
+        names[probe().key.customer_id, probe().key.order_id] = "the order at the end"
         self.world = World(
             plan.seed,
             START,
@@ -135,6 +150,7 @@ class _Schedule:
             fault_settings=plan.fault_settings,
             without_keys=plan.without_keys,
             shards=plan.shards,
+            express=plan.express is not None and plan.express.at_start,
             stream_poll_ms=plan.stream_poll_ms,
             trace=trace,
         )
@@ -154,6 +170,8 @@ class _Schedule:
             self._plan_moment(moment)
         if self.plan.price_change is not None:
             self._change_prices(self.plan.price_change)
+        if self.plan.express is not None and self.plan.express.changes_at is not None:
+            self._at(self.plan.express.changes_at, world.switch_express, self.plan.express.at_end)
         if self.plan.months_later is not None:
             self._at(self.plan.months_later.too_early_at, operator.archive, world)
         scheduler.run(self.heal_at)
@@ -168,6 +186,8 @@ class _Schedule:
         rested_ms = max(0, scheduler.now - self.heal_at)
         self._dead_letters_are_expected()
         self._redrive()
+        if self.plan.express is not None:
+            self._end_express(self.plan.express)
         self._force()
         for customer in self.customers:
             customer.read()
@@ -184,6 +204,7 @@ class _Schedule:
             rested_ms=rested_ms,
             states=frozenset(world.invariants.states),
             outcomes=world.invariants.outcomes,
+            express=world.invariants.express.counts,
             excused=world.invariants.excused,
             visited=tuple(self.faults.visited),
         )
@@ -245,12 +266,16 @@ class _Schedule:
             case Fault.POISON_RECORD:
                 place = f"record {at + 1} of the stream spoiled"
                 if self.faults.allows(place):
-                    world.stream.spoil(at, lambda: self.faults.injects(kind, place, world.now()))
+                    world.stream.spoil(at, lambda: self._is_spoilt(kind, place))
             case Fault.PURGED:
                 where = moment.where
                 self._maybe(kind, f"{where} purged", at, operator.purge, world, where)
             case Fault.REDRIVEN:
                 self._maybe(kind, "dead letters redriven", at, operator.redrive_meanwhile, world)
+
+    def _is_spoilt(self, kind: Fault, place: str) -> bool:
+        now = self.world.now()
+        return now < self.heal_at and self.faults.injects(kind, place, now)
 
     def _at(self, after: int, do: Callable[..., object], *arguments: object) -> None:
         self.world.scheduler.at(START + after, do, *arguments)
@@ -368,6 +393,27 @@ class _Schedule:
             for customer in self.customers:
                 operator.force(self.world, customer.key)
             self._rest()
+
+    def _end_express(self, path: ExpressPath) -> None:
+        """Every breaker has closed by now: an order is settled by express. Or an earlier release
+        comes, and customers cancel what express has settled."""
+        world = self.world
+        if path.rolled_back:
+            world.roll_back()
+            for customer in self.customers:
+                if customer.answers:
+                    customer.cancel()
+            self._rest()
+        # Its id, and its price, are those of the start.
+        late = world.now() > START + ID_KEPT_MS or self.plan.price_change is not None
+        if late or not (path.probed or path.rolled_back):
+            return
+        self._customer("the order at the end", probe()).place()
+        self._rest()
+        settles = path.at_end and not self.plan.without_keys
+        if settles and not world.settled_by_express(probe().key):
+            detail = "was not settled by express, and all has been well for an hour"
+            self._break(EXPRESS_WITHIN_BOUNDS, probe().key, detail)
 
     def _called_out(self) -> None:
         """Relay's dead letters set off an alarm, and an operator comes within the hour."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from orders.failures import error_location
+from orders.settings import EXPRESS_CALLS
 from spillway.prove.simulate.plan import planned
 from spillway.prove.simulate.schedule import Result, run
 
@@ -19,6 +21,8 @@ BROKEN_KEPT_MAX = 100
 #: chance costs a quarter of the time; never collecting them would fill the memory. What was there
 #: before is frozen, so that no collection looks at it.
 _COLLECT_EVERY = 200
+#: In the place of a fault: a call of the express path.
+_OF_EXPRESS = re.compile(f" > ({'|'.join(EXPRESS_CALLS)}), call ")
 
 
 @dataclass(slots=True)
@@ -27,8 +31,9 @@ class Tally:
     `sites`: and where.
 
     `states`: the sets of facts that orders have gone through. `outcomes`: what the handlers made of
-    their messages and requests. `rested_ms`: the longest that a schedule took to come to rest.
-    `cpu_seconds`: of the processes, which other work on the machine changes less than the clock.
+    their messages and requests. `express`: how often what happened on the express path.
+    `rested_ms`: the longest that a schedule took to come to rest. `cpu_seconds`: of the processes,
+    which other work on the machine changes less than the clock.
     """
 
     seeds: int = 0
@@ -42,6 +47,7 @@ class Tally:
     sites: Counter[str] = field(default_factory=Counter)
     states: set[str] = field(default_factory=set)
     outcomes: Counter[str] = field(default_factory=Counter)
+    express: Counter[str] = field(default_factory=Counter)
 
     def merge(self, other: Tally) -> None:
         """Add what other schedules amount to."""
@@ -54,6 +60,7 @@ class Tally:
         self.faults += other.faults
         self.sites += other.sites
         self.outcomes += other.outcomes
+        self.express += other.express
         self.states |= other.states
         self.broken = dict(islice((self.broken | other.broken).items(), BROKEN_KEPT_MAX))
 
@@ -72,7 +79,20 @@ def _tally_of(result: Result) -> Tally:
         sites=Counter(f"{kind} at {where}" for kind, (_, named, where) in kinds if named),
         states=set(result.states),
         outcomes=result.outcomes,
+        express=_express(result),
     )
+
+
+def _express(result: Result) -> Counter[str]:
+    """The counts of the world's checker, and of the faults at calls of the express path; and
+    whether there were calls, and any without an answer about their order."""
+    counts = Counter(result.express)
+    counts["schedules"] = int("calls" in counts)
+    counts["schedules in trouble"] = int(counts["calls"] > counts["calls done or refused"])
+    for fault in result.injected:
+        if fault.place.startswith("deliver-inventory") and _OF_EXPRESS.search(fault.place):
+            counts[f"faults: {fault.kind.value}"] += 1
+    return counts
 
 
 def tallied(seeds: Iterable[int]) -> Tally:

@@ -31,10 +31,15 @@ HOUR = 3_600_000
     [
         # A message that another copy had finished with could not be postponed: SQS answers
         # InvalidParameterValue, which counted as a bug of ours and rang its alarm.
-        pytest.param("gone-message-is-a-bug", 182, "no_bugs", id="a_message_that_is_gone"),
+        pytest.param("gone-message-is-a-bug", 809, "no_bugs", id="a_message_that_is_gone"),
         # Of the two ways to stop a shipment the second was answered when the first had settled the
         # order: announced again, the same event had another time.
-        pytest.param("event-with-two-times", 287, "announced", id="an_event_with_two_times"),
+        pytest.param("event-with-two-times", 109, "announced", id="an_event_with_two_times"),
+        # A call of the express path had to wait for its downstream's key, was not waited for any
+        # more, and began all the same, beside the step's own delivery.
+        pytest.param(
+            "express-begun-late", 391, "express_within_bounds", id="a_call_that_began_too_late"
+        ),
     ],
 )
 def test_the_seed_that_found_a_bug_finds_it_again(bug: str, seed: int, promise: str) -> None:

@@ -15,7 +15,7 @@ from simulation.world.trace import Trace
 from spillway.prove.simulate import exhaustive
 from spillway.prove.simulate.exhaustive import cases, each_fault
 from spillway.prove.simulate.plan import Plan, planned
-from spillway.prove.simulate.saga_states import facts_name, reachable
+from spillway.prove.simulate.saga_states import sets_of_facts
 from spillway.prove.simulate.schedule import run
 from spillway.prove.simulate.tally import Tally, tallied
 
@@ -39,6 +39,20 @@ def test_the_promises_hold_under_a_hundred_schedules(tally: Tally) -> None:
     # Orders lose against their void ids, also after they have waited in the overflow queue.
     assert tally.outcomes["intake void"]
     assert tally.outcomes["drain void"]
+
+
+def test_schedules_meet_every_part_of_the_express_path(tally: Tally) -> None:
+    seen = tally.express
+    assert seen["schedules in trouble"] > seen["schedules"] / 4 > 10
+    for what in (
+        *("writes of 3 outcomes", "writes of 2 outcomes", "writes of 1 outcomes"),
+        *("writes with a refusal", "orders settled by one write", "calls left out for a breaker"),
+        "cancellations between the calls and the write",
+        "deliveries of an order once more",
+        *("calls without an answer", "calls whose caller died", "calls answered 409"),
+        *("faults: crash_before", "faults: crash_after", "faults: error_answer", "faults: late"),
+    ):
+        assert seen[what], what
 
 
 def test_a_seed_makes_the_same_trace_in_every_process() -> None:
@@ -79,6 +93,13 @@ def test_an_order_that_meets_no_fault_takes_the_shortest_way() -> None:
     assert sum("POST" in line for line in trace) == 3
 
 
+def test_an_order_that_goes_by_express_takes_two_writes() -> None:
+    trace = trace_of(cases()["express: confirmed"], forced={})
+    writes = [line for line in trace if "PutItem" in line or "UpdateItem" in line]
+    assert len(writes) == 2
+    assert sum("POST" in line for line in trace) == 3
+
+
 def test_an_expected_outcome_is_what_becomes_of_an_order() -> None:
     for name, plan in cases().items():
         if "cancelled" in name:
@@ -104,7 +125,7 @@ def test_each_kind_of_fault_is_injected_where_it_is_forced_to(fault: Fault) -> N
 
 
 def test_an_order_survives_a_crash_before_and_after_each_of_its_side_effects() -> None:
-    names = ("confirmed", "blocked, cancelled after 130 ms")
+    names = ("confirmed", "express: blocked, cancelled after 130 ms")
     tried = list(each_fault(exhaustive.CRASHES, names))
     assert len(tried) > 50
     assert [(case, faults) for case, faults, result in tried if result.broken] == []
@@ -147,6 +168,5 @@ def test_tallies_add_up() -> None:
 
 
 def test_every_set_of_facts_that_a_world_sees_is_one_that_the_saga_can_reach(tally: Tally) -> None:
-    known = {facts_name(state) for state in reachable()}
-    assert tally.states <= known
+    assert tally.states <= sets_of_facts()
     assert len(tally.states) > 35
