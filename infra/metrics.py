@@ -87,7 +87,8 @@ OLDEST: Final = _queue(
 SENT: Final = _queue(
     "NumberOfMessagesSent",
     "Sum",
-    "messages sent to a queue: commands or batches of up to six, orders that overflowed",
+    "messages sent to a queue: commands or batches of up to six (with `[express]` to fulfilment and"
+    " accounting only those that inventory's delivery has left), orders that overflowed",
 )
 FINISHED: Final = _queue(
     "NumberOfMessagesDeleted",

@@ -1,4 +1,5 @@
-"""The dashboard: the path of an order from left to right, and below it what reports problems.
+"""The dashboard: the path of an order from left to right, and below it what reports problems. With
+[express] a healthy order ends at inventory, and the two queues beside it have what it has left.
 
 The first three dashboards of an account are free, each further one is 3 dollars a month. What it
 shows, AWS measures for nothing, but for the time to settle and the oldest unsettled order.

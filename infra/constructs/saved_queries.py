@@ -53,6 +53,14 @@ QUERIES: dict[str, tuple[Sequence[str], str]] = {
     by command, outcome, again
 | sort command, outcome, again""",
     ),
+    # A step that is missing came too late or was not tried: its own queue has it.
+    "done at once by the express path": (
+        ("deliver-inventory",),
+        f"""fields {_LINES}
+| filter command = "reserve"
+| filter outcome = "done"
+| stats sum(lines) as orders by express.0, express.1, bin(5m)""",
+    ),
     "why deliveries fail": (
         DELIVERIES,
         """filter outcome in ["postponed", "dead_lettered", "contradicted", "unavailable", "bug"]

@@ -337,7 +337,7 @@ def test_what_a_saved_query_counts_is_what_its_lines_stand_for(dev: Templates) -
     texts = [query["QueryString"] for query in dev.resources("AWS::Logs::QueryDefinition")]
     always = re.compile(r'filter outcome (= "refused"|in \["postponed", )')
     counting = [text for text in texts if re.search(r"\b(count|sum)\(", text)]
-    assert len(counting) == 5
+    assert len(counting) == 6
     for text in counting:
         weighed = "coalesce(stands_for, 1) as lines" in text and "sum(lines)" in text
         assert weighed is not bool(always.search(text)), text

@@ -14,12 +14,12 @@ the promise is in danger before most of that day has gone.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infra.alarms import LOGGED_EVERY_SECONDS
 from infra.event_sources import OUTAGE_SECONDS_MAX
 from infra.metrics import HALF_DONE, UNSETTLED
-from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Downstream, Step
+from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, ONCE_RESERVED, Downstream, Step
 from spillway.operate.logs.reading import Line, lines, trouble_of
 from spillway.operate.orders.reading import last_unsettled
 from spillway.operate.status.alarms import Alarm
@@ -135,10 +135,26 @@ def _read(
     reach = min(now - waits / 1000 + 1, RETRIED_SECONDS)
     # Each failure has the field half_done_s: thousands of them would leave no room for answers.
     answered = [*logged("done", reach, _HALF_DONE), *logged("refused", reach, _HALF_DONE)]
+    answered += _answered_by_express(service, downstream, int((now - reach) * 1000))
     if service.emulator is None or held > COUNTED_MAX:
         return outage_of(downstream, failed, answered, held, known_since=known_since)
     orders = {key for message in peek(service, downstream) for key in message.orders}
     return outage_of(downstream, failed, answered, len(orders), exact=True, known_since=known_since)
+
+
+def _answered_by_express(service: Service, downstream: Downstream, since: int) -> list[Line]:
+    """What it has answered inventory's delivery on the express path. Of the steps that it was asked
+    for there and has not answered, nothing is logged: its own queue brings them to it."""
+    found: list[Line] = []
+    for step in ONCE_RESERVED:
+        if DOWNSTREAM_OF[step] == downstream:
+            read = lines(service, since=since, term=step, functions=("deliver-inventory",)).lines
+            found += [
+                replace(line, fields={**line.fields, "command": step})
+                for line in read
+                if step in (line.fields.get("express") or ())
+            ]
+    return found
 
 
 def outage_of(

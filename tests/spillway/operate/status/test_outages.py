@@ -195,6 +195,16 @@ def test_it_answers_again_also_while_thousands_still_wait() -> None:
     assert outage.answers_since == AT - 39_000
 
 
+def test_an_answer_on_the_express_path_is_one_too() -> None:
+    failure = {"unsettled_s": 900, "half_done_s": 900}
+    logs = said_of((90, "postponed", failure), (60, "postponed", failure))
+    for second, steps in ((30, ["ship", "post"]), (20, ["ship"]), (10, [])):
+        fields = {"order_id": f"order {second}", "command": "reserve", "outcome": "done"}
+        logs.say("deliver-inventory", AT - second * 1000, step="deliver", express=steps, **fields)
+    [outage] = read_outages(service(logs=logs), [HELD], NOW)
+    assert outage.answers_since == AT - 30_000
+
+
 def test_logs_are_read_of_a_downstream_only_while_something_waits_for_it() -> None:
     logs = FakeLogs()
     for second in (200, 100):
