@@ -31,6 +31,7 @@ from spillway.plan.pricing_vectors import vectors
 from spillway.plan.tables import Table
 from spillway.plan.templates import Templates, synthesised
 from spillway.price_book import EXAMPLE
+from spillway.prove.simulate import saga_picture
 from spillway.run.storefront import address_formats
 from spillway.run.workload.catalogue import articles_csv
 
@@ -41,6 +42,7 @@ LOGS, METRICS = DOCS / "logs.md", DOCS / "metrics.md"
 PRICING_VECTORS = DOCS / "contracts" / "vectors" / "pricing.json"
 INVENTORY = DOCS / "production-inventory.md"
 PICTURE = DOCS / "cost.png"
+EXPRESS_STATES = DOCS / "express-states.svg"
 BENCHMARKS = DOCS / "measured" / "benchmarks.json"
 
 
@@ -56,6 +58,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield EXAMPLE.with_name("load.csv"), articles_csv()
     yield PRICING_VECTORS, vectors()
     yield address_formats.FILE, address_formats.text()
+    yield EXPRESS_STATES, saga_picture.svg()
 
 
 def cost_page(found: Findings) -> str:

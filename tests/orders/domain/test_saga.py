@@ -3,6 +3,7 @@ whenever the customer cancels."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -18,6 +19,8 @@ from orders.domain.saga import (
 )
 from orders.domain.status import SETTLED, Status, cancellation_outcome, reason, status
 from orders.domain.units import Millis
+from spillway.paths import PROJECT
+from spillway.prove.simulate import saga_picture
 from spillway.prove.simulate.saga_states import ACCEPTED, State, answers, cancellations, reachable
 
 PLAIN, EXPRESS = reachable(), reachable(express=True)
@@ -39,6 +42,17 @@ def test_the_whole_state_space_is_visited() -> None:
         assert {status(state.facts) for state in graph} == set(Status)
         assert len(graph) == states
         assert sum(map(len, graph.values())) == transitions
+
+
+def test_the_picture_in_the_docs_has_every_state_and_no_arrow_that_is_none() -> None:
+    picture = saga_picture.svg()
+    assert picture == (PROJECT / "docs" / "express-states.svg").read_text()
+    assert sum(map(int, re.findall(r">(\d+) state", picture))) == len(EXPRESS)
+    ends = {saga_picture.box_of(state) for state in EXPRESS if settled(state.facts)}
+    between = saga_picture.arrows(EXPRESS)
+    # Of the settled boxes only the confirmed one is left again, when its customer cancels.
+    assert [kinds for (start, _), kinds in between.items() if start in ends] == [{"customer"}]
+    assert len(ends) == 3
 
 
 def test_a_confirmed_order_is_reserved_shipped_and_posted_and_nothing_of_it_is_undone() -> None:
