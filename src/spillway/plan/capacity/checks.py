@@ -1,24 +1,27 @@
 """The watchdog's looks during a spike: what they cost, and how many wait in flight.
 
-They delay nothing, so they are counted after the flow. An order's first check comes in a batch
-message when the queue's delay is over. An order that has not settled by then is requeued alone, and
-each later look that finds it unsettled postpones its message, with doubling waits. Two things limit
-these looks: the watchdog's own concurrency, and SQS, which hands out no more while 120,000 messages
-of a queue are in flight, as every postponed message is. What these limits hold back is looked at
-later, and less often: it is not counted here.
+They delay nothing, so they are counted after the flow. An order has a check where it has not
+settled when its batch of the stream ends: hardly any where all is well, and nearly all in a crowd's
+backlog, where a shard fills a batch in seconds. The first check comes in a batch message when the
+queue's delay is over. An order that has not settled by then is requeued alone, and each later look
+that finds it unsettled postpones its message, with doubling waits. Two things limit these looks:
+the watchdog's own concurrency, and SQS, which hands out no more while 120,000 messages of a queue
+are in flight, as every postponed message is. What these limits hold back is looked at later, and
+less often: it is not counted here.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 
-from infra.event_sources import QueueSource
+from infra.event_sources import WATCH_BATCH_SIZE, QueueSource
 from orders.domain.backoff import WATCH_MAX_SECONDS, Backoff
 from spillway.plan.capacity.outcome import delays
-from spillway.plan.capacity.simulate import Flow
+from spillway.plan.capacity.simulate import CHANGES, Flow, Series
 from spillway.plan.work import Work
 from spillway.target import limits
 
@@ -30,10 +33,11 @@ _JITTER = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """`requeued`: orders that had not settled at their first check. `postponed`: later looks that
-    found one unsettled. `in_flight_max`: messages that wait for their next look at one time, if SQS
-    let them all."""
+    """`set`: orders that have a check. `requeued`: those that had not settled at their first one.
+    `postponed`: later looks that found one unsettled. `in_flight_max`: messages that wait for their
+    next look at one time, if SQS let them all."""
 
+    set: float
     requeued: float
     postponed: float
     in_flight_max: float
@@ -44,19 +48,21 @@ class Checks:
         return self.postponed + self.requeued
 
 
-def checks_of(flow: Flow, source: QueueSource, single: Work) -> Checks:
-    """`source` is the watchdog's queue; `single`: its time for messages of one order each, each of
-    which is postponed."""
+def checks_of(
+    flow: Flow, source: QueueSource, stream_window_seconds: float, single: Work
+) -> Checks:
+    """`source` is the watchdog's queue; `stream_window_seconds`: how long it collects changes of
+    the stream; `single`: its time for messages of one order each, each of which is postponed."""
     backoff = Backoff(source.delay_seconds, WATCH_MAX_SECONDS)
     waits = [backoff.delay_seconds(attempt, _JITTER) for attempt in range(1, 10)]
-    sent, settled = flow.relayed["order"], flow.settled
-    found = delays(sent, settled)
-    each = min(sent.total, settled.total) / len(found) if found else 0.0
-    requeued = 0.0
+    batches = _Batches(flow, stream_window_seconds)
+    set_ = requeued = 0.0
     looked: defaultdict[int, float] = defaultdict(float)
     waiting: defaultdict[int, float] = defaultdict(float)
-    for unsettled, began in found:
-        first = source.delay_seconds + source.window_seconds / 2
+    for each, unsettled, began in _unsettled(flow):
+        lasted = batches.seconds(began)
+        set_ += each * min(1.0, unsettled / lasted) if lasted else each
+        first = lasted / 2 + source.delay_seconds + source.window_seconds / 2
         if unsettled <= first:
             continue
         requeued += each
@@ -68,7 +74,38 @@ def checks_of(flow: Flow, source: QueueSource, single: Work) -> Checks:
                 waiting[bin_] += each
     by_watchdog = source.concurrency_max * single.rate(source.batch_size) * _BIN_SECONDS
     postponed = sum(_handed_out(looked, by_watchdog, waits[0]))
-    return Checks(requeued, postponed, max(waiting.values(), default=0.0))
+    return Checks(set_, requeued, postponed, max(waiting.values(), default=0.0))
+
+
+def _unsettled(flow: Flow) -> Iterator[tuple[float, float, float]]:
+    """How many orders, how long they were unsettled, and when they were placed."""
+    for share, settled in flow.ways:
+        placed = flow.placed.part(share)
+        found = delays(placed, settled)
+        for waited, began in found:
+            each = min(placed.total, settled.total) / len(found)
+            yield each, waited + flow.service.healthy_settle_seconds, began
+
+
+class _Batches:
+    """How long the watch collects changes of a shard: until it has a batch, or its window ends."""
+
+    def __init__(self, flow: Flow, window_seconds: float) -> None:
+        recorded = [flow.recorded[change] for change in CHANGES]
+        # All have a value for each step.
+        totals = [sum(each) for each in zip(*(one.totals for one in recorded), strict=True)]
+        self._changes = Series(recorded[0].seconds, totals)
+        self._flow, self._window_seconds = flow, window_seconds
+        self._seconds = [sample.second for sample in flow.samples]
+
+    def seconds(self, began: float) -> float:
+        flow, changes = self._flow, self._changes
+        sample = flow.samples[min(bisect_left(self._seconds, began), len(self._seconds) - 1)]
+        shards = flow.service.shards(sample.write_units_max)
+        full = changes.passed(began) + WATCH_BATCH_SIZE * shards
+        if full > changes.total:
+            return self._window_seconds
+        return min(self._window_seconds, changes.when(full) - began)
 
 
 def _looks(first: float, unsettled: float, waits: list[int]) -> Iterator[float]:

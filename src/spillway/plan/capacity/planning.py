@@ -258,7 +258,9 @@ def _orders(model: CostModel, came: Outcome) -> Usage:
 
 
 def _checks(model: CostModel, came: Outcome) -> Checks:
-    return checks_of(came.flow, model.stage.sources["watchdog"], _postponing(model))
+    stage = model.stage
+    source, window = stage.sources["watchdog"], stage.stream_window_seconds
+    return checks_of(came.flow, source, window, _postponing(model))
 
 
 def _postponing(model: CostModel) -> Work:

@@ -58,6 +58,7 @@ def document(plan: Plan) -> dict[str, Any]:
         "looks": round(came.looks),
         "environments": round(came.flow.environments.ever),
         "checks": {
+            "set": round(plan.checks.set),
             "unsettled_at_the_first": round(plan.checks.requeued),
             "postponed": round(plan.checks.postponed),
             "in_flight_max": round(plan.checks.in_flight_max),
@@ -172,6 +173,7 @@ def _orders(plan: Plan) -> Iterator[tuple[str, str, str]]:
 
 def _checks(plan: Plan) -> Iterator[tuple[str, str, str]]:
     checks = plan.checks
+    yield "checks", large(checks.set), "of orders that had not settled at once"
     if checks.requeued < 1:
         return
     what = f"of them for the watchdog, which finds {large(checks.requeued)} orders unsettled"

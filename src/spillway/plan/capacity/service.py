@@ -172,10 +172,13 @@ class Service:
         return records / seconds
 
     def relay_lanes(self, write_units: float) -> float:
-        """Batches that relay handles at once when the table takes so much: the table has a shard
-        for each partition."""
+        """Batches that relay handles at once when the table takes so much."""
+        return self.shards(write_units) * self.parallelization
+
+    def shards(self, write_units: float) -> float:
+        """Of the stream: the table has one for each partition."""
         most = max(limits.TABLE_NEW_WRITE_UNITS_PER_SECOND, write_units)
-        return most / limits.PARTITION_WRITE_UNITS_PER_SECOND * self.parallelization
+        return most / limits.PARTITION_WRITE_UNITS_PER_SECOND
 
     @property
     def healthy_settle_seconds(self) -> float:

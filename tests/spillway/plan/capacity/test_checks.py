@@ -11,7 +11,7 @@ from spillway.plan.capacity.simulate import simulate
 from spillway.plan.profile import coupon
 from spillway.plan.work import Work
 from spillway.target import limits
-from tests.spillway.plan.capacity.builders import as_it_is, level, service
+from tests.spillway.plan.capacity.builders import as_it_is, by_express, level, service
 
 SOURCE = QueueSource(
     function="watchdog",
@@ -27,7 +27,9 @@ QUICK = Work(0.0, 1e-6)
 FIRST, SECOND = 930.0, 930.0 + 675.0
 
 
-def checked(orders: float, settled_after: float, single: Work = QUICK) -> Checks:
+def checked(
+    orders: float, settled_after: float, single: Work = QUICK, window_seconds: float = 0.0
+) -> Checks:
     """Of so many orders in a second, whose inventory gets through all of them in that time."""
     rate = orders / settled_after
     slow = {name: Work(0.0, 1e-6) for name in ("fulfilment", "accounting")}
@@ -36,11 +38,19 @@ def checked(orders: float, settled_after: float, single: Work = QUICK) -> Checks
         deliver={"inventory": inventory, **slow},
         deliver_concurrency={"inventory": 1.0, "fulfilment": 1_250.0, "accounting": 1_250.0},
     )
-    return checks_of(simulate(level(orders, 1), one), SOURCE, single)
+    return checks_of(simulate(level(orders, 1), one), SOURCE, window_seconds, single)
 
 
 def test_orders_that_settle_before_their_first_check_are_not_looked_at_again() -> None:
-    assert checked(1_000, 600) == Checks(0, 0, 0)
+    assert checked(1_000, 600) == Checks(set=1_000, requeued=0, postponed=0, in_flight_max=0)
+
+
+def test_an_order_has_a_check_if_it_is_unsettled_when_its_batch_of_the_stream_ends() -> None:
+    """Changes are collected for 300 s; an order settles after 0 to 200 s, on average 100 s."""
+    found = checked(1_000, 200, window_seconds=300.0)
+    assert found.set == pytest.approx(1_000 / 3, rel=0.05)
+    quick = checks_of(simulate(level(2, 900), by_express()), SOURCE, 300.0, QUICK)
+    assert quick.set < 0.02 * 2 * 900
 
 
 def test_those_that_settle_later_are_requeued_and_looked_at_until_they_have_settled() -> None:
@@ -70,6 +80,7 @@ def test_no_more_are_looked_at_than_sqs_hands_out() -> None:
 def test_a_coupon_s_spike_pays_for_them() -> None:
     planned = as_it_is(coupon())
     checks = planned.checks
+    assert checks.set > 0.9 * planned.outcome.offered
     assert checks.in_flight_max > limits.SQS_IN_FLIGHT_MAX
     # A request for each look that postpones alone is 0.40 dollars a million.
     assert planned.for_checks > checks.postponed * 0.40 / 1_000_000
