@@ -105,7 +105,7 @@ check: install ## Format, lint, types, import rules, 200 simulated fault schedul
 	@$(BIN)/python -m spillway.plan.docs --check
 
 .PHONY: bench
-bench: install ## Cold starts, warm orders, growth, memory, as ratios within one run (ARGS=--instructions, --record)
+bench: install ## Cold starts, warm orders, growth, memory, as ratios within one run (ARGS=--instructions, --express, --record)
 	@$(BIN)/pytest benchmarks $(ARGS)
 
 .PHONY: docs

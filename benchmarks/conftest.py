@@ -20,14 +20,21 @@ _FIGURES: Figures = defaultdict(lambda: defaultdict(dict))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--instructions", action="store_true", help="Only count instructions.")
+    parser.addoption("--express", action="store_true", help="Only compare the express path.")
     parser.addoption("--record", action="store_true", help="Keep the figures in docs/measured.")
     parser.addoption("--rounds", type=int, default=11, help="Starts of each process.")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Instructions need valgrind, and are counted only when asked for, alone."""
-    wanted = bool(config.getoption("--instructions"))
-    kept = [item for item in items if (item.path.stem == "test_instructions") is wanted]
+    """Instructions need valgrind, and the express path is measured by the clock: each only when
+    asked for, alone."""
+    alone = {f"test_{name}": bool(config.getoption(name)) for name in ("instructions", "express")}
+    wanted = {stem for stem, asked in alone.items() if asked}
+    kept = [
+        item
+        for item in items
+        if item.path.stem in wanted or (not wanted and item.path.stem not in alone)
+    ]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
 
