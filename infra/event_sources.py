@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from infra.stage import Stage
+from orders.aws import items
 from orders.domain import backoff
 from orders.domain.backoff import Backoff
+from orders.domain.saga import ONCE_RESERVED, Outcome, Step
+from orders.domain.units import Millis
 
 #: The longest outage that messages must outlast.
 OUTAGE_SECONDS_MAX = 24 * 60 * 60
@@ -70,6 +74,37 @@ class QueueSource:
         return VISIBILITY_TO_FUNCTION_TIMEOUT * self.function_timeout_seconds + self.window_seconds
 
 
+#: A filter pattern of Lambda's: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-filtering.html
+Pattern = Mapping[str, Any]
+
+_THERE = ({"exists": True},)
+#: The note on a progress item when one express write has settled its order.
+_SETTLED = items.express_note(
+    {step: Outcome(Millis(0)) for step in (Step.RESERVE, *ONCE_RESERVED)}
+)["S"]
+#: What relay is invoked for where no event is published: all but the first facts of an order that
+#: the express path has settled with them. Nothing is owed then.
+#:
+#: Lambda looks only at leaves of `dynamodb`. Only the last pattern needs that `exists` means a leaf
+#: whose parents are not there either, as it does for EventBridge; if it ever did not, what relay
+#: would miss are first facts, and the watch, which has no filter, would see that their order is
+#: owed something.
+CALLS_FOR_SOMETHING: tuple[Pattern, ...] = (
+    # An item that was there before: a change, a deletion.
+    {"dynamodb": {"OldImage": {"pk": {"S": _THERE}}}},
+    # A new order.
+    {"dynamodb": {"NewImage": {"accepted_at": {"N": _THERE}}}},
+    # An order that a cancellation brings back from the archive, with all its facts.
+    {"dynamodb": {"NewImage": {items.CANCELLATION: {"M": {"at": {"N": _THERE}}}}}},
+    # First facts of any other order.
+    {
+        "dynamodb": {
+            "NewImage": {items.EXPRESS: {"S": ({"exists": False}, {"anything-but": (_SETTLED,)})}}
+        }
+    },
+)
+
+
 @dataclass(frozen=True, slots=True)
 class StreamSource:
     """A function that processes the table's stream. DynamoDB bears two of them: each shard may be
@@ -77,6 +112,8 @@ class StreamSource:
 
     `dead_letters`: the name of the queue, without the stage and `-dead-letters`, that gets the
     places of records that have grown too old. `parallelization`: batches of one shard at a time.
+    `filters`: Lambda hands over the records that match one of these patterns; all where there is
+    none.
     """
 
     function: str
@@ -84,6 +121,7 @@ class StreamSource:
     batch_size: int
     window_seconds: int = 0
     parallelization: int = 1
+    filters: tuple[Pattern, ...] = ()
 
 
 def stream_sources(stage: Stage) -> Mapping[str, StreamSource]:
@@ -94,6 +132,7 @@ def stream_sources(stage: Stage) -> Mapping[str, StreamSource]:
             dead_letters="relay",
             batch_size=RELAY_BATCH_SIZE,
             parallelization=stage.relay.parallelization,
+            filters=() if stage.events.published else CALLS_FOR_SOMETHING,
         ),
         "watchdog": StreamSource(
             function="watchdog",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -41,6 +43,7 @@ def consume_stream(
         batch_size=source.batch_size,
         maximum_batching_window_in_seconds=source.window_seconds or None,
         parallelization_factor=source.parallelization,
+        filter_criteria=_filter_criteria(source),
         bisect_batch_on_function_error=True,
         maximum_retry_attempts=RETRIES_WITHOUT_END,
         maximum_record_age_in_seconds=RECORD_AGE_SECONDS_MAX,
@@ -52,3 +55,16 @@ def consume_stream(
     )
     # Lambda tries the role's permissions on the stream when the mapping is made.
     mapping.node.add_dependency(function.role)
+
+
+def _filter_criteria(
+    source: StreamSource,
+) -> lambda_.CfnEventSourceMapping.FilterCriteriaProperty | None:
+    if not source.filters:
+        return None
+    return lambda_.CfnEventSourceMapping.FilterCriteriaProperty(
+        filters=[
+            lambda_.CfnEventSourceMapping.FilterProperty(pattern=json.dumps(pattern))
+            for pattern in source.filters
+        ]
+    )

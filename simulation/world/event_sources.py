@@ -8,7 +8,7 @@ its shard overtakes it, until the records are too old.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from infra.event_sources import RECORD_AGE_SECONDS_MAX, QueueSource, StreamSourc
 from simulation.world import stream
 from simulation.world.chance import Chance
 from simulation.world.faults import Fault, Faults
+from simulation.world.filters import passes
 from simulation.world.functions import Function
 from simulation.world.scheduler import Scheduler
 from simulation.world.sqs import Message, Queue, md5_of
@@ -160,11 +161,21 @@ class ShardReader:
             return
         age = self.scheduler.now - shard.written_at[self._next]
         end = self._end()
+        kept = self._kept(end)
+        if not kept:
+            self._go_past(end)
+            self._wake()
+            return
         if age > RECORD_AGE_SECONDS_MAX * 1000:
             self._give_up(end)
             return
         self._running = True
-        self._invoke(self._next, end, lambda _, error: self._ended(end, error))
+        self._invoke(kept, lambda _, error: self._ended(end, kept, error))
+
+    def _kept(self, end: int) -> list[stream.Record]:
+        """The records up to there that the function is invoked for."""
+        records = self.shard.records[self._next : end]
+        return [record for record in records if passes(record, self.source.filters)]
 
     def _end(self) -> int:
         if self._ends:
@@ -173,17 +184,18 @@ class ShardReader:
         # A poll may come before all of what is written.
         return self._next + 1 + self.chance.below(min(waiting, self.source.batch_size))
 
-    def _invoke(self, start: int, end: int, on_end: Callable[[Any, str | None], None]) -> None:
-        records = self.shard.records[start:end]
+    def _invoke(
+        self, records: Sequence[stream.Record], on_end: Callable[[Any, str | None], None]
+    ) -> None:
         label = _label_of_batch(self.label(records[0]), len(records))
         self.function.invoke(label, {"Records": records}, on_end)
 
-    def _ended(self, end: int, error: str | None) -> None:
+    def _ended(self, end: int, kept: Sequence[stream.Record], error: str | None) -> None:
         self._running = False
         start = self._next
         if error is None:
             self._go_past(end)
-            self._maybe_again(start, end)
+            self._maybe_again(kept)
             self._wake()
             return
         self.on_error(self.function.name, error)
@@ -196,14 +208,14 @@ class ShardReader:
         wait = min(RETRY_MAX_MS, RETRY_MS << min(self._failures, 10))
         self.scheduler.after(wait, self._poll)
 
-    def _maybe_again(self, start: int, end: int) -> None:
+    def _maybe_again(self, records: Sequence[stream.Record]) -> None:
         """At least once: the reader died before it noted how far it was."""
-        number = self.shard.records[start]["dynamodb"]["SequenceNumber"]
+        number = records[0]["dynamodb"]["SequenceNumber"]
         again = "relayed again" if self.function.name == "relay" else f"{self.function.name} again"
         if self.faults.injects_at(
             Fault.STREAM_REPEATED, self.scheduler.now, "stream ", number, ": ", again
         ):
-            self._invoke(start, end, lambda *_: None)
+            self._invoke(records, lambda *_: None)
 
     def _give_up(self, end: int) -> None:
         shard, start = self.shard, self._next

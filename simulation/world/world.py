@@ -92,7 +92,10 @@ _named = msgspec.json.Decoder(_Named)
 
 
 class World:
-    """One seed's world. `names` are the orders' names in the trace, by customer id and order id."""
+    """One seed's world. `names` are the orders' names in the trace, by customer id and order id.
+
+    `silent`: no events are published, and relay is not invoked for what then calls for nothing.
+    """
 
     def __init__(
         self,
@@ -105,6 +108,7 @@ class World:
         without_keys: frozenset[str] = frozenset(),
         shards: int = 1,
         express: bool = False,
+        silent: bool = False,
         stream_poll_ms: int = STREAM_POLL_MS,
         trace: Trace | None = None,
     ) -> None:
@@ -116,6 +120,7 @@ class World:
         self.without_keys = without_keys
         self.express = express
         self._knows_express = True
+        self.silent = silent
         self._names = names
         self._labels: dict[str, str] = {}
         self._dead_letter: set[tuple[str, str]] = set()
@@ -181,7 +186,7 @@ class World:
     def switch_express(self, on: bool) -> None:
         """A deployment with the express path on, or off."""
         self.express = on
-        for name, (settings, _) in deployment(self.without_keys, on).items():
+        for name, (settings, _) in deployment(self.without_keys, on, self.silent).items():
             if self.functions[name].settings != settings:
                 self.functions[name].change(settings)
 
@@ -329,7 +334,7 @@ class World:
                 self.seed,
             )
             for name, (settings, timeout_seconds) in deployment(
-                self.without_keys, self.express
+                self.without_keys, self.express, self.silent
             ).items()
         }
 
@@ -379,7 +384,7 @@ class World:
             queue = self.queues[downstream]
             queue.on_sent = partial(self._sent, queue)
         self._shard_readers: dict[str, list[ShardReader]] = {}
-        for name, reading in _stream_sources().items():
+        for name, reading in _stream_sources(self.silent).items():
             self.dead_letters[reading.dead_letters].on_sent = self._dead_letter_sent
             readers = [self._shard_reader(reading, shard) for shard in self.stream.shards]
             self._shard_readers[name] = readers
@@ -470,8 +475,12 @@ def _sources(express: bool = False) -> Mapping[str, QueueSource]:
 
 
 @cache
-def _stream_sources() -> Mapping[str, StreamSource]:
-    return stream_sources(_stage())
+def _stream_sources(silent: bool) -> Mapping[str, StreamSource]:
+    return stream_sources(replace(_stage(), events=_events(silent)))
+
+
+def _events(silent: bool) -> stages.Events:
+    return stages.Events(published=()) if silent else stages.EVERY_EVENT
 
 
 @cache
@@ -486,7 +495,7 @@ def _parameters() -> Mapping[str, str]:
 
 @cache
 def deployment(
-    without_keys: frozenset[str], express: bool
+    without_keys: frozenset[str], express: bool, silent: bool
 ) -> Mapping[str, tuple[Mapping[str, str], int]]:
     """Each function's environment and timeout in seconds."""
     stage = _stage()
@@ -504,7 +513,7 @@ def deployment(
         stage,
         downstreams=stages.Downstreams(**downstreams),
         functions=functions,
-        events=stages.EVERY_EVENT,
+        events=_events(silent),
         logs=replace(stage.logs, good_news_one_in=1),
         keeping=stages.Keeping(days=KEPT_DAYS_MIN),
         express=stages.Express(seconds=EXPRESS_SECONDS) if express else None,

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from infra.event_sources import RECORD_AGE_SECONDS_MAX, queue_sources, stream_sources
+from infra.event_sources import (
+    CALLS_FOR_SOMETHING,
+    RECORD_AGE_SECONDS_MAX,
+    queue_sources,
+    stream_sources,
+)
 from infra.metrics import ARCHIVE
 from simulation.world.world import deployment
 from tests.infra.templates import Templates
@@ -76,8 +83,27 @@ def test_the_world_gives_every_function_the_settings_that_are_deployed(
 ) -> None:
     """It has the settings of `dev`, and orders leave its table."""
     functions = {ARCHIVE: local.functions()[ARCHIVE], **dev.functions()}
-    for name, (settings, timeout_seconds) in deployment(frozenset(), express=False).items():
+    for name, (settings, timeout_seconds) in deployment(frozenset(), False, False).items():
         function = functions[name]
         assert function["Timeout"] == timeout_seconds
         variables = function["Environment"]["Variables"]
         assert variables.keys() - {"AWS_SDK_UA_APP_ID"} == settings.keys(), name
+
+
+def test_relay_is_not_run_for_what_calls_for_nothing_where_no_events_are_published(
+    dev: Templates, local: Templates
+) -> None:
+    """The watch is handed everything: what it would miss may be what settles an order."""
+    assert (dev.stage.events.published, len(local.stage.events.published)) == ((), 4)
+    patterns = [
+        json.loads(each["Pattern"])
+        for each in dev.mapping_of("relay", stream=True)["FilterCriteria"]["Filters"]
+    ]
+    assert patterns == json.loads(json.dumps(CALLS_FOR_SOMETHING))
+    # As many as a mapping may have without asking AWS for more.
+    assert len(patterns) <= 5
+    for mapping in (
+        local.mapping_of("relay", stream=True),
+        dev.mapping_of("watchdog", stream=True),
+    ):
+        assert "FilterCriteria" not in mapping
