@@ -177,7 +177,7 @@ def _express(model: CostModel) -> Express | None:
         size: Sized(_sized(model, size).works[name], _deliveries(_sized(queued(model), size)))
         for size in (memory_mb, *_SIZES_MB)
     }
-    return Express(sizes, memory_mb, stage.express_seconds)
+    return Express(sizes, memory_mb, stage.express_seconds, relayed=bool(stage.events_published))
 
 
 def _deliveries(model: CostModel) -> Mapping[str, Work]:

@@ -192,7 +192,7 @@ def _coupons(profile: Profile, service: Service, price_list: PriceList) -> Raise
 def _relay(profile: Profile, service: Service) -> Raise:
     """More batches of a shard at once."""
     lane = service.relay.rate(service.relay_batch)
-    lanes = profile.peak * (1 + service.writes) * _ROOM / lane
+    lanes = profile.peak * service.changes * _ROOM / lane
     shards = service.shards(service.warm_write_units)
     wanted = min(PARALLELIZATION_MAX, max(service.parallelization + 1, -int(-lanes // shards)))
     return _raised(service, "relay parallelization", "of the stage", parallelization=wanted)

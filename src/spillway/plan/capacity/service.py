@@ -83,13 +83,15 @@ class Express:
     `sizes`: by the deliveries' memory in MB; they have `memory_mb`. `seconds`: what the stage gives
     one of them, half of it for each of its two rounds of calls. `left_over`: the share of orders
     whose shipment and posting go by their own queues, as all do while breakers are open. At least
-    this: see `Service.left_over`.
+    this: see `Service.left_over`. `relayed`: whether relay is run for the write of all facts:
+    where a stage publishes no events a filter drops it.
     """
 
     sizes: Mapping[int, Sized]
     memory_mb: int
     seconds: float
     left_over: float = 0.0
+    relayed: bool = True
 
     @property
     def delivery(self) -> Work:
@@ -151,6 +153,12 @@ class Service:
     def writes(self) -> float:
         """Of an order after its own: each fact by itself, or all with one write."""
         return 1 + len(ONCE_RESERVED) * self.left_over
+
+    @property
+    def changes(self) -> float:
+        """Of an order, that relay gets: itself, and those of its writes that are not dropped."""
+        dropped = self.express is not None and not self.express.relayed
+        return 1 + self.writes - (1 - self.left_over if dropped else 0.0)
 
     @property
     def borne(self) -> Mapping[str, float]:

@@ -457,8 +457,12 @@ class Flow:
     # --- the stream and the queues -----------------------------------------------------------
 
     def _into_stream(self, change: str, amount: float, end: float) -> None:
-        self._stream[change] += amount
         self.recorded[change].add(end, amount)
+        express = self.service.express
+        if change == "express" and express is not None and not express.relayed:
+            self.relayed[change].add(end, amount)
+        else:
+            self._stream[change] += amount
 
     def _relay(self, step: float, end: float) -> None:
         """Relays all kinds of changes in proportion, which is close to oldest first."""

@@ -46,11 +46,7 @@ def service(**changes: Any) -> Service:
 
 
 def by_express(
-    *,
-    per_record: float = 0.0,
-    memory_mb: int = 128,
-    left_over: float = 0.0,
-    **changes: Any,
+    *, per_record: float = 0.0, memory_mb: int = 128, left_over: float = 0.0, **changes: Any
 ) -> Service:
     """Inventory's deliveries have orders shipped and posted too: each waits for 0.2 s and takes
     `per_record` of a processor of 128 MB. Two deliveries each are left to the others."""

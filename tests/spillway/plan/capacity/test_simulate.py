@@ -260,6 +260,18 @@ class TestTheExpressPath:
         assert enough.into_overflow.total == 0
         assert too_little.into_overflow.total > 0
 
+    def test_relay_is_run_for_its_write_only_where_events_are_published(self) -> None:
+        """Four shards, a batch of 100 changes in 0.5 s each: 800 a second."""
+        slow = by_express(relay=Work(0.1, 0.004), warm_write_units=4_000)
+        assert slow.express is not None
+        silent = replace(slow, express=replace(slow.express, relayed=False))
+        relayed, dropped = (
+            simulate(level(700, 60), one).relayed["order"].when(700 * 60 - 1)
+            for one in (slow, silent)
+        )
+        assert relayed == pytest.approx(2 * 700 * 60 / 800, rel=0.05)
+        assert dropped < 62
+
     def test_its_hop_and_its_delivery_are_all_that_an_order_takes(self) -> None:
         one = by_express()
         came = Outcome(simulate(level(100, 60), one))
