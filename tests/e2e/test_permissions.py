@@ -97,6 +97,8 @@ def test_every_permission_is_missed_when_it_is_gone_and_none_is_left_over(
             watch_orders_that_wait(own_stack, shopper)
         if functions & {"relay", "watchdog"}:
             give_coupons_back(own_stack, shopper)
+        if functions & {"relay"}:
+            refuse_events(own_stack, shopper)
         if functions & {"archive", "intake", "reads", *DELIVERIES}:
             archive_orders(own_stack, shopper)
     assert own_stack.proxy.denied() == []
@@ -196,6 +198,13 @@ def give_coupons_back(stack: Stack, customer: Customer) -> None:
         customer.settled(id_)
         send(stack, "watchdog", check_message_of(Check(order_key(customer.id, id_))))
     time.sleep(1)
+
+
+def refuse_events(stack: Stack, customer: Customer) -> None:
+    """Relay leaves to the watchdog what the topic does not take."""
+    with stack.proxy.inject(service="sns", operation="PublishBatch", refuse="InternalError"):
+        customer.put(*customer.order())
+        time.sleep(1)
 
 
 def archive_orders(stack: Stack, customer: Customer) -> None:

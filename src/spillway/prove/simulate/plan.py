@@ -117,6 +117,10 @@ _IN_A_ROW = 7
 #: Schedules that end with one more order, which express must settle.
 _PROBES = 0.2
 
+#: Schedules in whose stage no events are published, so that relay is not run for what calls for
+#: nothing else.
+_SILENT = 0.25
+
 #: Each with the bound below which a number in [0, 1) means it.
 _COUNTS = ((0.82, 1), (0.96, 2), (1.0, SLOTS))
 _SHAPES = tuple(zip((0.7, 0.75, 0.88, 1.0), SHAPES, strict=True))
@@ -230,7 +234,7 @@ class ExpressPath:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`heal_after`: ms from the start, after which nothing goes wrong any more. `express`: None
-    where the stage never has it."""
+    where the stage never has it. `silent`: its stage publishes no events."""
 
     seed: int
     orders: tuple[Ordered, ...]
@@ -245,13 +249,15 @@ class Plan:
     price_change: PriceChange | None = None
     months_later: MonthsLater | None = None
     express: ExpressPath | None = None
+    silent: bool = False
 
 
 def planned(seed: int) -> Plan:
     """The plan of a seed."""
     plan = _without_express(seed)
     chance = Chance(seed, "express")
-    return _with_express(plan, chance) if chance() < _EXPRESS else plan
+    plan = _with_express(plan, chance) if chance() < _EXPRESS else plan
+    return replace(plan, silent=Chance(seed, "without events")() < _SILENT)
 
 
 def _with_express(plan: Plan, chance: Chance) -> Plan:

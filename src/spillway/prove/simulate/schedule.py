@@ -151,6 +151,7 @@ class _Schedule:
             without_keys=plan.without_keys,
             shards=plan.shards,
             express=plan.express is not None and plan.express.at_start,
+            silent=plan.silent,
             stream_poll_ms=plan.stream_poll_ms,
             trace=trace,
         )
@@ -559,6 +560,10 @@ class _Schedule:
 
     def _judge_announcements(self, record: Record) -> None:
         heard, key = self.world.topic.heard, record.key
+        if self.plan.silent:
+            if heard:
+                self._break(ANNOUNCED, key, "an event was announced where none is published")
+            return
         reads = (each.status for each in self.customers if each.key == key)
         final = next(filter(None, reads), None)
         events = {kind.name.lower() for kind in EventType}
