@@ -16,7 +16,7 @@ from spillway.plan.cost.deployed import deployed
 from spillway.plan.cost.model import cost_model
 from spillway.plan.price_list import Usage, Use, load, priced
 from spillway.plan.profile import coupon
-from tests.spillway.plan.capacity.builders import as_it_is, by_express, level, service
+from tests.spillway.plan.capacity.builders import NO_LIMIT, as_it_is, by_express, level, service
 
 
 def test_where_nothing_holds_orders_up_nothing_is_raised() -> None:
@@ -116,7 +116,12 @@ def test_the_service_that_is_planned_with_is_the_one_that_is_deployed() -> None:
 
 
 def test_twice_the_time_of_a_delivery_is_half_the_rate() -> None:
-    planned = service_of(queued(cost_model()))
+    planned = replace(
+        service_of(queued(cost_model())),
+        api_requests_per_second=NO_LIMIT,
+        warm_write_units=NO_LIMIT,
+        table_write_units_max=NO_LIMIT,
+    )
     times = planned.deliver["accounting"]
     slow = replace(
         times, fixed=2 * times.fixed, per_record=2 * times.per_record, wait=2 * times.wait
@@ -125,7 +130,7 @@ def test_twice_the_time_of_a_delivery_is_half_the_rate() -> None:
     once, twice = (
         next(
             bottleneck.limit
-            for bottleneck in Outcome(simulate(coupon(peak=1_000, seconds=60), one)).bottlenecks
+            for bottleneck in Outcome(simulate(level(3_000, 30), one)).bottlenecks
             if bottleneck.name == "deliver_accounting"
         )
         for one in (planned, slower)
