@@ -231,8 +231,7 @@ async def table_throttled(context: ScenarioContext) -> None:
 
 
 @_scenario(
-    "The processes that run the functions are killed at random, in the middle of their work.",
-    both_ways=True,
+    "The processes that run the functions are killed at random, in the middle of their work."
 )
 async def workers_killed(context: ScenarioContext) -> None:
     """Each order that is answered pays for one kill: the service never does nothing but start."""
