@@ -82,7 +82,7 @@ def _schedules(run: Run, seeds: range) -> Panel:
 
 
 def _coverage(run: Run) -> Panel:
-    graph, states = reachable(), sets_of_facts()
+    graph, states, express = reachable(), sets_of_facts(), run.tally.express
     transitions = sum(map(len, graph.values()))
     reached = f"{len(run.tally.states & states)} of {len(states)}"
     visited = f"states of the saga, with {transitions} transitions: its tests visit all of them"
@@ -91,6 +91,11 @@ def _coverage(run: Run) -> Panel:
         (reached, "sets of facts that an order can have"),
         (f"{len(graph)}", visited),
         (f"{len(run.tally.outcomes)}", "different outcomes of the handlers"),
+        (f"{express['orders settled by one write']:,}", "orders settled by one write of express"),
+        (
+            f"{express['schedules in trouble']:,}",
+            f"of {express['schedules']:,} schedules with express had trouble at a call of it",
+        ),
     )
     return panel("Coverage", rows, ("number",))
 
