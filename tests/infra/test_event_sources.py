@@ -83,7 +83,7 @@ def test_the_world_gives_every_function_the_settings_that_are_deployed(
 ) -> None:
     """It has the settings of `dev`, and orders leave its table."""
     functions = {ARCHIVE: local.functions()[ARCHIVE], **dev.functions()}
-    for name, (settings, timeout_seconds) in deployment(frozenset(), False, False).items():
+    for name, (settings, timeout_seconds) in deployment(frozenset(), True, False).items():
         function = functions[name]
         assert function["Timeout"] == timeout_seconds
         variables = function["Environment"]["Variables"]

@@ -113,7 +113,7 @@ PERMITTED = {
         "spillway-dev-relay-dead-letters": {"sqs:SendMessage"},
         "spillway-dev-order-events": {"sns:Publish"},
     },
-    "deliver-inventory": delivery("inventory"),
+    "deliver-inventory": delivery("inventory", "fulfilment", "accounting"),
     "deliver-fulfilment": delivery("fulfilment"),
     "deliver-accounting": delivery("accounting"),
 }

@@ -20,11 +20,8 @@ from spillway.plan.capacity.service import Claims, Express, Looks, Service, Size
 from spillway.plan.capacity.simulate import simulate
 from spillway.plan.cost.batches import CROWD
 from spillway.plan.cost.coupons import a_coupon
-from spillway.plan.cost.deployed import deployed
-from spillway.plan.cost.durations import processor_times
-from spillway.plan.cost.measurement import recorded
 from spillway.plan.cost.meter import LOG_EVENT_BYTES
-from spillway.plan.cost.model import CostModel, cost_model
+from spillway.plan.cost.model import CostModel, cost_model, queued
 from spillway.plan.price_list import Bill, Usage, Use, priced
 from spillway.plan.profile import Profile
 from spillway.plan.work import Work
@@ -123,17 +120,6 @@ def plan(
         service = with_claims(service, model)
     steps = scaling_steps(profile, service, model.price_list)
     return Plan(profile, tuple(steps), model)
-
-
-def queued(model: CostModel) -> CostModel:
-    """The same stage without [express]: each command goes by its own queue."""
-    crowd = recorded("crowd", queued=True)
-    return replace(
-        model,
-        measurement=crowd,
-        processor=processor_times(recorded("one by one", queued=True), crowd),
-        stage=deployed(model.stage.stage, queued=True),
-    )
 
 
 def service_of(model: CostModel) -> Service:

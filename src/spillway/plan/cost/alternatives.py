@@ -14,6 +14,9 @@ from spillway.plan.price_list import Bill, PriceList, Usage, Use, priced
 _FILE = Path(__file__).parent / "alternatives.toml"
 MILLION = 1_000_000
 
+#: What a design can be based on: our orders, or those that go by three queues instead.
+Base = Literal["ours", "queued"]
+
 #: A price, how many units of it, and the source of the number.
 Count = tuple[str, float, str]
 
@@ -23,14 +26,15 @@ class Alternative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     what: str
     but: str = ""
-    based_on: Literal["ours"] | None = None
+    based_on: Base | None = None
     without: tuple[str, ...] = ()
     per_order: tuple[Count, ...] = ()
     per_month: tuple[Count, ...] = ()
 
-    def usage(self, ours: Usage) -> Usage:
-        """What one order and a month use. `ours`: the same of our own order."""
-        kept = [use for use in ours if self.based_on and not use.name.startswith(self.without)]
+    def usage(self, counted: Mapping[Base, Usage]) -> Usage:
+        """What one order and a month use. `counted`: what one of our own orders uses."""
+        base = () if self.based_on is None else counted[self.based_on]
+        kept = [use for use in base if not use.name.startswith(self.without)]
         own = [
             Use(source, price, count, per_month=per_month)
             for counts, per_month in ((self.per_order, False), (self.per_month, True))
@@ -59,12 +63,14 @@ def alternatives() -> Mapping[str, Alternative]:
     return msgspec.toml.decode(_FILE.read_bytes(), type=dict[str, Alternative])
 
 
-def compare(ours: Usage, ours_per_month: float, price_list: PriceList) -> list[Compared]:
-    """All designs at list price. `ours`: one order's use, `ours_per_month`: our idle month."""
-    our_order = priced(ours.scaled(MILLION), price_list).for_orders / MILLION
+def compare(
+    counted: Mapping[Base, Usage], ours_per_month: float, price_list: PriceList
+) -> list[Compared]:
+    """All designs at list price. `counted`: one order's use, `ours_per_month`: our idle month."""
+    our_order = priced(counted["ours"].scaled(MILLION), price_list).for_orders / MILLION
     compared = []
     for name, design in alternatives().items():
-        bill = priced(design.usage(ours).scaled(MILLION), price_list)
+        bill = priced(design.usage(counted).scaled(MILLION), price_list)
         month = bill.for_the_month + (ours_per_month if design.based_on else 0.0)
         cheaper_from = break_even(our_order, ours_per_month, bill.for_orders / MILLION, month)
         compared.append(Compared(name, design, bill.for_orders, month, cheaper_from, bill))

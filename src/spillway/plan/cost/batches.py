@@ -72,6 +72,7 @@ def fill_at(
     orders_per_second: float,
     *,
     records_per_order: float,
+    relayed_per_order: float,
     delivery_seconds: float,
     concurrency_max: float,
     window_seconds: float,
@@ -80,26 +81,26 @@ def fill_at(
 ) -> BatchFill:
     """How full batches are at a steady rate.
 
-    `records_per_order`: in the stream. `delivery_seconds`: how long one delivery takes, of which
-    `concurrency_max` run at once. `window_seconds` and `stream_window_seconds`: how long batches of
-    checks, and of the watch, are filled. `settle_seconds`: how long an order takes.
+    `records_per_order`: in the stream, of which relay gets `relayed_per_order`. `delivery_seconds`:
+    how long one delivery takes, of which `concurrency_max` run at once. `window_seconds` and
+    `stream_window_seconds`: how long batches of checks, and of the watch, are filled.
+    `settle_seconds`: how long an order takes.
     """
     records = orders_per_second * records_per_order
     write_units = max(limits.TABLE_NEW_WRITE_UNITS_PER_SECOND, 2 * records)
     shards = write_units / limits.PARTITION_WRITE_UNITS_PER_SECOND
-    between_polls = records / shards / limits.STREAM_POLLS_PER_SECOND
+    between_polls = orders_per_second * relayed_per_order / shards / limits.STREAM_POLLS_PER_SECOND
     relay = min(float(RELAY_BATCH_SIZE), _when_not_empty(between_polls))
-    share = 1 / records_per_order
-    burst = parts(relay, share, COMMANDS_BATCHED_MAX)
+    burst = parts(relay, 1 / relayed_per_order, COMMANDS_BATCHED_MAX)
     crowded = orders_per_second * delivery_seconds / concurrency_max
-    crowded /= per_message(relay, share, COMMANDS_BATCHED_MAX)
+    crowded /= per_message(relay, 1 / relayed_per_order, COMMANDS_BATCHED_MAX)
     deliver = min(float(DELIVER_BATCH_SIZE), max(1.0, burst, crowded))
     in_window = records / shards * stream_window_seconds
     watch = min(float(WATCH_BATCH_SIZE), records_per_order + in_window)
     checked = min(1.0, settle_seconds * records / shards / watch)
     checks = orders_per_second * checked * window_seconds / WATCHDOG_CONCURRENCY_MAX
     if checks:
-        checks /= per_message(watch, share * checked, CHECKS_BATCHED_MAX)
+        checks /= per_message(watch, checked / records_per_order, CHECKS_BATCHED_MAX)
     return BatchFill(relay, deliver, watch, min(float(WATCHDOG_BATCH_SIZE), 1 + checks), checked)
 
 
@@ -178,10 +179,13 @@ def sampled(measurement: Measurement, good_news_one_in: int) -> Measurement:
     return msgspec.structs.replace(measurement, functions=functions)
 
 
-def rebatched(measurement: Measurement, fill: BatchFill) -> Measurement:
-    """The same run with batches as full as `fill` says, and messages as full as follows from it."""
+def rebatched(measurement: Measurement, fill: BatchFill, unrelayed: float = 0.0) -> Measurement:
+    """The same run with batches as full as `fill` says, and messages as full as follows from it.
+    `unrelayed`: changes that relay is not invoked for, though measured runs did."""
     functions = dict(measurement.functions)
+    functions["watchdog"] = _watchdog_rebatched(measurement, fill)
     relay = functions["relay"]
+    relay = msgspec.structs.replace(relay, records=relay.records - unrelayed)
     for name, use in measurement.functions.items():
         if use.records and name.startswith("deliver-"):
             messages = relay.records / fill.relay
@@ -189,8 +193,7 @@ def rebatched(measurement: Measurement, fill: BatchFill) -> Measurement:
             functions[name] = msgspec.structs.replace(
                 use, invocations=messages / fill.deliver, messages=messages
             )
-    functions["relay"] = _relay_rebatched(measurement, fill)
-    functions["watchdog"] = _watchdog_rebatched(measurement, fill)
+    functions["relay"] = _relay_rebatched(measurement, relay, fill)
     return msgspec.structs.replace(measurement, functions=functions)
 
 
@@ -224,8 +227,7 @@ def _watchdog_rebatched(measurement: Measurement, fill: BatchFill) -> FunctionUs
     )
 
 
-def _relay_rebatched(measurement: Measurement, fill: BatchFill) -> FunctionUse:
-    relay = measurement.functions["relay"]
+def _relay_rebatched(measurement: Measurement, relay: FunctionUse, fill: BatchFill) -> FunctionUse:
     invocations = relay.records / fill.relay
 
     def rebatched_(calls: Calls) -> Calls:

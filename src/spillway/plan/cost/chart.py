@@ -65,7 +65,7 @@ def _compared(axes: Axes, found: Findings) -> None:
     drawn = axes.barh(names, values, 0.7, color=colours)
     axes.bar_label(drawn, [dollars(value) for value in values], padding=5, color=INK)
     axes.set_xscale("log")
-    axes.set_xlim(2, max(values) * 2.2)
+    axes.set_xlim(1, max(values) * 2.2)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     charts.dress(
         axes, "The same million orders on other designs", "dollars at list price, log scale", ""

@@ -98,17 +98,23 @@ def processor_times(one_by_one: Measurement, crowd: Measurement) -> Mapping[str,
 
 
 def work(
-    name: str, use: FunctionUse, processor: Work, memory_mb: float, figures: Estimates
+    name: str,
+    use: FunctionUse,
+    processor: Work,
+    memory_mb: float,
+    figures: Estimates,
+    answers: float = 1.0,
 ) -> Work:
     """How long a function takes for a batch at this much memory. Exact for batches as full as those
-    of `use`: it waits for their calls."""
+    of `use`: it waits for their calls. `answers`: how many answers of downstreams a delivery waits
+    for, one after the other."""
     slower = figures.slower(memory_mb)
     fixed, per_record = processor.fixed * slower, processor.per_record * slower
     # All calls, one after the other.
     waits = sum(calls.requests * figures.wait_seconds(calls.service) for calls in use.calls)
     if name.startswith(_CONCURRENT):
-        # Each delivery waits for its downstream and its own calls, some deliveries at a time.
-        wait = figures.downstream_seconds.value + waits / use.records
+        # Each delivery waits for downstreams and its own calls, some deliveries at a time.
+        wait = answers * figures.downstream_seconds.value + waits / use.records
         return Work(fixed, per_record, wait, CONCURRENT_MAX)
     # The watchdog may have had nothing to check, and so nothing to wait for.
     return Work(fixed, per_record + waits / max(use.records, 1.0))

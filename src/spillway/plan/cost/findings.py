@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from spillway.plan.cost.alternatives import compare
+from spillway.plan.cost.alternatives import Base, compare
 from spillway.plan.cost.batches import CROWD, ONE_BY_ONE, BatchFill
 from spillway.plan.cost.coupons import a_coupon, a_return
 from spillway.plan.cost.deployed import deployed
 from spillway.plan.cost.keeping import CHANNELS, Keeping, sizes
-from spillway.plan.cost.model import MILLION, CostModel
+from spillway.plan.cost.model import MILLION, CostModel, queued
 from spillway.plan.cost.usage import REQUESTS_TO_DOWNSTREAMS, idle
 from spillway.plan.price_list import Bill, Usage, Use, added, priced
 from spillway.plan.profile import Profile
@@ -92,18 +92,15 @@ class Findings:
         self.month = model.month(orders_per_month, CROWD, free_tiers=True)
         self.month_list = model.month(orders_per_month, CROWD)
         self.working_list = priced(model.working(), model.price_list)
-        self.alternatives = compare(
-            self._comparable(CROWD), self.idle_list.dollars, model.price_list
-        )
+        counted: Mapping[Base, Usage] = {
+            "ours": _comparable(model, CROWD),
+            "queued": _comparable(queued(model), CROWD),
+        }
+        self.alternatives = compare(counted, self.idle_list.dollars, model.price_list)
         self.comparable = {
-            come: priced(self._comparable(fill).scaled(MILLION), model.price_list).dollars
+            come: priced(_comparable(model, fill).scaled(MILLION), model.price_list).dollars
             for come, fill in (("in a crowd", CROWD), ("one by one", ONE_BY_ONE))
         }
-
-    def _comparable(self, fill: BatchFill) -> Usage:
-        """Without what every design has alike."""
-        order = self.model.an_order(fill)
-        return Usage(tuple(use for use in order if use.name != REQUESTS_TO_DOWNSTREAMS))
 
     def _store(self) -> Iterator[StoreCost]:
         """Of a million orders in a month, and of a month without any."""
@@ -142,3 +139,9 @@ class Findings:
             for name, fill in fills.items()
         }
         return {"orders": orders, **bills}
+
+
+def _comparable(model: CostModel, fill: BatchFill) -> Usage:
+    """An order without what every design has alike."""
+    order = model.an_order(fill)
+    return Usage(tuple(use for use in order if use.name != REQUESTS_TO_DOWNSTREAMS))

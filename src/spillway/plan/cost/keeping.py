@@ -124,14 +124,14 @@ def _stored(draft: Draft, rng: random.Random) -> tuple[items.Item, items.Item]:
     customer = CustomerId(str(UUID(int=rng.getrandbits(128))))
     key = OrderKey(customer, order_id(START, rng))
     order = pay(draft, key, key_id=KEY_ID, key=KEY)
-    accepted = AcceptedOrder(key, Millis(START), bytes(16), order, book=_BOOK)
-    facts = {
-        step.value: items.outcome_attribute(
-            Outcome(Millis(START), f"{step}_{rng.getrandbits(64):016x}")
-        )
+    accepted = AcceptedOrder(key, Millis(START), bytes(16), order, book=_BOOK, express=True)
+    outcomes = {
+        step: Outcome(Millis(START), f"{step}_{rng.getrandbits(64):016x}")
         for step in (Step.RESERVE, Step.SHIP, Step.POST)
     }
-    return items.order_item(accepted), {**items.progress_key(key), **facts}
+    facts = {step.value: items.outcome_attribute(outcome) for step, outcome in outcomes.items()}
+    note = {items.EXPRESS: items.express_note(outcomes)}
+    return items.order_item(accepted), {**items.progress_key(key), **facts, **note}
 
 
 class Keeping:

@@ -114,6 +114,12 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     def cpu_seconds(self) -> float:
         return sum(use.cpu_seconds or 0.0 for use in self.functions.values())
 
+    @property
+    def express_share(self) -> float:
+        """Of the orders, those that were also shipped and posted by inventory's delivery."""
+        reserved = self.functions["deliver-inventory"].records
+        return 1 - self.functions["deliver-fulfilment"].records / reserved
+
     def calls(self, **kind: str) -> list[Calls]:
         """All functions' calls with these values of `service`, `operation`, `resource`."""
         return calls_of(self.functions, **kind)

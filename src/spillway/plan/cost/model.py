@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class CostModel:
         """What one order uses, once, in batches as full as this: without keeping it, and without
         customers who look at it."""
         used = {name: use for name, use in self.measurement.functions.items() if name != "reads"}
-        taken = self._taken(msgspec.structs.replace(self.measurement, functions=used), fill)
+        taken = self.taken(msgspec.structs.replace(self.measurement, functions=used), fill)
         return usage.usage_of(taken, self._times(taken), self.stage).scaled(1 / taken.orders)
 
     def a_look(self) -> Usage:
@@ -103,12 +103,25 @@ class CostModel:
     @cached_property
     def works(self) -> Mapping[str, Work]:
         """How long each function takes for a batch, in a crowd."""
-        return self._times(self._taken(self.measurement, CROWD))
+        return self._times(self.taken(self.measurement, CROWD))
 
-    def _taken(self, measurement: Measurement, fill: BatchFill) -> Measurement:
+    def taken(self, measurement: Measurement, fill: BatchFill) -> Measurement:
         """What the same orders would take on this stage, in batches as full as this."""
         taken = publishing(measurement, self.stage.events_published)
-        return rebatched(sampled(taken, self.stage.good_news_one_in), fill)
+        unrelayed = measurement.orders * self._unrelayed
+        return rebatched(sampled(taken, self.stage.good_news_one_in), fill, unrelayed)
+
+    @property
+    def _unrelayed(self) -> float:
+        """Of an order's changes, those that a filter keeps from relay: where no event is published
+        nothing follows from what the express path has settled. Measured runs publish all events,
+        and so relay all changes."""
+        return 0.0 if self.stage.events_published else self.measurement.express_share
+
+    @property
+    def _records_per_order(self) -> float:
+        """In the stream."""
+        return self.measurement.functions["relay"].records / self.measurement.orders
 
     def _times(self, measurement: Measurement) -> Mapping[str, Work]:
         return {
@@ -119,7 +132,11 @@ class CostModel:
 
     def work(self, name: str, use: FunctionUse, memory_mb: float) -> Work:
         """How long a function takes for a batch as full as in `use`."""
-        return work(name, use, self.processor[name], memory_mb, self.figures)
+        answers = 1.0
+        if name == "deliver-inventory":
+            # By express it waits for the reservation, then for the other two side by side.
+            answers += self.measurement.express_share
+        return work(name, use, self.processor[name], memory_mb, self.figures, answers)
 
     def steady(self, orders_per_month: float) -> BatchFill:
         """How full batches are when a month's orders come evenly."""
@@ -128,13 +145,15 @@ class CostModel:
     def fill_at(self, orders_per_second: float) -> BatchFill:
         if not orders_per_second:
             return ONE_BY_ONE
-        measured, downstream = self.measurement, "deliver-fulfilment"
+        # Every order is reserved; it is in the other queues only where it missed the express path.
+        delivery = "deliver-inventory"
         sources = self.stage.sources
         return fill_at(
             orders_per_second,
-            records_per_order=measured.functions["relay"].records / measured.orders,
-            delivery_seconds=self.works[downstream].seconds(1),
-            concurrency_max=sources[downstream].concurrency_max,
+            records_per_order=self._records_per_order,
+            relayed_per_order=self._records_per_order - self._unrelayed,
+            delivery_seconds=self.works[delivery].seconds(1),
+            concurrency_max=sources[delivery].concurrency_max,
             window_seconds=sources["watchdog"].window_seconds,
             stream_window_seconds=self.stage.stream_window_seconds,
             settle_seconds=self.figures.settle_seconds.value,
@@ -142,8 +161,8 @@ class CostModel:
 
     def commands_per_message(self) -> float:
         """In a crowd, on average."""
-        share = self.measurement.orders / self.measurement.functions["relay"].records
-        return per_message(CROWD.relay, share, COMMANDS_BATCHED_MAX)
+        relayed = self._records_per_order - self._unrelayed
+        return per_message(CROWD.relay, 1 / relayed, COMMANDS_BATCHED_MAX)
 
     def profile_usage(self, profile: Profile) -> Usage:
         """What one order uses, on average over a profile: each at the rate at which it came."""
@@ -155,6 +174,17 @@ class CostModel:
                 share = orders / profile.total
                 uses += self.an_order(self.fill_at(orders / step)).scaled(share)
         return Usage(tuple(uses))
+
+
+def queued(model: CostModel) -> CostModel:
+    """The same stage without [express]: each command goes by its own queue."""
+    crowd = recorded("crowd", queued=True)
+    return replace(
+        model,
+        measurement=crowd,
+        processor=processor_times(recorded("one by one", queued=True), crowd),
+        stage=deployed(model.stage.stage, queued=True),
+    )
 
 
 def looks_within(seconds: float) -> int:

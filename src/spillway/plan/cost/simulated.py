@@ -140,7 +140,7 @@ class _MeteredWorld(World):
         healthy: dict[str, FaultSettings] = {
             downstream: FaultSettings() for downstream in DOWNSTREAMS
         }
-        super().__init__(0, START, Faults(0, {}, START), {}, fault_settings=healthy)
+        super().__init__(0, START, Faults(0, {}, START), {}, fault_settings=healthy, express=True)
         self.bucket.objects |= _published()
         intake = self.functions["intake"]
         intake.settings = {**intake.settings, "PRICES": prices}

@@ -6,7 +6,7 @@ with more memory it computes faster, and waits at a higher price.
 
 from __future__ import annotations
 
-from spillway.plan.cost.batches import CROWD, ONE_BY_ONE, rebatched
+from spillway.plan.cost.batches import CROWD, ONE_BY_ONE
 from spillway.plan.cost.model import MILLION, CostModel
 from spillway.plan.cost.usage import billed
 from spillway.plan.tables import Table
@@ -24,7 +24,7 @@ def sizing(model: CostModel) -> Table:
 
 def _row(model: CostModel, name: str) -> list[str]:
     full, single = (
-        rebatched(model.measurement, fill).functions[name] for fill in (CROWD, ONE_BY_ONE)
+        model.taken(model.measurement, fill).functions[name] for fill in (CROWD, ONE_BY_ONE)
     )
     # Reads were counted by looks, and fewer of them than orders.
     each = full.records if name == "reads" else model.measurement.orders

@@ -8,12 +8,12 @@ import pytest
 
 from orders.domain.saga import DOWNSTREAMS
 from spillway.plan.capacity.outcome import Outcome
-from spillway.plan.capacity.planning import Plan, plan, queued, service_of, with_claims
+from spillway.plan.capacity.planning import Plan, plan, service_of, with_claims
 from spillway.plan.capacity.recommendations import SETTLED_WELL_SECONDS, scaling_steps
 from spillway.plan.capacity.simulate import simulate
 from spillway.plan.cost.batches import CROWD
 from spillway.plan.cost.deployed import deployed
-from spillway.plan.cost.model import cost_model
+from spillway.plan.cost.model import cost_model, queued
 from spillway.plan.price_list import Usage, Use, load, priced
 from spillway.plan.profile import coupon
 from tests.spillway.plan.capacity.builders import NO_LIMIT, as_it_is, by_express, level, service

@@ -39,7 +39,9 @@ def test_the_service_as_it_is_keeps_its_budget() -> None:
 
 def test_the_budget_is_no_wider_than_the_aim(ours: CostModel) -> None:
     allowed = budget()
-    assert allowed.billed.crowd_per_million <= 5.00
+    assert allowed.listed.crowd_per_million <= 3.80
+    assert allowed.listed.one_by_one_per_million is not None
+    assert allowed.listed.one_by_one_per_million <= 7.50
     assert allowed.billed.idle_per_month <= 2.00
 
 

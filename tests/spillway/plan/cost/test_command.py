@@ -49,9 +49,9 @@ def test_cost_of_the_sales_in_a_file(tmp_path: Path) -> None:
     )
     [channel] = json.loads(_run("cost", "--json", "--from", str(sales)))["real_orders"]
     assert (channel["channel"], channel["orders"]) == ("retail", 1)
-    # The order and its three facts.
-    assert channel["write_units"] == 4
-    assert 3 < channel["total_per_million"] < channel["list"] < 8
+    # The order, and its three facts at once.
+    assert channel["write_units"] == 2
+    assert 2 < channel["total_per_million"] < channel["list"] < 8
     assert channel["bytes_stored"] > 200
 
 
@@ -76,7 +76,7 @@ def test_capacity_of_a_coupon_as_json_and_as_a_picture(tmp_path: Path) -> None:
     total = sum(content["orders"][part] for part in parts)
     assert total == pytest.approx(content["orders"]["offered"], abs=3)
     names = [one["name"] for one in content["bottlenecks"]]
-    assert {"deliver_inventory", "api", "table"} <= set(names)
+    assert {"deliver_inventory", "api"} <= set(names)
     begins = [one["from"] for one in content["bottlenecks"]]
     assert begins == sorted(begins)
     assert png.read_bytes().startswith(b"\x89PNG")

@@ -73,7 +73,7 @@ class TestJson:
             Findings(cost_model(), MILLION, coupon(peak=peak, seconds=60)).load.list_price.dollars
             for peak in (0.5, 5_000)
         )
-        assert slow > 10 > fast
+        assert slow > 5 > fast
 
 
 def _months(other: Mapping[str, Any]) -> float:

@@ -266,6 +266,7 @@ def _fill_at(rate: float) -> BatchFill:
     return fill_at(
         rate,
         records_per_order=4,
+        relayed_per_order=4,
         delivery_seconds=0.15,
         concurrency_max=20,
         window_seconds=60,
