@@ -21,6 +21,7 @@ from orders.telemetry import FIELDS
 from spillway.errors import SpillwayError
 from spillway.paths import PROJECT
 from spillway.plan import inventory
+from spillway.plan.capacity.report import crowd_table
 from spillway.plan.cost import report
 from spillway.plan.cost.chart import draw
 from spillway.plan.cost.findings import Findings
@@ -37,6 +38,7 @@ from spillway.run.workload.catalogue import articles_csv
 
 DOCS = PROJECT / "docs"
 COST, PERFORMANCE = DOCS / "cost.md", DOCS / "performance.md"
+PRODUCTION = DOCS / "production.md"
 MIGRATION_SETTINGS = DOCS / "migration" / "settings.md"
 LOGS, METRICS = DOCS / "logs.md", DOCS / "metrics.md"
 PRICING_VECTORS = DOCS / "contracts" / "vectors" / "pricing.json"
@@ -51,6 +53,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     model = cost_model()
     yield COST, cost_page(Findings(model, MILLION))
     yield PERFORMANCE, performance_page(model)
+    yield PRODUCTION, filled(PRODUCTION, crowd=crowd_table(model).markdown())
     yield INVENTORY, inventory_page(synthesised(inventory.STAGE))
     yield LOGS, logs_page()
     yield METRICS, metrics_page()

@@ -64,7 +64,7 @@ class Plan:
         its own queue. Empty where the stage has no [express] anyway."""
         ends = (self.steps[0].outcome.flow.service, self.steps[-1].outcome.flow.service)
         return tuple(
-            _without(self.profile, service, service.express, self.model)
+            without_express(self.profile, service, service.express.memory_mb, self.model)
             for service in ends
             if service.express is not None
         )
@@ -93,12 +93,16 @@ class Without:
     dollars: float
 
 
-def _without(profile: Profile, service: Service, express: Express, model: CostModel) -> Without:
-    model = _sized(queued(model), express.memory_mb)
+def without_express(
+    profile: Profile, service: Service, memory_mb: int, model: CostModel
+) -> Without:
+    """`memory_mb`: of the deliveries."""
+    model = _sized(queued(model), memory_mb)
     same = service_of(model)
     service = replace(
         service,
         express=None,
+        deliver=_deliveries(model),
         deliver_concurrency=service.borne,
         deliver_batch=same.deliver_batch,
         relay=same.relay,

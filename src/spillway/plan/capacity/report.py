@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from spillway.plan.capacity.outcome import Outcome, Waits
-from spillway.plan.capacity.planning import Plan, Without
+from spillway.plan.capacity.planning import Plan, Without, service_of, without_express
 from spillway.plan.capacity.recommendations import Raise, ScalingStep
+from spillway.plan.capacity.simulate import simulate
+from spillway.plan.cost.model import CostModel
+from spillway.plan.profile import coupon
 from spillway.plan.tables import UNCONFIRMED, Table
 from spillway.target import limits
 from spillway.ui.formatting import duration, large
@@ -119,6 +122,35 @@ def _step(step: ScalingStep, bill: float) -> dict[str, Any]:
         **_settled(step.outcome),
         "dollars": round(bill, 2),
     }
+
+
+def crowd_table(model: CostModel) -> Table:
+    """A coupon's spike on a stage with [express] as it is, by the ways that its orders go."""
+    spike, service = coupon(), service_of(model)
+    express = service.express
+    if express is None:
+        raise ValueError(f"{model.stage.stage} has no [express]")
+    ill = replace(service, express=replace(express, left_over=1.0))
+    ways = {
+        "by the express path": Outcome(simulate(spike, service)),
+        **{
+            f"without `[express]`, deliver with {size} MB": without_express(
+                spike, service, size, model
+            ).outcome
+            for size in (min(express.sizes), express.memory_mb)
+        },
+        "with it, fulfilment or accounting not in time": Outcome(simulate(spike, ill)),
+    }
+    rows = [
+        (
+            way,
+            *map(duration, (came.settle.p50, came.settle.p99, came.all_settled_at)),
+            large(came.lost),
+        )
+        for way, came in ways.items()
+    ]
+    head = ("orders go", "half have settled after", "99% after", "the last after", "lost")
+    return Table("", head, rows, (1, 2, 3, 4))
 
 
 def show(plan: Plan, console: Console) -> None:
