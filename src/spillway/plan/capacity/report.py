@@ -205,11 +205,10 @@ def _orders(plan: Plan) -> Iterator[tuple[str, str, str]]:
 
 def _checks(plan: Plan) -> Iterator[tuple[str, str, str]]:
     checks = plan.checks
+    if checks.requeued >= 1:
+        what = f"of them for the watchdog, which finds {large(checks.requeued)} orders unsettled"
+        yield "", f"{plan.for_checks:,.2f}", what
     yield "checks", large(checks.set), "of orders that had not settled at once"
-    if checks.requeued < 1:
-        return
-    what = f"of them for the watchdog, which finds {large(checks.requeued)} orders unsettled"
-    yield "", f"{plan.for_checks:,.2f}", what
     if checks.in_flight_max > limits.SQS_IN_FLIGHT_MAX:
         most = large(limits.SQS_IN_FLIGHT_MAX)
         what = f"checks would wait in flight; SQS lets {most}, so others begin up to 4 h late"
