@@ -22,6 +22,7 @@ from orders.domain.waits import CLAIM_MS, DELIVER_CALL_SECONDS, PARAMETER_SECOND
 from orders.flow.archive import BATCH_SECONDS
 from orders.settings import (
     EXPRESS_CALLS,
+    EXPRESS_SHARE,
     EventName,
     OneIn,
     PricesBy,
@@ -488,11 +489,12 @@ class Stage(Settings, frozen=True):
                     f" and take {downstream.outcome_seconds_max} s"
                 )
             self._check_way(name, downstream)
-            if name in self.express_calls and downstream.concurrency_max < 2 * DELIVERIES_MIN:
-                raise ValueError(
-                    f"{name} must have a concurrency_max of {2 * DELIVERIES_MIN} or more, because"
-                    " with [express] inventory's deliveries call it besides its own"
-                )
+        if self.deliveries_max["inventory"] < DELIVERIES_MIN:
+            least = DELIVERIES_MIN + math.ceil(DELIVERIES_MIN * EXPRESS_SHARE)
+            raise ValueError(
+                f"fulfilment and accounting must have a concurrency_max of {least} or more, because"
+                " with [express] inventory's deliveries call them besides their own"
+            )
         if self.express is not None and not self.express_calls:
             raise ValueError(
                 "[express] needs idempotency keys at fulfilment or accounting: a call that is not"
@@ -559,14 +561,15 @@ class Stage(Settings, frozen=True):
     def deliveries_max(self) -> dict[saga.Downstream, int]:
         """How many of each downstream's own deliveries run at once.
 
-        A downstream on the express path is called by inventory's deliveries too, and both together
-        must not be more than it bears. So inventory's are so many that some of the others' are
-        left, and those are the rest.
+        A downstream on the express path is called by inventory's deliveries too, each of which
+        makes `EXPRESS_SHARE` of the calls there that one of its own makes. Both together must not
+        be more than it bears: what inventory's leave is for its own, which are not none.
         """
         bears = {name: one.concurrency_max for name, one in self.downstreams.by_name().items()}
-        shared = (bears[name] - DELIVERIES_MIN for name in self.express_calls)
-        inventory = min([bears["inventory"], *shared])
-        rest = {name: bears[name] - inventory for name in self.express_calls}
+        shared = ((bears[name] - DELIVERIES_MIN) / EXPRESS_SHARE for name in self.express_calls)
+        inventory = math.floor(min([bears["inventory"], *shared]))
+        taken = math.ceil(inventory * EXPRESS_SHARE)
+        rest = {name: bears[name] - taken for name in self.express_calls}
         return {**bears, "inventory": inventory, **rest}
 
     @property

@@ -8,7 +8,7 @@ deployed ones. Only the `Runtime` that a process gets is the world's.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -149,6 +149,27 @@ class Function:
         return is_new and Chance(self.seed, f"{name}: its deployment")() < 0.5
 
 
+@dataclass(slots=True)
+class _Threads:
+    """So many of one environment. `begin` returns whether it has begun: one that nobody waits for
+    any more has not."""
+
+    count: int
+    busy: int = 0
+    waiting: deque[Callable[[], bool]] = field(default_factory=deque)
+
+    def take(self, begin: Callable[[], bool]) -> None:
+        if self.busy == self.count:
+            self.waiting.append(begin)
+        elif begin():
+            self.busy += 1
+
+    def free(self) -> None:
+        self.busy -= 1
+        while self.waiting and self.busy < self.count:
+            self.take(self.waiting.popleft())
+
+
 @dataclass(frozen=True, slots=True)
 class Tasks:
     """Processes messages concurrently, so many at a time, as the threads of a batch do.
@@ -167,8 +188,9 @@ class Tasks:
 
         return concurrent_map
 
-    def side_by_side(self, _count: int) -> SideBySide:
+    def side_by_side(self, count: int) -> SideBySide:
         """Calls that are late go on by themselves, as threads do while their environment lives."""
+        threads: defaultdict[Downstream, _Threads] = defaultdict(partial(_Threads, count))
 
         def made(
             calls: Mapping[Downstream, Callable[[], _A]], within_seconds: float
@@ -176,28 +198,35 @@ class Tasks:
             self.on_side_by_side(calls)
             scheduler, parent = self.scheduler, self.scheduler.running
             results: dict[Downstream, _A] = {}
-            waiting = bool(calls)
+            left = len(calls)
+            waits = bool(calls)
 
             def go_on() -> None:
-                nonlocal waiting
-                if waiting:
-                    waiting = False
+                nonlocal waits
+                if waits:
+                    waits = False
                     scheduler.go_on(parent)
 
             def run(name: Downstream, call: Callable[[], _A]) -> None:
+                nonlocal left
                 try:
                     results[name] = call()
                 finally:
-                    ended.append(name)
-                    if len(ended) == len(calls) or parent.process.dead:
+                    threads[name].free()
+                    left -= 1
+                    if left == 0 or parent.process.dead:
                         go_on()
 
-            ended: list[Downstream] = []
-            for name, call in calls.items():
+            def begin(name: Downstream, call: Callable[[], _A]) -> bool:
+                if not waits or parent.process.dead:
+                    return False
                 task = f"{parent.name} > {name}"
-                scheduler.start(
-                    task, parent.process, Chance(self.seed, task), partial(run, name, call)
-                )
+                chance = Chance(self.seed, task)
+                scheduler.start(task, parent.process, chance, partial(run, name, call))
+                return True
+
+            for name, call in calls.items():
+                threads[name].take(partial(begin, name, call))
             if calls:
                 scheduler.after(round(within_seconds * 1000), go_on)
                 scheduler.pause()

@@ -21,6 +21,9 @@ Auth = Literal["api_key", "sigv4"]
 #: Under which name SigV4 signs for API Gateway, for a function's URL, and for VPC Lattice.
 SigningService = Literal["execute-api", "lambda", "vpc-lattice-svcs"]
 Idempotency = Literal["keys", "lookup"]
+#: Of the calls that a delivery makes at once, so many are at each further downstream at most: it
+#: is about as long at the first one, and what they bear is left to their own deliveries.
+EXPRESS_SHARE = 1 / 2
 #: What inventory's delivery calls on the express path, where they have idempotency keys.
 EXPRESS_CALLS: tuple[Downstream, ...] = tuple(DOWNSTREAM_OF[step] for step in ONCE_RESERVED)
 #: Who says what an order costs.

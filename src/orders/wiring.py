@@ -70,6 +70,7 @@ from orders.flow.watch import Watch
 from orders.flow.watchdog import Watchdog
 from orders.ports import Clock, ConcurrentMap, DownstreamService, Jitter, Log, SideBySide
 from orders.settings import (
+    EXPRESS_SHARE,
     ArchiveSettings,
     Called,
     DeliverSettings,
@@ -282,7 +283,7 @@ def _express(settings: DeliverSettings, runtime: Runtime) -> Express | None:
     return Express(
         downstreams=downstreams,
         breakers={name: Breaker() for name in downstreams},
-        side_by_side=runtime.side_by_side(CONCURRENT_MAX),
+        side_by_side=runtime.side_by_side(round(CONCURRENT_MAX * EXPRESS_SHARE)),
         clock=runtime.clock,
         budget_ms=round(settings.express_seconds * 1000),
     )

@@ -101,9 +101,9 @@ def test_the_stage_names_the_downstreams_of_the_domain() -> None:
             r"deliver must have 15 s, for a turn at inventory may begin after 3 s and take 6 s",
         ),
         (
-            "concurrency_max = 4 #",
             "concurrency_max = 3 #",
-            r"fulfilment must have a concurrency_max of 4 or more, because with \[express\]",
+            "concurrency_max = 2 #",
+            r"accounting must have a concurrency_max of 3 or more, because with \[express\]",
         ),
         ("[express]\nseconds = 2", "[express]", r"missing required field `seconds`"),
         ("[express]\nseconds = 2", "[express]\nseconds = 0.1", r">= 0\.2 - at `\$\.express"),
@@ -388,6 +388,6 @@ def test_express_calls_only_who_has_idempotency_keys() -> None:
     assert with_lookups().called_by("inventory") == DOWNSTREAMS
     partly = with_lookups("accounting", "inventory")
     assert partly.called_by("inventory") == ("inventory", "fulfilment")
-    assert partly.deliveries_max == {"inventory": 18, "fulfilment": 2, "accounting": 20}
+    assert partly.deliveries_max == {"inventory": 20, "fulfilment": 10, "accounting": 20}
     with pytest.raises(ValueError, match=r"\[express\] needs idempotency keys"):
         with_lookups("fulfilment", "accounting")

@@ -49,23 +49,28 @@ class Express:
             for step in ONCE_RESERVED
             if DOWNSTREAM_OF[step] in self.downstreams
         }
+        begun: set[Downstream] = set()
         calls: dict[Downstream, Callable[[], Outcome | None]] = {
-            name: partial(self._outcome, self.downstreams[name], command.then(step, until))
+            name: partial(self._outcome, name, command.then(step, until), begun)
             for name, step in step_of.items()
             if self.breakers[name].lets_through(now)
         }
         results = self.side_by_side(calls, self.budget_ms / 2 / 1000)
         outcomes = {name: outcome for name, outcome in results.items() if outcome is not None}
-        for name in calls:
+        for name in begun:
             if name in outcomes:
                 self.breakers[name].answered()
             else:
                 self.breakers[name].unanswered(self.clock.now())
         return {step_of[name]: outcome for name, outcome in outcomes.items()}
 
-    def _outcome(self, downstream: DownstreamService, command: Command) -> Outcome | None:
+    def _outcome(
+        self, name: Downstream, command: Command, begun: set[Downstream]
+    ) -> Outcome | None:
+        """`begun`: where it notes that it has not waited for a thread in vain."""
+        begun.add(name)
         try:
-            return downstream.perform(command)
+            return self.downstreams[name].perform(command)
         except Exception:  # noqa: BLE001 - even a bug here must not hold up a reservation: the
             # downstream's own delivery meets it too, and tells of it.
             return None

@@ -52,10 +52,11 @@ def raising(error: Exception) -> Answer:
 @dataclass
 class Bench:
     """Inventory's delivery with everything around it in memory. Calls of `slow` downstreams are
-    not over in time."""
+    not over in time, those of `busy` ones do not even begin: all threads are taken."""
 
     answers: dict[Downstream, Answer] = field(default_factory=dict)
     slow: set[Downstream] = field(default_factory=set)
+    busy: set[Downstream] = field(default_factory=set)
     clock: SetClock = field(default_factory=lambda: SetClock(NOW))
     orders: MemoryOrders = field(default_factory=MemoryOrders)
 
@@ -78,7 +79,8 @@ class Bench:
         self, calls: Mapping[Downstream, Callable[[], _A]], within_seconds: float
     ) -> Mapping[Downstream, _A]:
         assert within_seconds == BUDGET_MS / 2 / 1000
-        return {name: call() for name, call in calls.items() if name not in self.slow}
+        made = {name: call() for name, call in calls.items() if name not in self.busy}
+        return {name: result for name, result in made.items() if name not in self.slow}
 
     def place(self, *, express: bool = True) -> AcceptedOrder:
         order = replace(accepted(), express=express)
@@ -187,6 +189,21 @@ def test_a_downstream_that_does_not_answer_is_left_alone_until_it_does() -> None
     bench.clock.milliseconds += 5_000
     assert bench.reserve(bench.place()).settled_as is Status.CONFIRMED
     assert bench.reserve(bench.place()).settled_as is Status.CONFIRMED
+
+
+def test_a_downstream_that_is_slow_is_left_alone_and_one_that_was_not_asked_is_not() -> None:
+    bench = Bench(slow={"accounting"}, busy={"fulfilment"})
+    for _ in range(FAILURES_MAX + 5):
+        assert saga.owed(reserved(bench)) == {*ONCE_RESERVED}
+    assert len(bench.called["accounting"].asked) == FAILURES_MAX
+    bench.busy.clear()
+    assert saga.owed(reserved(bench)) == {Step.POST}
+
+
+def reserved(bench: Bench) -> Facts:
+    order = bench.place()
+    bench.reserve(order)
+    return bench.facts(order)
 
 
 def test_a_copy_that_went_the_plain_way_first_leaves_the_rest_to_be_recorded() -> None:

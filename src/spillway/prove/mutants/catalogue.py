@@ -501,8 +501,9 @@ original
         ReplaceBody(
             _EXPRESS_OUTCOME,
             """
+begun.add(name)
 try:
-    return Outcome(downstream.perform(command).at, reference="?")
+    return Outcome(self.downstreams[name].perform(command).at, reference="?")
 except Exception:
     return None
 """,
@@ -514,8 +515,9 @@ except Exception:
         ReplaceBody(
             _EXPRESS_OUTCOME,
             """
+begun.add(name)
 try:
-    return downstream.perform(command)
+    return self.downstreams[name].perform(command)
 except Exception:
     return Outcome(self.clock.now(), reference="?")
 """,
