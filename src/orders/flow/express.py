@@ -28,7 +28,7 @@ from orders.ports import Clock, Command, DownstreamService, SideBySide
 class Express:
     """`downstreams` are those of `ONCE_RESERVED` that have idempotency keys: of the others it could
     not be found out whether a call that was not waited for has done its step. `budget_ms`: from the
-    begin of the order's delivery to the last answer that is waited for. Each half of it is for one
+    begin of the order's delivery to the last answer that is waited for. Half of it is for one
     call: a reservation that took longer is not gone on from."""
 
     downstreams: Mapping[Downstream, DownstreamService]
@@ -43,7 +43,7 @@ class Express:
         now = self.clock.now()
         if now - began > self.budget_ms / 2:
             return {}
-        until = Millis(now + self.budget_ms // 2)
+        until = Millis(began + self.budget_ms)
         step_of = {
             DOWNSTREAM_OF[step]: step
             for step in ONCE_RESERVED
@@ -55,7 +55,7 @@ class Express:
             for name, step in step_of.items()
             if self.breakers[name].lets_through(now)
         }
-        results = self.side_by_side(calls, self.budget_ms / 2 / 1000)
+        results = self.side_by_side(calls, (until - now) / 1000)
         outcomes = {name: outcome for name, outcome in results.items() if outcome is not None}
         for name in begun:
             if name in outcomes:

@@ -145,7 +145,7 @@ def test_a_quota_below_the_settings_is_found(
 
 
 def test_intake_at_its_peak_every_queue_and_some_to_spare_must_fit() -> None:
-    assert concurrency_needed(load("dev")) == 200 + (18 + 2 + 2) + 2 * 2 + 20
+    assert concurrency_needed(load("dev")) == 200 + (20 + 10 + 10) + 2 * 2 + 20
 
 
 # Downstreams.
