@@ -125,6 +125,7 @@ def _deliveries(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
                 {each: called[each] for each in stage.called_by(name)}
             ).decode(),
             good_news_one_in=stage.logs.good_news_one_in,
+            turns_seconds=stage.turns_seconds(name),
             express_seconds=(
                 stage.express.seconds if stage.express and name == "inventory" else None
             ),

@@ -477,16 +477,14 @@ class Stage(Settings, frozen=True):
 
     def __post_init__(self) -> None:
         for name, downstream in self.downstreams.by_name().items():
-            # A batch message's commands take turns for as long as one answer may take.
-            turns = downstream.timeout_seconds
-            overhead = LOCAL_OVERHEAD_SECONDS if self.on_emulator else DELIVER_OVERHEAD_SECONDS
-            needed = turns + downstream.outcome_seconds_max + overhead
-            if self.express is not None and name == "inventory":
-                needed += math.ceil(self.express.seconds / 2)
-            if self.functions.deliver.timeout_seconds < needed:
+            # A batch message's commands take turns, for as long as one answer may take at least.
+            least = downstream.timeout_seconds
+            short = least - self.turns_seconds(name)
+            if short > 0:
                 raise ValueError(
-                    f"deliver must have {needed} s, for a turn at {name} may begin after {turns} s"
-                    f" and take {downstream.outcome_seconds_max} s"
+                    f"deliver must have {self.functions.deliver.timeout_seconds + short} s, for a"
+                    f" turn at {name} may begin after {least} s and take"
+                    f" {downstream.outcome_seconds_max} s"
                 )
             self._check_way(name, downstream)
         if self.deliveries_max["inventory"] < DELIVERIES_MIN:
@@ -544,6 +542,15 @@ class Stage(Settings, frozen=True):
                 f"{name} is a function's URL, which no endpoint leads to: it needs"
                 ' network.aws_by = "nat"'
             )
+
+    def turns_seconds(self, name: saga.Downstream) -> int:
+        """How long after the start of a batch one of its deliveries may still be begun: what it may
+        take is then left of the function's time."""
+        overhead = LOCAL_OVERHEAD_SECONDS if self.on_emulator else DELIVER_OVERHEAD_SECONDS
+        takes = self.downstreams.by_name()[name].outcome_seconds_max + overhead
+        if self.express is not None and name == "inventory":
+            takes += math.ceil(self.express.seconds / 2)
+        return self.functions.deliver.timeout_seconds - takes
 
     @property
     def express_calls(self) -> tuple[saga.Downstream, ...]:

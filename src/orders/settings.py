@@ -197,6 +197,8 @@ class DeliverSettings(Settings, frozen=True):
     #: that an order's express path leads to.
     downstreams: str
     good_news_one_in: OneIn
+    #: How long after the start of a batch a command may still be begun.
+    turns_seconds: TimeoutSeconds
     #: For an order that goes by the express path, from begin to end. None: none does.
     express_seconds: Annotated[float, Meta(gt=0, le=30)] | None = None
 

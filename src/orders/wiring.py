@@ -258,7 +258,7 @@ def wire_deliver(runtime: Runtime) -> tuple[Consumer, Deliver]:
         downstream=_downstream(settings.downstream, own, own.timeout_seconds, runtime),
         downstream_name=settings.downstream,
         clock=runtime.clock,
-        turns_ms=round(own.timeout_seconds * 1000),
+        turns_ms=round(settings.turns_seconds * 1000),
         express=_express(settings, runtime),
     )
     consumer = _consumer("deliver", settings, runtime, backoff.DELIVER, DELIVER_CALL_SECONDS)

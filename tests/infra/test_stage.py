@@ -91,7 +91,7 @@ def test_the_stage_names_the_downstreams_of_the_domain() -> None:
             r"intake must time out before the API does, after 30 s - at `\$\.functions`",
         ),
         (
-            "deliver = { memory_mb = 256, timeout_seconds = 10 }",
+            "deliver = { memory_mb = 256, timeout_seconds = 12 }",
             "deliver = { memory_mb = 256, timeout_seconds = 6 }",
             r"deliver must have 10 s, for a turn at inventory may begin after 2 s and take 2 s",
         ),

@@ -64,6 +64,7 @@ ENVIRONMENT = {
     "DOWNSTREAM": "inventory",
     "DOWNSTREAMS": json.dumps({"inventory": CALLED}),
     "EXPRESS": "False",
+    "TURNS_SECONDS": "9.0",
     "QUEUE_URL": "q",
     "DEAD_LETTER_QUEUE_URL": "d",
 }

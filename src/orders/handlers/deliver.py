@@ -26,9 +26,8 @@ wiring.prepare(wiring.deliver)
 def handle(event: Event, consumer: Consumer, deliver: Deliver) -> dict[str, Any]:
     """Delivers the messages concurrently, so that a slow call delays only its own order.
 
-    Commands inside batch messages take turns. A turn that has not begun by the time in which the
-    downstream should have answered the first is left for later, because the function could time
-    out in the middle of it.
+    Commands inside batch messages take turns. One for which the function might not have the time
+    any more is left for later.
     """
     clock = consumer.clock
     turns_end_at = clock.now() + deliver.turns_ms
