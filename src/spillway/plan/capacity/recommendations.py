@@ -240,8 +240,8 @@ def _deliver(name: str, profile: Profile, service: Service) -> Raise:
     )
     return Raise(
         "downstreams' concurrency_max",
-        max(service.borne.values()),
-        max(raised.borne.values()),
+        max(service.borne[one] for one in together),
+        max(raised.borne[one] for one in together),
         "if they can take it",
         raised,
     )

@@ -8,7 +8,7 @@ from math import exp
 
 from orders.aws.coupons import TRIES
 from orders.domain.saga import DOWNSTREAMS, ONCE_RESERVED
-from orders.settings import EXPRESS_CALLS
+from orders.settings import EXPRESS_CALLS, EXPRESS_SHARE
 from spillway.plan.work import Work
 from spillway.target import limits
 
@@ -162,9 +162,9 @@ class Service:
 
     @property
     def borne(self) -> Mapping[str, float]:
-        """Each downstream's `concurrency_max`: its own deliveries, and inventory's where those call
-        it too."""
-        also = self.deliver_concurrency["inventory"] if self.express else 0.0
+        """Each downstream's `concurrency_max`: its own deliveries, and its share of inventory's
+        where those call it too."""
+        also = self.deliver_concurrency["inventory"] * EXPRESS_SHARE if self.express else 0.0
         return {
             name: most + (also if name in EXPRESS_CALLS else 0.0)
             for name, most in self.deliver_concurrency.items()

@@ -37,15 +37,15 @@ def test_a_downstreams_limit_is_raised_to_what_the_profile_needs() -> None:
 def test_on_the_express_path_memory_is_raised_before_what_downstreams_must_bear() -> None:
     """A batch of ten takes 0.9 s with 128 MB and 0.55 s with 256 MB. More memory gains less: its
     deliveries then wait for downstreams."""
-    own = {"inventory": 18.0, "fulfilment": 2.0, "accounting": 2.0}
+    own = {"inventory": 20.0, "fulfilment": 10.0, "accounting": 10.0}
     tight = by_express(per_record=0.07, deliver_concurrency=own)
     steps = scaling_steps(level(1_000, 300), tight, load())
     memory, concurrency = (step.raised for step in steps if step.raised)
     assert (memory.setting, memory.before, memory.after) == ("deliver.memory_mb", 128, 256)
     assert concurrency.setting == "downstreams' concurrency_max"
-    # Their deliveries call all three, and two are left to each of the others.
+    # Half of inventory's are at each of the others, and ten are left to those.
     assert concurrency.before == 20
-    assert concurrency.after == pytest.approx(1_000 * 1.2 / (10 / 0.55) + 2)
+    assert concurrency.after == pytest.approx(1_000 * 1.2 / (10 / 0.55))
     assert steps[-1].outcome.all_settled_at < 320
 
 
@@ -55,8 +55,8 @@ def test_what_express_leaves_over_needs_more_of_the_others_deliveries_only() -> 
     [change] = [
         step.raised for step in scaling_steps(level(1_000, 300), ill, load()) if step.raised
     ]
-    assert change.before == 102
-    assert change.after == pytest.approx(100 + 1_000 * 1.2 / 2 / 100)
+    assert change.before == 100 / 2 + 2
+    assert change.after == pytest.approx(100 / 2 + 1_000 * 1.2 / 2 / 100)
     assert change.service.deliver_concurrency["inventory"] == 100
 
 
