@@ -98,7 +98,8 @@ THREE = (Step.RESERVE, Step.SHIP, Step.POST)
             (),
             dict.fromkeys(THREE, DONE),
             "queues",
-            "went by the queues: no answer to ship in time; no answer to post in time",
+            "went by the queues: ship had no answer in time, or was not tried;"
+            " post had no answer in time, or was not tried",
         ),
         (
             True,
