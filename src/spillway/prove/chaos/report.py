@@ -13,7 +13,6 @@ from spillway.prove.audit import report as audit_report
 from spillway.prove.chaos.recorder import NO_ANSWER
 from spillway.prove.chaos.scenario import Control, Trial
 from spillway.prove.demo import report as demo_report
-from spillway.target.records import Way
 from spillway.ui.formatting import duration
 from spillway.ui.panels import grid, mark, panel
 
@@ -95,7 +94,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
             for disruption in trial.disruptions
         ],
         "answers": dict(trial.statuses),
-        "ways": {way.value: trial.ways[way] for way in Way},
+        "ways": demo_report.ways_document(trial.run),
         "measures": {name: round(figure, 3) for name, figure in trial.measures.items()},
         "shortcomings": trial.shortcomings,
         "controls": [_control(control, trial.control)] if control and trial.control else [],
@@ -125,7 +124,7 @@ def _what_happened(trial: Trial) -> Panel:
     for status, count in trial.statuses.items():
         rows.append((f"{count:,}", f"answered {status}", _MEANS.get(status, "")))
     rows += [(), *demo_report.outcome_rows(trial.run)]
-    rows += [(f"{trial.ways[way]:,}", f"went by the {way}") for way in Way if trial.ways]
+    rows += demo_report.way_rows(trial.run)
     seconds = f"{trial.run.settling_seconds:.0f} s"
     rows.append((seconds, "from the first order to the last settled"))
     for name, figure in trial.measures.items():

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from orders.domain.promises import Promise
-from orders.domain.saga import Step
 from spillway.prove.audit.verdicts import Verdict
 from spillway.prove.chaos.recorder import ResponseRecorder
 from spillway.prove.demo.result import Run
@@ -90,15 +88,6 @@ class Trial:
     control: Trial | None = None
 
     @property
-    def ways(self) -> Counter[Way]:
-        """How many orders that were reserved went which way; empty where none may go by the express
-        path."""
-        records = [one for one in self.run.records.values() if one.facts.done(Step.RESERVE)]
-        if not any(record.may_go_express for record in records):
-            return Counter()
-        return Counter(record.way for record in records if record.way is not None)
-
-    @property
     def statuses(self) -> Mapping[str, int]:
         return self.recorder.by_status()
 
@@ -111,10 +100,10 @@ class Trial:
         if not self.run.all_answered:
             found.append("some orders were never answered")
         found += self.seen_beside
-        if self.scenario.both_ways and self.ways:
-            whole = self.ways[Way.EXPRESS]
+        if self.scenario.both_ways and self.run.ways:
+            whole = self.run.ways[Way.EXPRESS]
             found += ["no order went by the express path"] if not whole else []
-            found += ["no order went by the queues"] if whole == self.ways.total() else []
+            found += ["no order went by the queues"] if whole == self.run.ways.total() else []
         found += [f"hit nothing: {one.what}" for one in self.disruptions if one.hits == 0]
         allowed = self.scenario.statuses
         if allowed is not None:

@@ -31,7 +31,7 @@ OUTAGE_ORDERS_FROM = 10
 
 #: One order in so many has a limited coupon, beginning with the first.
 LIMITED_COUPON_EVERY = 20
-#: Half the customers who cancel do so at once, mostly before stock is reserved, half after a while.
+#: Half the customers who cancel do so at once, half after a while.
 _CANCEL_LATE_SECONDS = (1.0, 5.0)
 
 

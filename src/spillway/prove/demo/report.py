@@ -18,7 +18,7 @@ from spillway.prove.demo.result import Run
 from spillway.run.load.placing import Placed
 from spillway.run.workload import Sales
 from spillway.run.workload.sales import LeftOut
-from spillway.target.records import Record
+from spillway.target.records import Record, Way
 from spillway.ui.formatting import duration
 from spillway.ui.panels import Grid, grid, panel
 from spillway.ui.statistics import histogram, percentile
@@ -53,6 +53,7 @@ def document(run: Run) -> dict[str, Any]:
             {"outcome": outcome, "reason": reason, "orders": count}
             for (outcome, reason), count in outcomes(run).items()
         ],
+        "ways": ways_document(run),
         "seed": run.plan.seed,
         "file": None if run.plan.sales is None else _file_counts(run.plan.sales),
     }
@@ -157,6 +158,7 @@ def _orders_panel(run: Run) -> Panel:
             (),
             *outcome_rows(run),
             (),
+            *way_rows(run),
             (f"{run.settling_seconds:.1f} s", until, _extent(run.placed)),
         ],
         ("number", "text", "note"),
@@ -170,6 +172,18 @@ def outcome_rows(run: Run) -> list[tuple[str, Text, str]]:
         (f"{count:,}", Text(status, style.get(status, "red")), reason.replace("_", " "))
         for (status, reason), count in outcomes(run).items()
     ]
+
+
+def ways_document(run: Run) -> dict[str, int]:
+    """How many orders that were reserved went which way; zeros where the stage has no express
+    path."""
+    return {way.value: run.ways[way] for way in Way}
+
+
+def way_rows(run: Run) -> list[tuple[str, str]]:
+    """The same; none where the stage has no express path."""
+    ways = run.ways
+    return [(f"{ways[way]:,}", f"went by the {way}") for way in Way if ways]
 
 
 def _refusals(placed: Iterable[Placed]) -> str:

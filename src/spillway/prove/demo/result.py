@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
+from orders.domain.saga import Step
 from orders.domain.status import SETTLED
 from spillway.operate.coupons import uses
 from spillway.prove.audit.pricing import PriceAudit
@@ -15,7 +17,7 @@ from spillway.prove.audit.verdicts import Verdict, Violation
 from spillway.prove.demo.plan import Plan
 from spillway.run.load.placing import Placed
 from spillway.run.load.records import Outage, Probe
-from spillway.target.records import Depth, Effect, Record
+from spillway.target.records import Depth, Effect, Record, Way
 
 
 @dataclass(slots=True)
@@ -89,6 +91,15 @@ class Run:
             return None
         last = max((outcome.at for outcome in record.facts.outcomes.values()), default=None)
         return None if last is None else (last - record.accepted_at) / 1000
+
+    @property
+    def ways(self) -> Counter[Way]:
+        """How many orders that were reserved went which way; empty where none may go by the express
+        path."""
+        records = [one for one in self.records.values() if one.facts.done(Step.RESERVE)]
+        if not any(record.may_go_express for record in records):
+            return Counter()
+        return Counter(record.way for record in records if record.way is not None)
 
     def undisturbed(self) -> Iterator[Placed]:
         """Orders that were not delayed by an outage or by their customer's cancellation."""

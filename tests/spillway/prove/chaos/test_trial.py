@@ -85,14 +85,14 @@ IN_PART = (Step.RESERVE, Step.POST)
 def test_where_no_order_may_go_by_the_express_path_none_has_to() -> None:
     trial = a_trial(scenario=a_scenario(both_ways=True))
 
-    assert not trial.ways
+    assert not trial.run.ways
     assert trial.held
 
 
 def test_a_scenario_that_met_orders_of_both_ways_is_held() -> None:
     trial = went(WHOLE, IN_PART, WHOLE, ())
 
-    assert trial.ways == {Way.EXPRESS: 2, Way.PARTLY: 1, Way.QUEUES: 1}
+    assert trial.run.ways == {Way.EXPRESS: 2, Way.PARTLY: 1, Way.QUEUES: 1}
     assert trial.held
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from orders.domain.promises import Promise
+from orders.domain.saga import Step
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.demo.plan import plan
 from spillway.prove.demo.report import document, outcomes, show
 from spillway.prove.demo.result import Run
 from spillway.run.load.records import Answer
-from tests.spillway.prove.audit.builders import KEY
+from tests.spillway.prove.audit.builders import KEY, scene
 from tests.spillway.prove.demo.builders import a_run, an_order, judged, key, run_of
 
 
@@ -111,6 +113,17 @@ def test_every_end_of_an_order_is_reported_with_its_reason() -> None:
         ("cancelled", "before stock was reserved"),
         ("cancelled", "shipment stopped in time"),
     }
+
+
+def test_which_way_orders_went_is_counted_where_they_may_go_express() -> None:
+    run = run_of([scene("reserve", "ship", "post", status="confirmed", key=key(n)) for n in (1, 2)])
+    assert "went by" not in shown(run)
+
+    steps = (Step.RESERVE, Step.SHIP, Step.POST)
+    run.records[key(1)] = replace(run.records[key(1)], may_go_express=True, express=steps)
+
+    assert document(run)["ways"] == {"express path": 1, "express path, then queues": 0, "queues": 1}
+    assert "1  went by the express path " in shown(run)
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
