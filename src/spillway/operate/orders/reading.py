@@ -106,7 +106,7 @@ class Life:
         why = "; ".join(
             _refusal(record.facts, step)
             if record.facts.refused(step)
-            else f"{step} had no answer in time, or was not tried"
+            else f"no answer to {step} in time, or not tried"
             for step in left
         )
         if way is Way.QUEUES:

@@ -80,7 +80,7 @@ THREE = (Step.RESERVE, Step.SHIP, Step.POST)
             "express path, then queues",
             (
                 "went by the express path as far as reserve and ship, then by the queues: no answer"
-                " to post in time"
+                " to post in time, or not tried"
             ),
         ),
         (
@@ -98,8 +98,10 @@ THREE = (Step.RESERVE, Step.SHIP, Step.POST)
             (),
             dict.fromkeys(THREE, DONE),
             "queues",
-            "went by the queues: ship had no answer in time, or was not tried;"
-            " post had no answer in time, or was not tried",
+            (
+                "went by the queues: no answer to ship in time, or not tried; no answer to post in"
+                " time, or not tried"
+            ),
         ),
         (
             True,
