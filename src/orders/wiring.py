@@ -12,7 +12,6 @@ import os
 import random
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -46,7 +45,7 @@ from orders.aws.topic import SnsEvents
 from orders.domain import backoff
 from orders.domain.backoff import Backoff
 from orders.domain.breaker import Breaker
-from orders.domain.saga import Downstream
+from orders.domain.saga import DOWNSTREAMS, Downstream
 from orders.domain.units import Millis
 from orders.domain.waits import (
     ARCHIVE_TRY_SECONDS,
@@ -427,9 +426,9 @@ def _threads(count: int) -> ConcurrentMap:
 def _side_by_side(count: int) -> SideBySide:
     """By threads of each downstream's own, so many of each: one that lets all of its calls hang
     has none left for more, and takes none of another's."""
-    threads: defaultdict[Downstream, ThreadPoolExecutor] = defaultdict(
-        partial(ThreadPoolExecutor, count)
-    )
+    # Made here: of ten deliveries whose first call it is, each could make one of its own.
+    # A pool starts its threads when they are needed.
+    threads = {name: ThreadPoolExecutor(count) for name in DOWNSTREAMS}
 
     def side_by_side(
         calls: Mapping[Downstream, Callable[[], _A]], within_seconds: float

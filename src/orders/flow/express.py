@@ -49,26 +49,26 @@ class Express:
             for step in ONCE_RESERVED
             if DOWNSTREAM_OF[step] in self.downstreams
         }
-        begun: set[Downstream] = set()
         calls: dict[Downstream, Callable[[], Outcome | None]] = {
-            name: partial(self._outcome, name, command.then(step, until), begun)
+            name: partial(self._outcome, name, command.then(step, until))
             for name, step in step_of.items()
             if self.breakers[name].lets_through(now)
         }
         results = self.side_by_side(calls, (until - now) / 1000)
-        outcomes = {name: outcome for name, outcome in results.items() if outcome is not None}
-        for name in begun:
-            if name in outcomes:
-                self.breakers[name].answered()
-            else:
+        outcomes: dict[Step, Outcome] = {}
+        # In the order of the steps, not of the answers: log lines are grouped by it.
+        for name in calls:
+            outcome = results.get(name)
+            if outcome is None:
+                # Also where no thread was free in time: who answers, or lets calls time out, gives
+                # them back before that. Who answers a byte at a time keeps one after the other.
                 self.breakers[name].unanswered(self.clock.now())
-        return {step_of[name]: outcome for name, outcome in outcomes.items()}
+            else:
+                self.breakers[name].answered()
+                outcomes[step_of[name]] = outcome
+        return outcomes
 
-    def _outcome(
-        self, name: Downstream, command: Command, begun: set[Downstream]
-    ) -> Outcome | None:
-        """`begun`: where it notes that it has not waited for a thread in vain."""
-        begun.add(name)
+    def _outcome(self, name: Downstream, command: Command) -> Outcome | None:
         try:
             return self.downstreams[name].perform(command)
         except Exception:  # noqa: BLE001 - even a bug here must not hold up a reservation: the
