@@ -330,7 +330,8 @@ class Express(Settings, frozen=True):
     """
 
     #: From the begin of an order's delivery to the last answer that is waited for; half of it is
-    #: for one call. What has not answered by then goes by its own queue.
+    #: for one call. What has not answered by then goes by its own queue, so choose twice what
+    #: fulfilment or accounting takes, the slower one (p99).
     seconds: Annotated[float, Meta(ge=0.2, le=20)]
 
 

@@ -21,8 +21,9 @@ Auth = Literal["api_key", "sigv4"]
 #: Under which name SigV4 signs for API Gateway, for a function's URL, and for VPC Lattice.
 SigningService = Literal["execute-api", "lambda", "vpc-lattice-svcs"]
 Idempotency = Literal["keys", "lookup"]
-#: Of the calls that a delivery makes at once, so many are at each further downstream at most: it
-#: is about as long at the first one, and what they bear is left to their own deliveries.
+#: Of the calls that a delivery makes at once, at most this share is at each further downstream on
+#: the express path. An order is about as long at inventory as there, so more would not settle a
+#: crowd sooner, and would leave less of what they bear to their own deliveries (decision 0056).
 EXPRESS_SHARE = 1 / 2
 #: What inventory's delivery calls on the express path, where they have idempotency keys.
 EXPRESS_CALLS: tuple[Downstream, ...] = tuple(DOWNSTREAM_OF[step] for step in ONCE_RESERVED)
