@@ -468,10 +468,11 @@ def _stage() -> stages.Stage:
 
 @cache
 def _sources(express: bool = False) -> Mapping[str, QueueSource]:
-    stage = _stage()
-    if express:
-        stage = replace(stage, express=stages.Express(seconds=EXPRESS_SECONDS))
-    return queue_sources(stage)
+    return queue_sources(replace(_stage(), express=_express(express)))
+
+
+def _express(on: bool) -> stages.Express | None:
+    return stages.Express(seconds=EXPRESS_SECONDS) if on else None
 
 
 @cache
@@ -516,7 +517,7 @@ def deployment(
         events=_events(silent),
         logs=replace(stage.logs, good_news_one_in=1),
         keeping=stages.Keeping(days=KEPT_DAYS_MIN),
-        express=stages.Express(seconds=EXPRESS_SECONDS) if express else None,
+        express=_express(express),
     )
     addresses = Addresses(
         orders_table=ORDERS_TABLE,
