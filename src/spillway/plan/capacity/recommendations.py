@@ -226,11 +226,12 @@ def _memory(service: Service) -> Raise | None:
 def _deliver(name: str, profile: Profile, service: Service) -> Raise:
     """All that take the same orders: raising one alone only moves the queue. By the express path
     inventory's take them all, and the two others what it left over."""
-    together, orders = DOWNSTREAMS, profile.peak * _ROOM
-    if service.express is not None:
-        own = name in EXPRESS_CALLS
-        together = EXPRESS_CALLS if own else DOWNSTREAMS[:1]
-        orders *= service.left_over if own else 1.0
+    whose, together, orders = "downstreams'", DOWNSTREAMS, profile.peak * _ROOM
+    if service.express is not None and name in EXPRESS_CALLS:
+        whose, together = "fulfilment's and accounting's", EXPRESS_CALLS
+        orders *= service.left_over
+    elif service.express is not None:
+        together = DOWNSTREAMS[:1]
     each = service.delivering(name, service.deliver_batch)
     wanted = min(CONCURRENCY_MAX, max(2.0, orders / each))
     most = service.deliver_concurrency
@@ -239,7 +240,7 @@ def _deliver(name: str, profile: Profile, service: Service) -> Raise:
         deliver_concurrency={**most, **{one: max(most[one], wanted) for one in together}},
     )
     return Raise(
-        "downstreams' concurrency_max",
+        f"{whose} concurrency_max",
         max(service.borne[one] for one in together),
         max(raised.borne[one] for one in together),
         "if they can take it",

@@ -81,7 +81,7 @@ class Express:
     """The express path: inventory's deliveries have an order shipped and posted too.
 
     `sizes`: by the deliveries' memory in MB; they have `memory_mb`. `seconds`: what the stage gives
-    one of them, half of it for each of its two rounds of calls. `left_over`: the share of orders
+    one of them, half of it at most for its first round of calls. `left_over`: the share of orders
     whose shipment and posting go by their own queues, as all do while breakers are open. At least
     this: see `Service.left_over`. `relayed`: whether relay is run for the write of all facts:
     where a stage publishes no events a filter drops it.

@@ -55,6 +55,7 @@ def test_what_express_leaves_over_needs_more_of_the_others_deliveries_only() -> 
     [change] = [
         step.raised for step in scaling_steps(level(1_000, 300), ill, load()) if step.raised
     ]
+    assert change.setting == "fulfilment's and accounting's concurrency_max"
     assert change.before == 100 / 2 + 2
     assert change.after == pytest.approx(100 / 2 + 1_000 * 1.2 / 2 / 100)
     assert change.service.deliver_concurrency["inventory"] == 100
