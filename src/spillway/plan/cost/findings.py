@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from spillway.plan.cost.alternatives import Base, compare
 from spillway.plan.cost.batches import CROWD, ONE_BY_ONE, BatchFill
 from spillway.plan.cost.coupons import a_coupon, a_return
-from spillway.plan.cost.deployed import deployed
 from spillway.plan.cost.keeping import CHANNELS, Keeping, sizes
-from spillway.plan.cost.model import MILLION, CostModel, queued
+from spillway.plan.cost.model import MILLION, CostModel, on_stage, queued
 from spillway.plan.cost.usage import REQUESTS_TO_DOWNSTREAMS, idle
 from spillway.plan.price_list import Bill, Usage, Use, added, priced
 from spillway.plan.profile import Profile
@@ -104,7 +103,7 @@ class Findings:
 
     def _store(self) -> Iterator[StoreCost]:
         """Of a million orders in a month, and of a month without any."""
-        models = [replace(self.model, stage=deployed(stage)) for stage in STAGES]
+        models = [on_stage(self.model, stage) for stage in STAGES]
         quiet = sum((idle(model.stage) for model in models), Usage(()))
         prices, taking = self.model.price_list, models[-1]
         for what, order_of in STORE_ORDERS.items():

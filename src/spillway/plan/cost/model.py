@@ -187,6 +187,14 @@ def queued(model: CostModel) -> CostModel:
     )
 
 
+def on_stage(model: CostModel, name: str) -> CostModel:
+    """The same on another stage, whose orders may go another way."""
+    stage = deployed(name)
+    if (stage.express_seconds is None) == (model.stage.express_seconds is None):
+        return replace(model, stage=stage)
+    return replace(cost_model(stage=name), figures=model.figures, price_list=model.price_list)
+
+
 def looks_within(seconds: float) -> int:
     """Looks at an order that stays unreserved, each when the service asks for it."""
     age, looks = float(FIRST_SECONDS), 0
@@ -197,10 +205,12 @@ def looks_within(seconds: float) -> int:
 
 
 def cost_model(prices: Path | None = None, stage: str = STAGE) -> CostModel:
-    """From the recorded measurements.
+    """From the recorded measurements, of orders that go as they do on this stage.
 
     Raises SpillwayError when a file cannot be read or there is no such stage.
     """
-    crowd = recorded("crowd")
-    processor = processor_times(recorded("one by one"), crowd)
-    return CostModel(crowd, processor, deployed(stage), Estimates(), load(prices))
+    here = deployed(stage)
+    by_queues = here.express_seconds is None
+    crowd = recorded("crowd", queued=by_queues)
+    processor = processor_times(recorded("one by one", queued=by_queues), crowd)
+    return CostModel(crowd, processor, here, Estimates(), load(prices))

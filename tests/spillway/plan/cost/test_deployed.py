@@ -13,6 +13,7 @@ from infra.stage import load as load_stage
 from spillway.errors import SpillwayError
 from spillway.plan.cost.batches import CROWD
 from spillway.plan.cost.deployed import Deployed, deployed, deployed_by
+from spillway.plan.cost.model import cost_model, on_stage, queued
 from spillway.plan.cost.usage import idle
 from spillway.plan.price_list import load, priced
 
@@ -77,3 +78,17 @@ def with_network(aws_by: Literal["endpoints", "nat", "existing"]) -> Stage:
 def test_an_unknown_stage_is_said_in_a_sentence() -> None:
     with pytest.raises(SpillwayError, match="There is no stage 'moon'"):
         deployed("moon")
+
+
+def test_orders_of_a_stage_without_express_are_priced_by_their_queues(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stages = {"dev": load_stage("dev"), "plain": replace(load_stage("dev"), express=None)}
+    monkeypatch.setattr("spillway.plan.cost.deployed.load", stages.__getitem__)
+    plain, express = cost_model(stage="plain"), cost_model(stage="dev")
+
+    assert plain.an_order(CROWD) == queued(express).an_order(CROWD)
+    assert plain.an_order(CROWD) != express.an_order(CROWD)
+    # What dev and prod cost is said beside it, by their own way.
+    assert on_stage(plain, "dev").an_order(CROWD) == express.an_order(CROWD)
+    assert on_stage(express, "plain").an_order(CROWD) == plain.an_order(CROWD)
