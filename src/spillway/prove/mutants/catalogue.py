@@ -501,7 +501,6 @@ original
         ReplaceBody(
             _EXPRESS_OUTCOME,
             """
-begun.add(name)
 try:
     return Outcome(self.downstreams[name].perform(command).at, reference="?")
 except Exception:
@@ -515,7 +514,6 @@ except Exception:
         ReplaceBody(
             _EXPRESS_OUTCOME,
             """
-begun.add(name)
 try:
     return self.downstreams[name].perform(command)
 except Exception:
