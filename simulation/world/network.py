@@ -35,12 +35,24 @@ _ELSEWHERE = (403, b"<html><body>Forbidden</body></html>")
 _IN_USE = (409, b'{"code": "idempotency_key_in_use"}')
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """As urllib3's response has it, as far as it is read."""
 
     status: int
     data: bytes
+    #: What has not been read of it.
+    _left: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._left = self.data
+
+    def read1(self, amount: int) -> bytes:
+        part, self._left = self._left[:amount], self._left[amount:]
+        return part
+
+    def close(self) -> None:
+        """There is no connection."""
 
     @property
     def traced(self) -> str:
@@ -69,6 +81,7 @@ class Connections:
         headers: Mapping[str, str],
         retries: bool,
         redirect: bool,
+        preload_content: bool,
     ) -> Answer:
         base = next((base for base in self.downstreams if url.startswith(f"{base}/")), None)
         if retries or redirect or base is None:

@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
-from types import SimpleNamespace
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -50,6 +49,7 @@ from orders.flow.reads import PAGE_MAX
 from orders.handlers import deliver, drain, intake, reads, relay, watchdog
 from orders.ports import Check, Command, ConcurrentMap, SideBySide
 from simulation.world.bucket import Bucket
+from simulation.world.network import Answer
 from simulation.world.runtime import SetClock
 from tests.builders import (
     KEY,
@@ -254,7 +254,7 @@ class _Pool:
             raise HTTPError
         if of_bucket:
             return books().get(parts.path.removeprefix("/"), headers)
-        return SimpleNamespace(status=201, data=b'{"reference":"01a209a4-b145"}')
+        return Answer(201, b'{"reference":"01a209a4-b145"}')
 
 
 @cache

@@ -32,6 +32,9 @@ from orders.ports import Clock, Command
 
 # A refusal's code and a reference become part of the order's facts: bounded, whatever is answered.
 TEXT_MAX = 100
+#: More of an answer is not read, for a delivery must not burst of what its downstream says. The
+#: contract's answers are a few words; some give back the order besides, of 1,500 lines at most.
+BODY_BYTES_MAX = 1_000_000
 # A bare 404 is also what a wrong address or an API without lookups answers. Read as "nothing was
 # done", it would have every step done again at each try: the code tells them apart.
 NOTHING_ON_RECORD = "nothing_on_record"
@@ -147,8 +150,8 @@ class HttpDownstream:
         self._still_in_time(asked, command)
         try:
             # The pool bounds each wait for bytes, so an answer that hangs ends in time; one that
-            # comes a byte at a time ends with the function, and its batch comes back. The pool must
-            # not retry: that is the queue's job.
+            # comes a byte at a time ends with its command's time, or with the function, and its
+            # batch comes back. The pool must not retry: that is the queue's job.
             answer = self.pool.request(
                 method,
                 url,
@@ -160,15 +163,29 @@ class HttpDownstream:
                 },
                 retries=False,
                 redirect=False,
+                preload_content=False,
             )
+            body = self._body(answer, asked, command)
         except HTTPError as error:
             raise TransientFailure(f"{asked}: {type(error).__name__}") from error
-        return self._meaning(asked, answer.status, answer.data)
+        return self._meaning(asked, answer.status, body)
+
+    def _body(self, answer: urllib3.BaseHTTPResponse, asked: str, command: Command) -> bytes:
+        """At least the first `BODY_BYTES_MAX` of it. Raises TransientFailure."""
+        body = b""
+        try:
+            while len(body) < BODY_BYTES_MAX and (part := answer.read1(BODY_BYTES_MAX)):
+                body += part
+                self._still_in_time(asked, command)
+        finally:
+            # A connection whose answer was read to its end is back in the pool already.
+            answer.close()
+        return body
 
     def _still_in_time(self, asked: str, command: Command) -> None:
         """Raises TransientFailure."""
         if command.until is not None and self.clock.now() > command.until:
-            raise TransientFailure(f"{asked}: not begun in time")
+            raise TransientFailure(f"{asked}: not in time")
 
     def _traceparent(self, method: str, command: Command) -> str:
         trace = command.trace or of_order(command.key.order_id)

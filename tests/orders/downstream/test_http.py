@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -32,6 +32,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     wait_seconds: float = 0.0
     hang_up: bool = False
+    #: The body comes again and again, in an answer of 10 MB.
+    endless: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,12 @@ class Server:
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
-                self.send_header("content-length", str(len(answer.body)))
+                length = 10_000_000 if answer.endless else len(answer.body)
+                self.send_header("content-length", str(length))
                 self.end_headers()
-                self.wfile.write(answer.body)
+                with suppress(OSError):
+                    for _ in range(0, length, max(1, len(answer.body))):
+                        self.wfile.write(answer.body)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
@@ -133,7 +138,7 @@ def test_a_call_that_nobody_waits_for_any_more_is_not_begun(
     server: Server, late: int, asked: int
 ) -> None:
     """Its key may have been waited for. The step's own delivery comes, and has it done."""
-    in_time = nullcontext() if asked else pytest.raises(TransientFailure, match="not begun in time")
+    in_time = nullcontext() if asked else pytest.raises(TransientFailure, match="not in time")
     with in_time:
         downstream(server.url).perform(command().then(Step.RESERVE, Millis(NOW - late)))
     assert len(server.asked) == asked
@@ -241,6 +246,26 @@ def test_an_answer_that_takes_too_long_is_unknown_and_asked_once_only(server: Se
     with pytest.raises(TransientFailure, match="ReadTimeoutError"):
         downstream(server.url, timeout=0.2).perform(command())
     assert len(server.asked) == 1
+
+
+class PassingClock(SetClock):
+    def now(self) -> Millis:
+        self.milliseconds += 1
+        return super().now()
+
+
+def test_an_answer_without_end_ends_with_the_time_of_its_command(server: Server) -> None:
+    server.to_command = Answer(200, b" ", endless=True)
+    service = replace(downstream(server.url), clock=PassingClock(NOW))
+    with pytest.raises(TransientFailure, match="not in time"):
+        service.perform(command().then(Step.RESERVE, Millis(NOW + 20)))
+    assert len(server.asked) == 1
+
+
+def test_a_body_without_end_is_read_no_further_than_the_contract_goes(server: Server) -> None:
+    server.to_command = Answer(200, b"x" * 50_000, endless=True)
+    with pytest.raises(PermanentFailure, match="outside its contract"):
+        downstream(server.url).perform(command())
 
 
 def test_a_lost_answer_is_unknown_and_asked_once_only(server: Server) -> None:
