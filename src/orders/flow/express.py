@@ -61,7 +61,7 @@ class Express:
             outcome = results.get(name)
             if outcome is None:
                 # Also where no thread was free in time: who answers, or lets calls time out, gives
-                # them back before that. Who answers a byte at a time keeps one after the other.
+                # them back before that. A header that comes a byte at a time keeps its thread.
                 self.breakers[name].unanswered(self.clock.now())
             else:
                 self.breakers[name].answered()
