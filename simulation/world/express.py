@@ -70,6 +70,8 @@ class ExpressChecker:
     _under_way: Counter[str] = field(default_factory=Counter)
     #: When each delivery began with an order's reservation, by its task and the order.
     _began: dict[tuple[str, Key], int] = field(default_factory=dict)
+    #: The order whose reservation each delivery made last.
+    _reserved: dict[str, Key] = field(default_factory=dict)
     #: The deliveries that went on with an order, and those orders that were cancelled by then.
     _deliveries: dict[Key, set[str]] = field(default_factory=dict)
     _cancelled_before: set[Key] = field(default_factory=set)
@@ -91,6 +93,7 @@ class ExpressChecker:
             self._beyond(key, f"{downstream} has more calls at once than it bears")
         if of_delivery and path == _RESERVATIONS:
             self._began.setdefault((task.name, key), self.now())
+            self._reserved[task.name] = key
         if path == _SHIPMENTS and not self.has_effect(key, Step.RESERVE):
             self.breaks(Promise.NEVER_HALF_DONE, key, "told to ship before its stock was reserved")
         if call.of_express:
@@ -121,8 +124,12 @@ class ExpressChecker:
             if call.of_express:
                 self.counts[f"calls {outcome}"] += 1
 
-    def side_by_side(self, calls: Collection[str]) -> None:
-        """A delivery goes on with an order, and makes these calls."""
+    def side_by_side(self, delivery: str, calls: Collection[str]) -> None:
+        """A delivery, named by its task, goes on with an order, and makes these calls."""
+        # Where there was none, its calls tell.
+        key = self._reserved.get(delivery)
+        if key is not None and self.now() - self._began[delivery, key] > self.budget_ms / 2:
+            self._beyond(key, "gone on with, and its reservation took more than half of the time")
         self.counts["deliveries"] += 1
         self.counts["calls left out for a breaker"] += self.reachable - len(calls)
 

@@ -173,11 +173,11 @@ class _Threads:
 @dataclass(frozen=True, slots=True)
 class Tasks:
     """Processes messages concurrently, so many at a time, as the threads of a batch do.
-    `on_side_by_side` hears of which downstreams are called by a delivery of another."""
+    `on_side_by_side` hears which task, a delivery of another downstream, calls which of them."""
 
     scheduler: Scheduler
     seed: int
-    on_side_by_side: Callable[[Collection[str]], None]
+    on_side_by_side: Callable[[str, Collection[str]], None]
 
     def __call__(self, count: int) -> ConcurrentMap:
         def concurrent_map(process: Callable[[_A], _B], each: Iterable[_A], /) -> Iterable[_B]:
@@ -195,8 +195,8 @@ class Tasks:
         def made(
             calls: Mapping[Downstream, Callable[[], _A]], within_seconds: float
         ) -> Mapping[Downstream, _A]:
-            self.on_side_by_side(calls)
             scheduler, parent = self.scheduler, self.scheduler.running
+            self.on_side_by_side(parent.name, calls)
             results: dict[Downstream, _A] = {}
             left = len(calls)
             waits = bool(calls)

@@ -77,6 +77,15 @@ def test_a_call_after_the_time_is_told() -> None:
     ]
 
 
+def test_going_on_from_a_reservation_that_took_more_than_half_of_the_time_is_told() -> None:
+    for took_ms, told in ((500, 0), (501, 1)):
+        world = World()
+        world.reserve()
+        world.clock.milliseconds = took_ms
+        world.checker.side_by_side(task_of("deliver-inventory", "message").name, ["fulfilment"])
+        assert len(world.broken) == told
+
+
 def test_a_shipment_without_a_reservation_is_told_whoever_commands_it() -> None:
     for function in ("deliver-inventory", "deliver-fulfilment"):
         world = World(reserved=False)
