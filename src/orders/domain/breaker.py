@@ -26,7 +26,8 @@ class Breaker:
     def lets_through(self, now: Millis) -> bool:
         if self._failures < FAILURES_MAX:
             return True
-        if now < self._next_probe_at:
+        # Further ahead than any wait is only what an earlier clock has said: it was set back since.
+        if now < self._next_probe_at <= now + 1000 * PROBES.max_seconds:
             return False
         self._wait_for_next_probe(now)
         return True

@@ -59,3 +59,11 @@ def test_calls_that_were_under_way_when_it_opened_do_not_make_it_wait_longer() -
     for _ in range(10):
         breaker.unanswered(NOW)
     assert probes(breaker, 16) == [5, 15]
+
+
+def test_a_clock_that_is_set_back_does_not_keep_it_open() -> None:
+    breaker = opened()
+    earlier = Millis(NOW - 3_600_000)
+    assert breaker.lets_through(earlier)
+    breaker.unanswered(earlier)
+    assert not breaker.lets_through(earlier)
