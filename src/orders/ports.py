@@ -254,7 +254,7 @@ class DownstreamService(Protocol):
 
 
 class ChangeDeadLetters(Protocol):
-    """Orders with a change from which could not be done what follows."""
+    """Orders with a change that could not be read, or of which AWS will never take what follows."""
 
     def dead_letter(self, key: OrderKey, reason: str) -> None:
         """Send the order's key to the dead-letter queue, with the reason."""

@@ -28,8 +28,8 @@ from orders.ports import Clock, Command, DownstreamService, SideBySide
 class Express:
     """`downstreams` are those of `ONCE_RESERVED` that have idempotency keys: of the others it could
     not be found out whether a call that was not waited for has done its step. `budget_ms`: from the
-    begin of the order's delivery to the last answer that is waited for. Half of it is for one
-    call: a reservation that took longer is not gone on from."""
+    begin of the order's delivery to the last answer that is waited for. A reservation that took
+    more than half of it is not gone on from, so the other calls have half of it at least."""
 
     downstreams: Mapping[Downstream, DownstreamService]
     breakers: Mapping[Downstream, Breaker]
