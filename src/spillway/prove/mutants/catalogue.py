@@ -525,7 +525,9 @@ except Exception:
         "breaker-stays-open",
         "a breaker that has opened lets no call through any more",
         ReplaceExpression(
-            "domain.breaker:Breaker.lets_through", "now < self._next_probe_at", "True"
+            "domain.breaker:Breaker.lets_through",
+            "now < self._next_probe_at <= now + 1000 * PROBES.max_seconds",
+            "True",
         ),
     ),
     Mutant(
