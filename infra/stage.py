@@ -492,12 +492,14 @@ class Stage(Settings, frozen=True):
             least = DELIVERIES_MIN + math.ceil(DELIVERIES_MIN * EXPRESS_SHARE)
             raise ValueError(
                 f"fulfilment and accounting must have a concurrency_max of {least} or more, because"
-                " with [express] inventory's deliveries call them besides their own"
+                " with [express] inventory's deliveries call them besides their own; leave"
+                " [express] out where one bears less"
             )
         if self.express is not None and not self.express_calls:
             raise ValueError(
                 "[express] needs idempotency keys at fulfilment or accounting: a call that is not"
-                " waited for would have to be looked up while it may still be under way"
+                " waited for would have to be looked up while it may still be under way; leave"
+                " [express] out"
             )
         self._check_sampling()
         needed = self._intake_seconds_max

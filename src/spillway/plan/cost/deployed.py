@@ -16,7 +16,7 @@ from infra.alarms import alarms
 from infra.event_sources import QueueSource, queue_sources
 from infra.metrics import DELIVERIES, EVERY_FUNCTION, LOG_METRICS
 from infra.stage import Stage, StageError, TableClass, load
-from orders.settings import EventName
+from orders.settings import EXPRESS_CALLS, EventName
 from spillway.errors import UsageError
 
 #: What the fields of an access log line have for an order that was accepted.
@@ -38,7 +38,9 @@ class Deployed(msgspec.Struct, frozen=True):
     faults. `interface_endpoints` and `nat_gateways` are what a stage with [network] pays for by
     the hour, one in each zone; your NAT gateways count as if they served this stage alone.
     `stream_window_seconds` is the watch's. `events_published` are the types. `table_class` is that
-    of the orders table. `express_seconds`: None where no order goes by the express path."""
+    of the orders table. `express_seconds`: None where orders count as going by a queue for each
+    step: without the express path, and where it reaches one of the two others only
+    (`express_in_part`), which was not measured and costs less than that."""
 
     stage: str
     memory_mb: Mapping[str, float]
@@ -58,6 +60,7 @@ class Deployed(msgspec.Struct, frozen=True):
     nat_gateways: int = 0
     table_class: TableClass = "standard"
     express_seconds: float | None = None
+    express_in_part: bool = False
 
 
 def deployed(name: str, *, queued: bool = False) -> Deployed:
@@ -72,6 +75,7 @@ def deployed(name: str, *, queued: bool = False) -> Deployed:
 def deployed_by(stage: Stage) -> Deployed:
     zones = 0 if stage.network is None else len(stage.network.subnet_ids)
     by_nat = stage.network is not None and stage.network.aws_by == "nat"
+    in_part = bool(stage.express_calls) and stage.express_calls != EXPRESS_CALLS
     # A release that is shifted bit by bit has an alarm for each function that takes part, and one
     # for all on a metric of its own (infra.constructs.release).
     gradual = stage.releases.shifting != "all_at_once"
@@ -96,5 +100,6 @@ def deployed_by(stage: Stage) -> Deployed:
         interface_endpoints=len(stage.interface_endpoints) * zones,
         nat_gateways=zones * by_nat,
         table_class=stage.keeping.table_class or "standard",
-        express_seconds=stage.express.seconds if stage.express else None,
+        express_seconds=stage.express.seconds if stage.express and not in_part else None,
+        express_in_part=in_part,
     )

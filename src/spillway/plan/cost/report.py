@@ -141,11 +141,16 @@ def show(found: Findings, real: Sequence[ChannelCost], console: Console) -> None
 
 
 def measured(found: Findings) -> str:
-    run = found.model.measurement
+    run, stage = found.model.measurement, found.model.stage
+    in_part = (
+        " Its express path has one downstream: orders are counted as without it, and cost less."
+        if stage.express_in_part
+        else ""
+    )
     return (
         f"Counted on {run.taken_at} from {run.orders} confirmed orders ({run.workload}) on the"
-        f" emulator; settings of stage {found.model.stage.stage}; prices of"
-        f" {found.model.price_list.region}. `spillway cost --measure` counts again."
+        f" emulator; settings of stage {stage.stage}; prices of {found.model.price_list.region}."
+        f" `spillway cost --measure` counts again.{in_part}"
     )
 
 

@@ -13,7 +13,9 @@ from infra.stage import load as load_stage
 from spillway.errors import SpillwayError
 from spillway.plan.cost.batches import CROWD
 from spillway.plan.cost.deployed import Deployed, deployed, deployed_by
-from spillway.plan.cost.model import cost_model, on_stage, queued
+from spillway.plan.cost.findings import Findings
+from spillway.plan.cost.model import MILLION, cost_model, on_stage, queued
+from spillway.plan.cost.report import measured
 from spillway.plan.cost.usage import idle
 from spillway.plan.price_list import load, priced
 
@@ -92,3 +94,16 @@ def test_orders_of_a_stage_without_express_are_priced_by_their_queues(
     # What dev and prod cost is said beside it, by their own way.
     assert on_stage(plain, "dev").an_order(CROWD) == express.an_order(CROWD)
     assert on_stage(express, "plain").an_order(CROWD) == plain.an_order(CROWD)
+
+
+def test_where_express_reaches_one_downstream_only_orders_are_priced_by_their_queues(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dev = load_stage("dev")
+    looked_up = replace(dev.downstreams.accounting, idempotency="lookup")
+    stage = replace(dev, downstreams=replace(dev.downstreams, accounting=looked_up))
+    monkeypatch.setattr("spillway.plan.cost.deployed.load", lambda _name: stage)
+    model = cost_model()
+
+    assert model.an_order(CROWD) == queued(model).an_order(CROWD)
+    assert measured(Findings(model, MILLION)).endswith("counted as without it, and cost less.")
