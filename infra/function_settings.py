@@ -126,6 +126,7 @@ def _deliveries(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
             ).decode(),
             good_news_one_in=stage.logs.good_news_one_in,
             turns_seconds=stage.turns_seconds(name),
+            finish_seconds=stage.finish_seconds,
             express_seconds=(
                 stage.express.seconds if stage.express and name == "inventory" else None
             ),

@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from orders.domain import saga
 from orders.domain.keeping import KEPT_DAYS_MIN
-from orders.domain.waits import CLAIM_MS, DELIVER_CALL_SECONDS, PARAMETER_SECONDS
+from orders.domain.waits import BATCH_MS, CLAIM_MS, DELIVER_CALL_SECONDS, PARAMETER_SECONDS
 from orders.flow.archive import BATCH_SECONDS
 from orders.settings import (
     EXPRESS_CALLS,
@@ -554,6 +554,13 @@ class Stage(Settings, frozen=True):
         if self.express is not None and name == "inventory":
             takes += math.ceil(self.express.seconds / 2)
         return self.functions.deliver.timeout_seconds - takes
+
+    @property
+    def finish_seconds(self) -> float:
+        """How long after the start of a batch what is not done of its batch messages may still be
+        requeued: a call later the function must have answered, or all messages come back."""
+        last = self.functions.deliver.timeout_seconds - 2 * DELIVER_CALL_SECONDS
+        return max(last, BATCH_MS / 1000)
 
     @property
     def express_calls(self) -> tuple[saga.Downstream, ...]:

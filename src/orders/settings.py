@@ -200,6 +200,8 @@ class DeliverSettings(Settings, frozen=True):
     good_news_one_in: OneIn
     #: How long after the start of a batch a command may still be begun.
     turns_seconds: TimeoutSeconds
+    #: How long after it what is not done of a batch message may still be requeued.
+    finish_seconds: TimeoutSeconds
     #: For an order that goes by the express path, from begin to end. None: none does.
     express_seconds: Annotated[float, Meta(gt=0, le=30)] | None = None
 

@@ -260,11 +260,11 @@ def wire_deliver(runtime: Runtime) -> tuple[Consumer, Deliver]:
         turns_ms=round(settings.turns_seconds * 1000),
         express=_express(settings, runtime),
     )
-    consumer = _consumer("deliver", settings, runtime, backoff.DELIVER, DELIVER_CALL_SECONDS)
     consumer = replace(
-        consumer,
+        _consumer("deliver", settings, runtime, backoff.DELIVER, DELIVER_CALL_SECONDS),
         concurrent_map=runtime.concurrent_map(CONCURRENT_MAX),
         log=_log(runtime, settings.good_news_one_in),
+        finish_ms=round(settings.finish_seconds * 1000),
     )
     return consumer, deliver
 

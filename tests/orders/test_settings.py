@@ -65,6 +65,7 @@ ENVIRONMENT = {
     "DOWNSTREAMS": json.dumps({"inventory": CALLED}),
     "EXPRESS": "False",
     "TURNS_SECONDS": "9.0",
+    "FINISH_SECONDS": "22.0",
     "QUEUE_URL": "q",
     "DEAD_LETTER_QUEUE_URL": "d",
 }

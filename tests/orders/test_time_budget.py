@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import product
 from typing import Any, Literal, TypeVar
@@ -159,9 +159,14 @@ class Outside:
 
     states: States
     clock: SetClock
+    #: Of a service that is slow, where it is not as slow as its client waits.
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     def sleep(self, seconds: float) -> None:
         self.clock.milliseconds += round(seconds * 1000)
+
+    def be_slow(self, service: str, timeout_seconds: float) -> None:
+        self.sleep(min(self.seconds.get(service, timeout_seconds), timeout_seconds))
 
     def client(self, service: str, timeout_seconds: float = CALL_SECONDS, /) -> Any:
         return _Client(self, service, timeout_seconds)
@@ -228,7 +233,7 @@ class _Client:
         def called(**request: Any) -> Any:
             state = self.outside.states[self.service]
             if state != "well":
-                self.outside.sleep(self.timeout_seconds)
+                self.outside.be_slow(self.service, self.timeout_seconds)
             if state == "hangs":
                 raise ReadTimeoutError(endpoint_url=f"https://{self.service}")
             return getattr(Aws(), call)(**request)
@@ -245,10 +250,11 @@ class _Pool:
     def request(self, _method: str, url: str, *, headers: Mapping[str, str], **_: Any) -> Any:
         parts = urlsplit(url)
         of_bucket = ".s3." in parts.netloc
-        state = self.outside.states["s3" if of_bucket else "downstream"]
+        service = "s3" if of_bucket else "downstream"
+        state = self.outside.states[service]
         self.tries += 1
         if state != "well":
-            self.outside.sleep(self.timeout_seconds)
+            self.outside.be_slow(service, self.timeout_seconds)
         # Of the bucket's two tries a slow one answers the second.
         if state == "hangs" or (state == "slow" and of_bucket and self.tries % 2):
             raise HTTPError
@@ -392,6 +398,28 @@ def test_a_customer_is_answered_by_the_function(stage: str) -> None:
 def test_messages_that_are_done_do_not_come_back(stage: str) -> None:
     states = every(("dynamodb", "sqs", "ssm", "downstream"), ("well", "slow", "hangs"))
     in_time(stage, longest(stage, from_queues(), states))
+
+
+@pytest.mark.parametrize("stage", STAGES_ON_AWS)
+@pytest.mark.parametrize(
+    ("table", "downstream", "queue"),
+    [(1.0, 0.9, 1.9), (1.9, 0.4, 1.9), (1.9, 4.9, 1.9), (0.1, 4.9, 3.9)],
+)
+def test_a_batch_in_which_all_is_slow_comes_back_one_by_one(
+    stage: str, table: float, downstream: float, queue: float
+) -> None:
+    """What was done of it does not come back, what was not is requeued."""
+    seconds = {"dynamodb": table, "downstream": downstream, "sqs": queue}
+    outside = Outside(dict.fromkeys(SERVICES, "slow"), SetClock(NOW), seconds)
+    environment, timeout = deployed(stage)["deliver-inventory"]
+    variables = {**environment, "AWS_REGION": "eu-west-1"}
+    parts = wiring.wire_deliver(outside.runtime(variables, init_phase=True))
+    began = outside.clock.milliseconds
+    commands = [message_of(Command(ORDER.key, Step.RESERVE))] * DELIVER_BATCH_SIZE
+    batched = batch_messages_of(commands * COMMANDS_BATCHED_MAX, COMMANDS_BATCHED_MAX)
+    answer = deliver.handle(messages(batched), *parts)
+    assert answer == {"batchItemFailures": []}
+    assert (outside.clock.milliseconds - began) / 1000 < timeout
 
 
 @pytest.mark.parametrize("stage", STAGES_ON_AWS)

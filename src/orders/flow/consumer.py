@@ -64,7 +64,9 @@ def _none(_body: str) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """`unbatch` returns the bodies inside a batch message's body, none for a single message's."""
+    """`unbatch` returns the bodies inside a batch message's body, none for a single message's.
+    `finish_ms`: so long after a batch came in what is not done of a batch message may still be
+    requeued."""
 
     step: str
     inbox: Inbox
@@ -74,6 +76,7 @@ class Consumer:
     backoff: Backoff
     concurrent_map: ConcurrentMap = map
     unbatch: Callable[[str], Sequence[str]] = _none
+    finish_ms: int = BATCH_MS
 
     def received(self, event: Event) -> list[Message]:
         return [
@@ -96,11 +99,14 @@ class Consumer:
         inside = {message: open_batch(message) for message in messages if message.batched}
         singles = [message for message in messages if not message.batched]
         handled = [*singles, *chain.from_iterable(inside.values())]
-        begin_by = self.clock.now() + BATCH_MS
+        now = self.clock.now()
+        begin_by, finish_by = now + BATCH_MS, now + self.finish_ms
         each = self.concurrent_map(lambda message: self.process(message, handle, begin_by), handled)
         results = dict(zip(handled, each, strict=True))
-        for batch, members in inside.items():
-            results[batch] = self._finish_batch(batch, members, results, begin_by)
+        finished = self.concurrent_map(
+            lambda batch: self._finish_batch(batch, inside[batch], results, finish_by), inside
+        )
+        results |= zip(inside, finished, strict=True)
         return {
             "batchItemFailures": [
                 {"itemIdentifier": message.id} for message in messages if not results[message].done
@@ -161,7 +167,7 @@ class Consumer:
         batch: Message,
         members: Sequence[Message],
         results: Mapping[Message, Result],
-        begin_by: int,
+        finish_by: int,
     ) -> Result:
         """Requeue what is not done, one by one. If that fails, the batch message comes back."""
 
@@ -177,7 +183,7 @@ class Consumer:
         def split_untried(batch: Message) -> str:
             return split(batch, self.inbox)
 
-        return self.process(batch, requeue_rest if members else split_untried, begin_by)
+        return self.process(batch, requeue_rest if members else split_untried, finish_by)
 
     def _requeue_seconds(self, member: Message, result: Result) -> int:
         # After a bug no wait was chosen yet.
