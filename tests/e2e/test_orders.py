@@ -100,17 +100,20 @@ def test_an_order_with_nothing_to_pay_is_undone_when_it_is_refused(
     assert effects(stack, shopper, id_) == undone
 
 
-def test_an_order_cancelled_before_its_reservation_never_ships(
-    stack: Stack, shopper: Customer
+@pytest.mark.parametrize("latency_ms", [400, 1_500])
+def test_an_order_cancelled_before_its_reservation_is_stopped_when_it_ships(
+    stack: Stack, shopper: Customer, latency_ms: int
 ) -> None:
-    with faulty(stack, "inventory", latency_ms=1_500):
+    """On the express path, and where its reservation took too long for that."""
+    with faulty(stack, "inventory", latency_ms=latency_ms):
         id_ = shopper.place()
         taken = shopper.cancel(id_)
         assert (taken.status_code, taken.json()["status"]) == (202, "cancelling")
         order = shopper.settled(id_)
     assert order["status"] == "cancelled"
     assert order["cancellation"]["outcome"] == "done"
-    assert effects(stack, shopper, id_) == {"reserve": 1, "release": 1, "refund": 1}
+    stopped = {"cancel_shipment": 1, "release": 1, "refund": 1}
+    assert effects(stack, shopper, id_) == CONFIRMED | stopped
 
 
 def test_a_confirmed_order_is_cancelled_while_fulfilment_agrees(

@@ -37,7 +37,8 @@ def test_every_promise_holds_and_every_order_settles(finished: Run) -> None:
     assert counts["sent"] == counts["accepted"] == ORDERS
     assert counts["replayed"] == ORDERS
     assert counts["unsettled"] == 0
-    assert counts["cancelled"] >= 1
+    # What became of it depends on what its downstreams refuse.
+    assert any(order.cancellation_taken for order in finished.placed)
 
 
 @pytest.mark.parametrize(
