@@ -12,7 +12,7 @@ from orders.domain.quote import TRIES_MAX
 from orders.domain.saga import Downstream, Outcome
 from orders.domain.units import CustomerId, Millis
 from orders.failures import TransientFailure
-from orders.ports import Check, Command
+from orders.ports import Check, Command, Later
 
 
 @dataclass
@@ -142,12 +142,12 @@ class MemoryInbox:
 
 @dataclass
 class AnsweringDownstream:
-    """A downstream is a function from a command to its outcome, which may raise a failure."""
+    """A downstream is a function from a command to its answer, which may raise a failure."""
 
-    answer: Callable[[Command], Outcome]
+    answer: Callable[[Command], Outcome | Later]
     asked: list[Command] = field(default_factory=list)
 
-    def perform(self, command: Command) -> Outcome:
+    def perform(self, command: Command) -> Outcome | Later:
         self.asked.append(command)
         return self.answer(command)
 

@@ -242,10 +242,21 @@ class Events(Protocol):
         """Publish those that the stage publishes, as `Commands.send` sends commands."""
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A downstream's answer to a step that it has taken and not decided yet.
+
+    `ask`: the path, below the downstream's URL, at which its outcome can be asked for; None where
+    the downstream named none.
+    """
+
+    ask: str | None = None
+
+
 class DownstreamService(Protocol):
     """Inventory, fulfilment or accounting, as seen from one delivery."""
 
-    def perform(self, command: Command) -> Outcome:
+    def perform(self, command: Command) -> Outcome | Later:
         """Do one step, or learn that it was done before: the key is the same each time.
 
         `command.order` is set for each step in `NEEDS_ORDER`. Raises `TransientFailure` when the

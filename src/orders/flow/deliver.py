@@ -19,8 +19,9 @@ from orders.domain.saga import REFUSABLE, Downstream, Facts, Outcome, Step
 from orders.domain.status import Status, status
 from orders.domain.units import Millis
 from orders.failures import Contradiction, PermanentFailure, TransientFailure
+from orders.flow.consumer import RetryLater
 from orders.flow.express import Express
-from orders.ports import NEEDS_ORDER, Clock, Command, DownstreamService, Orders
+from orders.ports import NEEDS_ORDER, Clock, Command, DownstreamService, Later, Orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,14 @@ class Deliver:
     def deliver(self, command: Command) -> Delivered:
         """Have a complete command's step done, its outcome on record before this returns.
 
-        Raises TransientFailure while the outcome is unknown, PermanentFailure when a contract is
-        broken, Archived when the order has left the table meanwhile.
+        Raises TransientFailure while the outcome is unknown, RetryLater while the downstream has
+        taken the step and not decided it, PermanentFailure when a contract is broken, Archived when
+        the order has left the table meanwhile.
         """
         began = self.clock.now()
         outcome = self.downstream.perform(command)
+        if isinstance(outcome, Later):
+            raise RetryLater("taken")
         if not outcome.done and command.step not in REFUSABLE:
             raise PermanentFailure(
                 f"{command.step} was refused ({outcome.refusal}), which its contract rules out"

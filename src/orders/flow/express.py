@@ -21,7 +21,7 @@ from functools import partial
 from orders.domain.breaker import Breaker
 from orders.domain.saga import DOWNSTREAM_OF, ONCE_RESERVED, Downstream, Outcome, Step
 from orders.domain.units import Millis
-from orders.ports import Clock, Command, DownstreamService, SideBySide
+from orders.ports import Clock, Command, DownstreamService, Later, SideBySide
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Express:
             for step in ONCE_RESERVED
             if DOWNSTREAM_OF[step] in self.downstreams
         }
-        calls: dict[Downstream, Callable[[], Outcome | None]] = {
+        calls: dict[Downstream, Callable[[], Outcome | Later | None]] = {
             name: partial(self._outcome, name, command.then(step, until))
             for name, step in step_of.items()
             if self.breakers[name].lets_through(now)
@@ -63,12 +63,14 @@ class Express:
                 # Also where no thread was free in time: who answers, or lets calls time out, gives
                 # them back before that. A header that comes a byte at a time keeps its thread.
                 self.breakers[name].unanswered(self.clock.now())
-            else:
-                self.breakers[name].answered()
+                continue
+            self.breakers[name].answered()
+            # One that decides later has answered, and has no outcome: the saga goes on owing it.
+            if isinstance(outcome, Outcome):
                 outcomes[step_of[name]] = outcome
         return outcomes
 
-    def _outcome(self, name: Downstream, command: Command) -> Outcome | None:
+    def _outcome(self, name: Downstream, command: Command) -> Outcome | Later | None:
         try:
             return self.downstreams[name].perform(command)
         except Exception:  # noqa: BLE001 - even a bug here must not hold up a reservation: the

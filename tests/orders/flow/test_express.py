@@ -19,7 +19,7 @@ from orders.failures import Contradiction, PermanentFailure, TransientFailure
 from orders.flow.changes import FactsChanged
 from orders.flow.deliver import Deliver, Delivered
 from orders.flow.express import Express
-from orders.ports import Command
+from orders.ports import Command, Later
 from orders.settings import EXPRESS_CALLS
 from orders.wiring import SYSTEM
 from simulation.world.runtime import AnsweringDownstream, SetClock
@@ -31,7 +31,7 @@ DONE = Outcome(NOW, reference="R-1")
 REFUSED = Outcome(NOW, refusal="undeliverable")
 
 _A = TypeVar("_A")
-Answer = Callable[[Command], Outcome]
+Answer = Callable[[Command], Outcome | Later]
 
 
 def done(_: Command) -> Outcome:
@@ -158,6 +158,15 @@ def test_a_refusal_is_recorded_as_one(name: Downstream) -> None:
         step for step in ONCE_RESERVED if saga.DOWNSTREAM_OF[step] == name
     ]
     assert saga.undoing(facts)
+
+
+def test_a_step_that_is_decided_later_is_owed_and_its_downstream_counts_as_answering() -> None:
+    bench = Bench({"fulfilment": lambda _: Later()})
+    for _ in range(FAILURES_MAX + 1):
+        order = bench.place()
+        assert bench.reserve(order).express == [Step.POST]
+    assert saga.owed(bench.facts(order)) == {Step.SHIP}
+    assert len(bench.called["fulfilment"].asked) == FAILURES_MAX + 1
 
 
 def test_who_is_late_is_not_waited_for() -> None:

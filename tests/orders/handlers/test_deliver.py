@@ -11,14 +11,14 @@ from typing import Any
 from orders.aws.messages import batch_messages_of, message_of, messages_in
 from orders.domain.backoff import DELIVER
 from orders.domain.order import AcceptedOrder
-from orders.domain.saga import Outcome, Step
+from orders.domain.saga import Facts, Outcome, Step
 from orders.domain.trace import Trace
 from orders.domain.units import Millis
 from orders.failures import PermanentFailure, TransientFailure
 from orders.flow.consumer import Consumer
 from orders.flow.deliver import Deliver
 from orders.handlers.deliver import handle
-from orders.ports import Command
+from orders.ports import Command, Later
 from orders.wiring import CONCURRENT_MAX
 from simulation.world.runtime import AnsweringDownstream, MemoryInbox, MemoryLog, SetClock
 from simulation.world.table import MemoryOrders
@@ -46,7 +46,7 @@ def record(body: str, receives: int = 1, name: str = "message-1") -> dict[str, A
 
 
 class Bench:
-    def __init__(self, answer: Callable[[Command], Outcome]) -> None:
+    def __init__(self, answer: Callable[[Command], Outcome | Later]) -> None:
         self.orders, self.inbox, self.log = MemoryOrders(), MemoryInbox(), MemoryLog()
         self.downstream = AnsweringDownstream(answer)
         self.deliver = Deliver(
@@ -108,6 +108,17 @@ def test_only_the_message_with_the_unknown_outcome_comes_again() -> None:
     )
     assert again == ["slow"]
     assert bench.inbox.postponed == {"receipt of slow": 4}
+
+
+def test_a_step_that_is_decided_later_comes_again_and_has_no_outcome() -> None:
+    bench = Bench(lambda _: Later())
+    order = bench.order()
+    assert bench.handle(record(reserve(order), receives=3)) == ["message-1"]
+    assert bench.inbox.postponed == {"receipt of message-1": 4}
+    assert [line["outcome"] for line in bench.log.lines] == ["taken"]
+    progress = bench.orders.progress(order.key)
+    assert progress is not None
+    assert progress.facts == Facts()
 
 
 def test_a_bug_in_one_message_leaves_its_neighbours_alone() -> None:

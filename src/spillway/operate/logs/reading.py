@@ -47,7 +47,7 @@ ANSWERED = frozenset({"done", "refused"})
 Tone = Literal["good", "plain", "again", "bad"]
 _TONES: Mapping[str, Tone] = {
     **dict.fromkeys(("accepted", "replayed", "buffered", "placed", "there", "done"), "good"),
-    **dict.fromkeys(("refused", "cancellation_taken", "gone"), "plain"),
+    **dict.fromkeys(("refused", "cancellation_taken", "gone", "taken"), "plain"),
     **dict.fromkeys(("postponed", "unavailable", "stuck"), "again"),
 }
 
