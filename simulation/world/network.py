@@ -41,6 +41,7 @@ class Answer:
 
     status: int
     data: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
     #: What has not been read of it.
     _left: bytes = field(init=False, repr=False)
 

@@ -55,7 +55,8 @@ from orders.domain.waits import (
     PARAMETER_TRY_SECONDS,
 )
 from orders.downstream import REQUEST_OF
-from orders.downstream.http import Authorise, HttpDownstream
+from orders.downstream.http import HttpDownstream
+from orders.downstream.transport import Authorise, Https
 from orders.flow.consumer import Consumer
 from orders.flow.coupons import LimitedCoupons
 from orders.flow.deliver import Deliver
@@ -299,8 +300,11 @@ def _downstream(
     return HttpDownstream(
         request_of=REQUEST_OF[name],
         url=called.url.rstrip("/"),
-        pool=runtime.pool(timeout_seconds),
-        authorise=_authorise(called, runtime, key_wait_ms),
+        send=Https(
+            runtime.pool(timeout_seconds),
+            _authorise(called, runtime, key_wait_ms),
+            runtime.clock,
+        ),
         clock=runtime.clock,
         look_up_first=called.idempotency == "lookup",
     )

@@ -1,14 +1,12 @@
 """Calls a downstream over HTTP: the `DownstreamService` port, the same for all three.
 
-                                     to a command (POST)     to a lookup (GET)
-    2xx, body as in the contract     done                    done, if it has a reference
-    409 with a code                  refused: final          refused: final
-    404 with `nothing_on_record`     a contract is broken    nothing done: ask for it now
-    409, code says: key in use       unknown: it is about the key, not the order
-    408, 425, 429, 5xx, no answer    unknown: all of it is asked again later, under the same key
-    anything else                    a contract is broken: for a person to see
-
-urllib3 comes with the AWS SDK, so this costs no import of its own; its pool keeps the connection.
+                                 to a command (POST)     to a lookup (GET)
+2xx, body as in the contract     done                    done, if it has a reference
+409 with a code                  refused: final          refused: final
+404 with `nothing_on_record`     a contract is broken    nothing done: ask for it now
+409, code says: key in use       unknown: it is about the key, not the order
+408, 425, 429, 5xx, no answer    unknown: all of it is asked again later, under the same key
+anything else                    a contract is broken: for a person to see
 """
 
 from __future__ import annotations
@@ -17,24 +15,20 @@ import codecs
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 from urllib.parse import quote, urlencode
 
 import msgspec
-import urllib3
-from urllib3.exceptions import HTTPError
 
 from orders.domain.order import Order
 from orders.domain.saga import Outcome
 from orders.domain.trace import of_order
+from orders.downstream.transport import Call, Transport
 from orders.failures import PermanentFailure, TransientFailure
 from orders.ports import Clock, Command
 
 # A refusal's code and a reference become part of the order's facts: bounded, whatever is answered.
 TEXT_MAX = 100
-#: More of an answer is not read, for a delivery must not burst of what its downstream says. The
-#: contract's answers are a few words; some give back the order besides, of 1,500 lines at most.
-BODY_BYTES_MAX = 1_000_000
 # A bare 404 is also what a wrong address or an API without lookups answers. Read as "nothing was
 # done", it would have every step done again at each try: the code tells them apart.
 NOTHING_ON_RECORD = "nothing_on_record"
@@ -57,13 +51,6 @@ class Request:
 
 
 RequestOf = Callable[[Command], Request]
-
-
-class Authorise(Protocol):
-    def __call__(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, /
-    ) -> dict[str, str]:
-        """The headers with what proves who calls: an API key, or a SigV4 signature."""
 
 
 class _Answer(msgspec.Struct):
@@ -96,8 +83,7 @@ class HttpDownstream:
 
     request_of: RequestOf
     url: str
-    pool: urllib3.PoolManager
-    authorise: Authorise
+    send: Transport
     clock: Clock
     look_up_first: bool
 
@@ -144,48 +130,18 @@ class HttpDownstream:
     ) -> Outcome | None:
         # For the text of failures: without the query, which names the customer.
         asked = f"{method} {path}"
-        url = self.url + path + query
-        authorised = self.authorise(method, url, headers, body)
-        # The key may have been waited for.
-        self._still_in_time(asked, command)
-        try:
-            # The pool bounds each wait for bytes, so an answer that hangs ends in time; one that
-            # comes a byte at a time ends with its command's time, or with the function, and its
-            # batch comes back. The pool must not retry: that is the queue's job.
-            answer = self.pool.request(
+        answer = self.send(
+            Call(
+                asked,
                 method,
-                url,
-                body=body or None,
-                headers={
-                    **authorised,
-                    # Not signed: an intermediary may rewrite it, as the specification asks.
-                    "traceparent": self._traceparent(method, command),
-                },
-                retries=False,
-                redirect=False,
-                preload_content=False,
+                self.url + path + query,
+                headers,
+                body,
+                self._traceparent(method, command),
+                command.until,
             )
-            body = self._body(answer, asked, command)
-        except HTTPError as error:
-            raise TransientFailure(f"{asked}: {type(error).__name__}") from error
-        return self._meaning(asked, answer.status, body)
-
-    def _body(self, answer: urllib3.BaseHTTPResponse, asked: str, command: Command) -> bytes:
-        """At least the first `BODY_BYTES_MAX` of it. Raises TransientFailure."""
-        body = b""
-        try:
-            while len(body) < BODY_BYTES_MAX and (part := answer.read1(BODY_BYTES_MAX)):
-                body += part
-                self._still_in_time(asked, command)
-        finally:
-            # A connection whose answer was read to its end is back in the pool already.
-            answer.close()
-        return body
-
-    def _still_in_time(self, asked: str, command: Command) -> None:
-        """Raises TransientFailure."""
-        if command.until is not None and self.clock.now() > command.until:
-            raise TransientFailure(f"{asked}: not in time")
+        )
+        return self._meaning(asked, answer.status, answer.body)
 
     def _traceparent(self, method: str, command: Command) -> str:
         trace = command.trace or of_order(command.key.order_id)

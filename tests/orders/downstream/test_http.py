@@ -18,9 +18,10 @@ from orders.domain.saga import DOWNSTREAM_OF, Outcome, Step
 from orders.domain.trace import Trace, of_order, parsed
 from orders.domain.units import Millis
 from orders.downstream import REQUEST_OF
-from orders.downstream.http import Authorise, HttpDownstream, idempotency_key
+from orders.downstream.http import HttpDownstream, idempotency_key
+from orders.downstream.transport import Authorise, Https
 from orders.failures import PermanentFailure, TransientFailure
-from orders.ports import NEEDS_ORDER, Command
+from orders.ports import NEEDS_ORDER, Clock, Command
 from simulation.world.runtime import SetClock
 from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, an_order, order_id, order_key
 
@@ -116,9 +117,12 @@ def downstream(
     *,
     authorise: Authorise = with_key,
     look_up_first: bool = False,
+    clock: Clock | None = None,
 ) -> HttpDownstream:
     pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=timeout, read=timeout))
-    return HttpDownstream(REQUEST_OF[name], url, pool, authorise, SetClock(NOW), look_up_first)
+    clock = clock or SetClock(NOW)
+    send = Https(pool, authorise, clock)
+    return HttpDownstream(REQUEST_OF[name], url, send, clock, look_up_first)
 
 
 def without_keys(url: str, name: Any = "inventory", timeout: float = 0.5) -> HttpDownstream:
@@ -256,7 +260,7 @@ class PassingClock(SetClock):
 
 def test_an_answer_without_end_ends_with_the_time_of_its_command(server: Server) -> None:
     server.to_command = Answer(200, b" ", endless=True)
-    service = replace(downstream(server.url), clock=PassingClock(NOW))
+    service = downstream(server.url, clock=PassingClock(NOW))
     with pytest.raises(TransientFailure, match="not in time"):
         service.perform(command().then(Step.RESERVE, Millis(NOW + 20)))
     assert len(server.asked) == 1

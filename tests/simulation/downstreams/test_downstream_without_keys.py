@@ -13,6 +13,7 @@ from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, Outcome, Step
 from orders.downstream import REQUEST_OF
 from orders.downstream.http import HttpDownstream
+from orders.downstream.transport import Https
 from orders.failures import TransientFailure
 from orders.ports import Command
 from simulation.downstreams.ledger import Entry, Ledger, MemoryLedger
@@ -75,12 +76,12 @@ class Bench:
                 before_command()
             return {**headers, "x-api-key": API_KEYS[self._name]}
 
+        clock = SetClock(NOW)
         return HttpDownstream(
             request_of=REQUEST_OF[self._name],
             url=str(self._client.base_url.join(self._name)),
-            pool=urllib3.PoolManager(timeout=5.0),
-            authorise=authorise,
-            clock=SetClock(NOW),
+            send=Https(urllib3.PoolManager(timeout=5.0), authorise, clock),
+            clock=clock,
             look_up_first=look_up_first,
         )
 

@@ -192,9 +192,9 @@ original
         "timeout-is-refusal",
         "a downstream that does not answer in time counts as having refused",
         ReplaceStatement(
-            "downstream.http:HttpDownstream._ask",
+            "downstream.transport:Https.__call__",
             "TransientFailure",
-            "return Outcome(self.clock.now(), refusal=type(error).__name__)",
+            """return Answer(409, {}, b'{"code":"%s"}' % type(error).__name__.encode())""",
         ),
     ),
     Mutant(
@@ -572,7 +572,7 @@ original
     Mutant(
         "express-begun-late",
         "a call of express that had to wait for its downstream's key is begun whenever that comes",
-        ReplaceBody("downstream.http:HttpDownstream._still_in_time", "return"),
+        ReplaceBody("downstream.transport:Https._still_in_time", "return"),
     ),
     Mutant(
         "event-with-two-times",
