@@ -21,15 +21,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """`document` is the JSON body; an answer of 400 or more is a problem document (RFC 9457)."""
+    """`document` is the JSON body."""
 
     status: int
     document: Mapping[str, object]
     headers: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def media_type(self) -> str:
-        return "application/json" if self.status < 400 else "application/problem+json"
+    media_type: str = "application/json"
 
     @property
     def body(self) -> bytes:
@@ -37,18 +34,29 @@ class Response:
 
 
 def problem(status: int, code: str, detail: str, **members: str) -> Response:
-    """A problem document. `code` is stable and meant for programs, `detail` for people.
+    """A problem document (RFC 9457). `code` is stable and meant for programs, `detail` for people.
 
     A refusal that is on record has the member `reference`, so that one can ask about it.
     """
     title = HTTPStatus(status).phrase
     document = {"type": "about:blank", "title": title, "status": status, "code": code}
-    return Response(status, {**document, "detail": detail, **members})
+    return Response(
+        status,
+        {**document, "detail": detail, **members},
+        media_type="application/problem+json",
+    )
 
 
-class Problem(Exception):
+class Rejected(Exception):
     """Ends a request that the fake can't serve: `response` is its answer."""
 
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
+class Problem(Rejected):
+    """The same with a problem document."""
+
     def __init__(self, status: int, code: str, detail: str, **headers: str) -> None:
-        super().__init__(code)
-        self.response = replace(problem(status, code, detail), headers=headers)
+        super().__init__(replace(problem(status, code, detail), headers=headers))
