@@ -2,7 +2,10 @@
 
     Failure
     ├── TransientFailure   throttled, timed out, unreachable: the same call may go well later.
-    │                      What it did is unknown, so it is asked again under the same key.
+    │   │                  What it did is unknown, so it is asked again under the same key.
+    │   └── Misconfigured  a downstream's answer that says nothing of the order, such as 401: the
+    │                      same call goes well once somebody has mended the key, the address or
+    │                      the downstream. It waits like an outage, and rings at once.
     └── PermanentFailure   a contract broken by either side: asking again cannot help, a person
         │                  must see it.
         └── Contradiction  a downstream answers under one key otherwise than it did before.
@@ -21,6 +24,10 @@ class Failure(Exception):
 
 
 class TransientFailure(Failure):
+    pass
+
+
+class Misconfigured(TransientFailure):
     pass
 
 

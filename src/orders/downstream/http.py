@@ -3,10 +3,9 @@
                                  to a command (POST)     to a lookup (GET)
 2xx, body as in the contract     done                    done, if it has a reference
 409 with a code                  refused: final          refused: final
-404 with `nothing_on_record`     a contract is broken    nothing done: ask for it now
-409, code says: key in use       unknown: it is about the key, not the order
-408, 425, 429, 5xx, no answer    unknown: all of it is asked again later, under the same key
-anything else                    a contract is broken: for a person to see
+404 with `nothing_on_record`     misconfigured           nothing done: ask for it now
+no answer                        unknown: asked again later, under the same key
+anything else                    as `undeclared` says: unknown, wrong or misconfigured
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from orders.domain.order import Order
 from orders.domain.saga import Outcome
 from orders.domain.trace import of_order
 from orders.downstream.transport import Call, Transport
-from orders.failures import PermanentFailure, TransientFailure
+from orders.failures import Failure, Misconfigured, PermanentFailure, TransientFailure
 from orders.ports import Clock, Command
 
 # A refusal's code and a reference become part of the order's facts: bounded, whatever is answered.
@@ -38,7 +37,10 @@ UNNAMED = "unnamed"
 #: A code with one of these is about the key or the first request under it: `idempotency_in_flight`,
 #: `request-in-progress`.
 _KEY_IN_USE = re.compile(r"idempoten|in[_. -]?(?:progress|flight|use\b)|concurrent", re.IGNORECASE)
-_UNKNOWN_OUTCOMES = frozenset({408, 425, 429})
+#: Below 500: too slow, too early, too many. The same request may go well later.
+_UNKNOWN = frozenset({408, 425, 429})
+#: The downstream has read what we sent, and finds fault with that.
+_ABOUT_THE_ORDER = frozenset({400, 409, 413, 422})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class HttpDownstream:
         found = self._ask("GET", request.path, command, query=lookup_query(command), headers={})
         if found is not None and found.done and not found.reference:
             # An empty page or an empty list is no proof that anything was done.
-            raise PermanentFailure(f"GET {request.path}: found something and does not name it")
+            raise Misconfigured(f"GET {request.path}: found something and does not name it")
         return found
 
     def _act(self, request: Request, command: Command) -> Outcome:
@@ -115,7 +117,7 @@ class HttpDownstream:
             body=msgspec.json.encode(request.body),
         )
         if outcome is None:
-            raise PermanentFailure(f"POST {request.path}: answered as if it were a lookup")
+            raise Misconfigured(f"POST {request.path}: answered as if it were a lookup")
         return outcome
 
     def _ask(
@@ -150,42 +152,74 @@ class HttpDownstream:
 
     def _meaning(self, asked: str, status: int, body: bytes) -> Outcome | None:
         """What an answer means, as the table above has it. None: nothing is on record."""
-        if status >= 500 or status in _UNKNOWN_OUTCOMES:
-            raise TransientFailure(f"{asked}: answered {status}")
-        answer = _decoded(asked, status, body)
-        if 200 <= status < 300:
+        # Some write a byte order mark, which a reader may ignore (RFC 8259, 8.1).
+        text = body.removeprefix(codecs.BOM_UTF8).strip() or b"{}"
+        answer = _decoded(text)
+        code = None if answer is None else answer.code
+        if answer is not None and 200 <= status < 300:
             reference = "" if answer.reference is None else str(answer.reference)[:TEXT_MAX]
             return Outcome(self.clock.now(), reference=reference or None)
-        if status == 409 and answer.code:
-            return Outcome(self.clock.now(), refusal=_code(asked, answer.code))
-        if status == 404 and answer.code == NOTHING_ON_RECORD:
+        if status == 409 and code and not key_in_use(code):
+            return Outcome(self.clock.now(), refusal=named_code(code))
+        if status == 404 and code == NOTHING_ON_RECORD:
             return None
-        raise PermanentFailure(f"{asked}: answered {status}")
+        failure = undeclared(status, code, is_json=_is_json(text))
+        why = f" {named_code(code)}" if code and status < 500 else ""
+        if answer is None and failure is not TransientFailure:
+            why = " with a body outside its contract"
+        raise failure(f"{asked}: answered {status}{why}")
 
 
-def _code(asked: str, text: str) -> str:
-    """A refusal's code. It goes into logs and events, so a sentence, which may name somebody, is
-    none.
+def undeclared(status: int, code: str | None, *, is_json: bool) -> type[Failure]:
+    """What an answer means of which the downstream's contract says nothing.
 
-    Many services answer 409 while the first request under this key is under way, as the draft of
+        408, 425, 429, 5xx          unknown (TransientFailure)
+        409, code says: key in use  unknown: it is about the key, not the order
+        400, 409, 413, 422          wrong (PermanentFailure): about this order, for a person to see
+        anything else, a page       misconfigured (Misconfigured): about key, address or downstream
+
+    `code`: the error's code in the answer, if it has one. `is_json`: the body is JSON, or empty. A
+    page with status 400 or 413 comes from a server in front of the downstream, which has not seen
+    the order: nginx answers so where TLS, or a client's certificate, is missing.
+    """
+    if status >= 500 or status in _UNKNOWN:
+        return TransientFailure
+    if status == 409 and code and key_in_use(code):
+        return TransientFailure
+    if is_json and status in _ABOUT_THE_ORDER:
+        return PermanentFailure
+    return Misconfigured
+
+
+def key_in_use(code: str) -> bool:
+    """Many services answer 409 while the first request under this key is under way, as the draft of
     Idempotency-Key asks them to (draft-ietf-httpapi-idempotency-key-header). Read as a refusal, it
     would undo an order whose step succeeds a second later.
     """
-    code = text[:TEXT_MAX] if _CODE.fullmatch(text[:TEXT_MAX]) else UNNAMED
-    if _KEY_IN_USE.search(text):
-        raise TransientFailure(f"{asked}: answered 409 {code}")
-    return code
+    return _KEY_IN_USE.search(code) is not None
 
 
-def _decoded(asked: str, status: int, body: bytes) -> _Answer:
+def named_code(text: str) -> str:
+    """An answer's code, as it may go into logs and events: a sentence, which may name somebody, is
+    none."""
+    return text[:TEXT_MAX] if _CODE.fullmatch(text[:TEXT_MAX]) else UNNAMED
+
+
+def _decoded(text: bytes) -> _Answer | None:
+    """None: a body outside the contract."""
     try:
-        # Some write a byte order mark, which a reader may ignore (RFC 8259, 8.1).
-        return _answer_decoder.decode(body.removeprefix(codecs.BOM_UTF8).strip() or b"{}")
-    except (ValueError, RecursionError) as error:
+        return _answer_decoder.decode(text)
+    except (ValueError, RecursionError):
         # msgspec's errors are ValueErrors, and so is a text that is not UTF-8.
-        raise PermanentFailure(
-            f"{asked}: answered {status} with a body outside its contract"
-        ) from error
+        return None
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def lookup_query(command: Command) -> str:

@@ -18,9 +18,9 @@ from orders.domain.saga import DOWNSTREAM_OF, Outcome, Step
 from orders.domain.trace import Trace, of_order, parsed
 from orders.domain.units import Millis
 from orders.downstream import REQUEST_OF
-from orders.downstream.http import HttpDownstream, idempotency_key
+from orders.downstream.http import HttpDownstream, idempotency_key, undeclared
 from orders.downstream.transport import Authorise, Https
-from orders.failures import PermanentFailure, TransientFailure
+from orders.failures import Failure, Misconfigured, PermanentFailure, TransientFailure
 from orders.ports import NEEDS_ORDER, Clock, Command
 from simulation.world.runtime import SetClock
 from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, an_order, order_id, order_key
@@ -206,13 +206,45 @@ def test_a_key_that_is_in_use_is_no_refusal_of_the_order(server: Server, code: s
         downstream(server.url).perform(command())
 
 
-@pytest.mark.parametrize("status", [301, 304, 400, 401, 403, 404, 422])
-def test_any_other_answer_breaks_the_contract(server: Server, status: int) -> None:
+# Each status that a service of today answers with (RFC 9110, 15), and some of its neighbours.
+UNKNOWN = {408, 425, 429, *range(500, 600)}
+ABOUT_THE_ORDER = {400, 409, 413, 422}
+
+
+def test_an_answer_outside_the_contract_is_a_dead_letter_only_where_it_is_about_the_order() -> None:
+    for status in range(100, 600):
+        for is_json in (True, False):
+            expected: type[Failure] = Misconfigured
+            if status in UNKNOWN:
+                expected = TransientFailure
+            elif status in ABOUT_THE_ORDER and is_json:
+                expected = PermanentFailure
+            assert undeclared(status, None, is_json=is_json) is expected, (status, is_json)
+    assert issubclass(Misconfigured, TransientFailure)
+    assert undeclared(409, "idempotency_in_flight", is_json=True) is TransientFailure
+    assert undeclared(409, "pin_used_up", is_json=True) is PermanentFailure
+    assert undeclared(400, "idempotency_in_flight", is_json=True) is PermanentFailure
+
+
+@pytest.mark.parametrize("status", [301, 304, 401, 403, 404, 405])
+def test_an_answer_about_configuration_waits_and_no_redirect_is_followed(
+    server: Server, status: int
+) -> None:
     server.to_command.status, server.to_command.headers = status, {"location": "/elsewhere"}
-    server.to_command.body = b"" if status == 304 else server.to_command.body
-    with pytest.raises(PermanentFailure, match=f"answered {status}"):
+    server.to_command.body = b"" if status == 304 else b'{"code":"api_key_wrong"}'
+    with pytest.raises(Misconfigured, match=f"POST /reservations: answered {status}"):
         downstream(server.url).perform(command())
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("body", [b'{"code":"unknown_sku"}', b'{"code":7}', b'["sku"]', b""])
+def test_an_answer_about_the_order_breaks_the_contract(
+    server: Server, status: int, body: bytes
+) -> None:
+    server.to_command = Answer(status, body)
+    with pytest.raises(PermanentFailure, match=f"answered {status}"):
+        downstream(server.url).perform(command())
 
 
 @pytest.mark.parametrize("code", ["out_of_stock", "pin_used_up", "winter_in_user_list"])
@@ -223,7 +255,7 @@ def test_a_code_that_only_resembles_it_is_a_refusal(server: Server, code: str) -
 
 def test_a_command_is_not_answered_as_if_it_were_a_lookup(server: Server) -> None:
     server.to_command = server.to_lookup
-    with pytest.raises(PermanentFailure, match="POST /reservations: answered as if"):
+    with pytest.raises(Misconfigured, match="POST /reservations: answered as if"):
         downstream(server.url).perform(command())
 
 
@@ -235,13 +267,23 @@ def test_a_command_is_not_answered_as_if_it_were_a_lookup(server: Server) -> Non
         (201, b'{"reference":true}'),
         (201, b'{"reference":"Bestellung f\xfcr Ada"}'),  # not UTF-8
         (201, b'{"more":' + b"[" * 100_000),
-        (409, b"{}"),
+        (200, b"[]"),
+        (400, b"<html><title>400 The plain HTTP request was sent to HTTPS port</title>"),
         (409, b'{"code":"zur\xfcck"}'),
     ],
 )
-def test_a_body_outside_its_contract_breaks_it(server: Server, status: int, body: bytes) -> None:
+def test_a_body_outside_its_contract_says_nothing_of_the_order(
+    server: Server, status: int, body: bytes
+) -> None:
     server.to_command.status, server.to_command.body = status, body
-    with pytest.raises(PermanentFailure):
+    with pytest.raises(Misconfigured, match=f"answered {status} with a body outside its contract"):
+        downstream(server.url).perform(command())
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"code":7}', b'{"code":""}'])
+def test_a_conflict_without_a_code_is_for_a_person(server: Server, body: bytes) -> None:
+    server.to_command.status, server.to_command.body = 409, body
+    with pytest.raises(PermanentFailure, match="answered 409"):
         downstream(server.url).perform(command())
 
 
@@ -268,7 +310,7 @@ def test_an_answer_without_end_ends_with_the_time_of_its_command(server: Server)
 
 def test_a_body_without_end_is_read_no_further_than_the_contract_goes(server: Server) -> None:
     server.to_command = Answer(200, b"x" * 50_000, endless=True)
-    with pytest.raises(PermanentFailure, match="outside its contract"):
+    with pytest.raises(Misconfigured, match="outside its contract"):
         downstream(server.url).perform(command())
 
 
@@ -456,18 +498,17 @@ def test_a_command_whose_answer_is_lost_after_its_lookup_is_an_unknown_outcome(
         (404, b""),
         (405, b""),
         (301, b""),
-        (409, b"{}"),
         (200, b"[]"),
         (200, b'{"items":[]}'),
         (200, b'{"reference":""}'),
         (204, b""),
     ],
 )
-def test_a_lookup_outside_the_contract_breaks_it_and_nothing_is_asked_for(
+def test_a_lookup_outside_the_contract_waits_and_nothing_is_asked_for(
     server: Server, status: int, body: bytes
 ) -> None:
     server.to_lookup = Answer(status, body)
-    with pytest.raises(PermanentFailure, match="GET /reservations: "):
+    with pytest.raises(Misconfigured, match="GET /reservations: "):
         without_keys(server.url).perform(command())
     assert [asked.method for asked in server.asked] == ["GET"]
 
