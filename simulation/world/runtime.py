@@ -146,10 +146,17 @@ class AnsweringDownstream:
 
     answer: Callable[[Command], Outcome | Later]
     asked: list[Command] = field(default_factory=list)
+    #: What it says when it is asked for what it has taken, at which place.
+    decides: Callable[[str | None], Outcome | Later | None] = lambda _: None
+    asked_at: list[str | None] = field(default_factory=list)
 
     def perform(self, command: Command) -> Outcome | Later:
         self.asked.append(command)
         return self.answer(command)
+
+    def ask(self, command: Command, at: str | None) -> Outcome | Later | None:
+        self.asked_at.append(at)
+        return self.decides(at)
 
 
 @dataclass

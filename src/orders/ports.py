@@ -26,13 +26,27 @@ NEEDS_ORDER = frozenset({Step.RESERVE, Step.SHIP, Step.POST, Step.REFUND})
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """A downstream has taken a command and decides it later.
+
+    `at`: when it first did, by our clock. `ask` as in `Later`. `times`: how often a message has
+    said so anew, because there was another place to ask at.
+    """
+
+    at: Millis
+    ask: str | None = None
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """One step to be done for one order.
 
     `order` travels along to inventory where it is small, without what is the customer's; otherwise
     the receiver reads it. `trace` is the one that the client named, if it did. `accepted_at` and
     `express` (orders.domain.order) are there for who has read the order. `until`: nobody waits for
-    it after that, so it is not begun later; None where it is never too late.
+    it after that, so it is not begun later; None where it is never too late. `taken`: its
+    downstream has it, and decides it later.
     """
 
     key: OrderKey
@@ -42,6 +56,7 @@ class Command:
     accepted_at: Millis | None = None
     express: bool = False
     until: Millis | None = None
+    taken: Taken | None = None
 
     def then(self, step: Step, until: Millis) -> Command:
         """Another step for the same order."""
@@ -115,6 +130,10 @@ class Orders(Protocol):
         self, customer_id: CustomerId, limit: int, before: OrderId | None
     ) -> tuple[Sequence[Progress], OrderId | None]:
         """A customer's orders, newest first, and the id to go on before, None at the end."""
+
+    def facts(self, key: OrderKey) -> Facts:
+        """An order's facts, no older than this call; none where there is no such order, or where it
+        has left the table."""
 
     def record(self, key: OrderKey, outcomes: Mapping[Step, Outcome]) -> Facts:
         """Write facts once, all of them together. Returns the facts after it: a fact that was
@@ -261,6 +280,14 @@ class DownstreamService(Protocol):
 
         `command.order` is set for each step in `NEEDS_ORDER`. Raises `TransientFailure` when the
         outcome is unknown.
+        """
+
+    def ask(self, command: Command, at: str | None) -> Outcome | Later | None:
+        """What became of a step that the downstream had taken, asked for at the place that it
+        named, if it did. None where nothing did, or where it cannot be asked: then it is to be done
+        again, under its key.
+
+        Raises as `perform` does.
         """
 
 

@@ -15,7 +15,7 @@ from orders.domain.order import AcceptedOrder, OrderKey, VoidId
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.trace import parsed
 from orders.domain.units import Millis
-from orders.ports import Check, Command
+from orders.ports import Check, Command, Taken
 from tests.builders import CUSTOMER, FREE, NOW, accepted, line, order_key
 
 # Written out: what a release wrote must not change with the tests' counters.
@@ -25,6 +25,7 @@ NOTHING_TO_PAY = order_key(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000003")
 EXPRESS = order_key(CUSTOMER, "01a0ac2b-8e00-7000-8000-000000000004")
 STUB = items.stub_item(KEY, items.Location("2026/11/23", "1a341fd0d00a1b2", 4_711, 1_026))
 TRACE = parsed("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+TAKEN = [Taken(NOW), Taken(NOW, "/jobs/4711", times=2)]
 
 
 def written() -> dict[str, list[Any]]:
@@ -115,6 +116,8 @@ def _commands(orders: list[AcceptedOrder]) -> list[Command]:
     return [
         *(Command(order.key, Step.RESERVE, order.order, TRACE) for order in orders),
         *(Command(KEY, step) for step in Step),
+        # Who does not know that it was taken gives it again, under its key.
+        *(Command(KEY, step, taken=taken) for step in Step for taken in TAKEN),
     ]
 
 

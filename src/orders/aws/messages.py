@@ -18,7 +18,7 @@ from orders.domain.saga import Step
 from orders.domain.trace import Trace, parsed
 from orders.domain.units import CustomerId, Millis, OrderId
 from orders.failures import PermanentFailure
-from orders.ports import Check, Command
+from orders.ports import Check, Command, Taken
 
 _Kind = TypeVar("_Kind")
 
@@ -38,6 +38,10 @@ class _CommandMessage(msgspec.Struct, omit_defaults=True):
     step: Step
     order: str | None = None  # base64 of the compressed content
     trace: str | None = None  # a traceparent
+    # Who does not know these gives the command again, under its key.
+    taken_at: Millis | None = None
+    ask: str | None = None
+    taken_times: int = 1
 
 
 class _OverflowMessage(msgspec.Struct, omit_defaults=True):
@@ -68,15 +72,17 @@ def message_of(command: Command) -> str:
     content = None if goods is None else _base64(items.compressed(goods))
     if content is not None and len(content) > ORDER_BYTES_MAX:
         content = None
-    return json_text(
-        _CommandMessage(
-            command.key.customer_id,
-            command.key.order_id,
-            command.step,
-            content,
-            _header(command.trace),
-        )
+    message = _CommandMessage(
+        command.key.customer_id,
+        command.key.order_id,
+        command.step,
+        content,
+        _header(command.trace),
     )
+    if command.taken is not None:
+        message.taken_at, message.ask = command.taken.at, command.taken.ask
+        message.taken_times = command.taken.times
+    return json_text(message)
 
 
 def _goods(step: Step, order: Order) -> Order | None:
@@ -98,8 +104,11 @@ def command_of(body: str) -> Command:
     with _refusing("a command"):
         message = _decode(body, _CommandMessage)
         order = None if message.order is None else items.decompressed(_bytes(message.order))
+    taken = None
+    if message.taken_at is not None:
+        taken = Taken(message.taken_at, message.ask, message.taken_times)
     key = OrderKey(message.customer_id, message.order_id)
-    return Command(key, message.step, order, parsed(message.trace))
+    return Command(key, message.step, order, parsed(message.trace), taken=taken)
 
 
 def overflow_message_of(accepted: AcceptedOrder) -> str:

@@ -74,6 +74,9 @@ class DynamoOrders:
         found = self._read_progress(key)
         return self._read_progress(key) if found and self._is_doubtful(found) else found
 
+    def facts(self, key: OrderKey) -> Facts:
+        return items.facts(self._get(items.progress_key(key), consistent=True))
+
     def batch_get_progress(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, Facts]:
         # A request must not have a key twice.
         distinct = list(dict.fromkeys(keys))

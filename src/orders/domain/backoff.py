@@ -27,6 +27,8 @@ class Backoff:
 
 #: A downstream: an outage of 24 h passes in about a hundred tries.
 DELIVER = Backoff(first_seconds=2, max_seconds=900)
+#: A downstream that sends the outcomes of what it has taken: one that does not come is asked for.
+TOLD = Backoff(first_seconds=60, max_seconds=900)
 #: A table that throttles recovers within minutes, and a customer waits for the order.
 DRAIN = Backoff(first_seconds=2, max_seconds=180)
 #: The longest between two looks at an order that does not settle, which began with the queue's

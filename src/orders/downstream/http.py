@@ -97,6 +97,11 @@ class HttpDownstream:
                 return found
         return self._act(request, command)
 
+    def ask(self, command: Command, at: str | None) -> Outcome | None:  # noqa: ARG002
+        """None of these contracts names a place to ask at."""
+        request = self.request_of(command)
+        return self._look_up(request, command) if self.look_up_first else None
+
     def _look_up(self, request: Request, command: Command) -> Outcome | None:
         """What became of the command when it came before, None if nothing did."""
         found = self._ask("GET", request.path, command, query=lookup_query(command), headers={})

@@ -9,9 +9,10 @@ the rest. Therefore a batch message is tried only once:
 - Any later attempt: the batch message is split, which requeues all its messages without handling
   them. Whatever ended the first attempt, perhaps one of the messages, can then end only its own.
 
-A message is requeued once, never as a way to wait: Lambda stops a message that functions have sent
-to their own queue about 16 times (its recursive loop detection), so a long outage would lose it.
-Single messages wait by their visibility timeout instead, which sends nothing.
+A message is requeued once, and a few times more where what a downstream says of having taken it
+changes (orders.flow.deliver.TAKEN_MAX), never as a way to wait: Lambda stops a message that
+functions have sent to their own queue about 16 times (its recursive loop detection), so a long
+outage would lose it. Single messages wait by their visibility timeout instead, which sends nothing.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ It calls `handle` for each message. What `handle` does decides what becomes of t
 under which outcome it is logged:
 
     returns an outcome         done: the queue deletes it (that outcome)
-    raises RetryLater          nothing failed, but it comes back after a wait (its own outcome)
+    raises RetryLater          nothing failed, but it comes back after a wait, perhaps with another
+                               body (its own outcome)
     raises TransientFailure    its outcome is unknown: it comes back after a wait (postponed)
     raises PermanentFailure    a retry can't help: it moves to the dead-letter queue (dead_lettered)
     raises Contradiction       the same (contradicted)
@@ -38,11 +39,18 @@ Event = Mapping[str, Any]
 
 
 class RetryLater(Exception):
-    """Nothing failed, but the message must come back. `outcome` is for the log."""
+    """Nothing failed, but the message must come back. `outcome` is for the log.
 
-    def __init__(self, outcome: str) -> None:
+    `backoff`: how long it waits, where not as the consumer's other messages. `body`: a message with
+    this body comes in its place, whose attempts count anew. It is sent, so a message is replaced a
+    few times at most (orders.flow.batches).
+    """
+
+    def __init__(
+        self, outcome: str, *, backoff: Backoff | None = None, body: str | None = None
+    ) -> None:
         super().__init__(outcome)
-        self.outcome = outcome
+        self.outcome, self.backoff, self.body = outcome, backoff, body
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +58,13 @@ class Result:
     """What became of a message.
 
     `done`: the queue may delete it. `retry_seconds`: the wait until it comes back, None where the
-    queue's own timeout decides.
+    queue's own timeout decides. `body`: of the message that comes in its place, if another does.
     """
 
     outcome: str | None
     done: bool = True
     retry_seconds: int | None = None
+    body: str | None = None
 
 
 def _none(_body: str) -> Sequence[str]:
@@ -146,21 +155,33 @@ class Consumer:
         try:
             return Result(handle(message))
         except RetryLater as later:
-            return self._retry(message, later.outcome)
+            backoff = later.backoff or self.backoff
+            if later.body is not None:
+                return self._replace(message, later.outcome, backoff, later.body)
+            return self._retry(message, later.outcome, backoff)
         except TransientFailure as failure:
             message.log["detail"] = str(failure)
-            return self._retry(message, "postponed")
+            return self._retry(message, "postponed", self.backoff)
         except PermanentFailure as failure:
             message.log["detail"] = str(failure)
             self.inbox.dead_letter(message.body, str(failure))
             contradicted = isinstance(failure, Contradiction)
             return Result("contradicted" if contradicted else "dead_lettered")
 
-    def _retry(self, message: Message, outcome: str) -> Result:
-        seconds = self._wait_seconds(message)
+    def _retry(self, message: Message, outcome: str, backoff: Backoff) -> Result:
+        seconds = backoff.delay_seconds(message.attempt, self.jitter())
         if message.receipt is not None:
             self.inbox.postpone(message.receipt, seconds)
         return Result(outcome, done=False, retry_seconds=seconds)
+
+    def _replace(self, message: Message, outcome: str, backoff: Backoff, body: str) -> Result:
+        """Send the other message first: a crash in between leaves both, which every step bears."""
+        seconds = backoff.delay_seconds(1, self.jitter())
+        if message.receipt is None:
+            # It is requeued together with what else of its batch message comes back.
+            return Result(outcome, done=False, retry_seconds=seconds, body=body)
+        self.inbox.requeue([(body, seconds)])
+        return Result(outcome)
 
     def _finish_batch(
         self,
@@ -173,7 +194,10 @@ class Consumer:
 
         def requeue_rest(_: Message) -> None:
             rest = [
-                (member.body, self._requeue_seconds(member, results[member]))
+                (
+                    results[member].body or member.body,
+                    self._requeue_seconds(member, results[member]),
+                )
                 for member in members
                 if not results[member].done
             ]
@@ -187,7 +211,6 @@ class Consumer:
 
     def _requeue_seconds(self, member: Message, result: Result) -> int:
         # After a bug no wait was chosen yet.
-        return self._wait_seconds(member) if result.retry_seconds is None else result.retry_seconds
-
-    def _wait_seconds(self, message: Message) -> int:
-        return self.backoff.delay_seconds(message.attempt, self.jitter())
+        if result.retry_seconds is not None:
+            return result.retry_seconds
+        return self.backoff.delay_seconds(member.attempt, self.jitter())

@@ -4,6 +4,10 @@ Promise: `one_effect_per_step`. The downstream sees the same key however often t
 and the outcome is written once. A timeout is an unknown outcome, not a failed one: the command
 comes again later under the same key (orders.flow.consumer).
 
+A downstream may take a command and decide it later. Then the command waits in its queue, with a
+note that it was taken, until its outcome is on record (orders.flow.outcomes) or the downstream
+tells it when it is asked. Whatever becomes of the downstream's own message, the order settles.
+
 One piece of code, deployed once per downstream, so that one that is slow or down delays only its
 own step (`failure_stays_local`).
 """
@@ -13,34 +17,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from orders.domain import saga
+from orders.domain import backoff
+from orders.domain.backoff import Backoff
 from orders.domain.keeping import may_be_archived
-from orders.domain.saga import REFUSABLE, Downstream, Facts, Outcome, Step
-from orders.domain.status import Status, status
+from orders.domain.saga import Downstream, Outcome, Step
 from orders.domain.units import Millis
-from orders.failures import Contradiction, PermanentFailure, TransientFailure
-from orders.flow.consumer import RetryLater
+from orders.failures import TransientFailure
 from orders.flow.express import Express
-from orders.ports import NEEDS_ORDER, Clock, Command, DownstreamService, Later, Orders
+from orders.flow.recording import Recorded, raise_if_irrefusable, record
+from orders.ports import NEEDS_ORDER, Clock, Command, DownstreamService, Later, Orders, Taken
+
+#: A downstream that names another place to ask at each time is asked at the last of so many: each
+#: is a message that is sent (orders.flow.batches says why that is bounded).
+TAKEN_MAX = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """The outcome of a command. `express`: the further steps whose outcomes were recorded with it,
-    None where none were tried. If it settled the order, `settled_as` is the order's status, and
-    `settle_ms` the time since the customer's last request (None if the order was not read)."""
+    None where none were tried."""
 
     outcome: Outcome
-    express: Sequence[Step] | None = None
-    settled_as: Status | None = None
-    settle_ms: int | None = None
+    express: Sequence[Step] | None
+    recorded: Recorded
 
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
     """The handler reads two fields: `downstream_name`, for its log line, and `turns_ms`, how long
     after the start of a batch a command may still be begun. `express`: on inventory's delivery,
-    where orders may go by it."""
+    where orders may go by it. `asks`: how long a command that was taken waits until it is asked
+    about."""
 
     orders: Orders
     downstream: DownstreamService
@@ -48,6 +55,11 @@ class Deliver:
     clock: Clock
     turns_ms: int
     express: Express | None = None
+    asks: Backoff = backoff.DELIVER
+
+    def is_decided(self, command: Command) -> bool:
+        """Whether the outcome of a command that was taken is on record meanwhile."""
+        return command.taken is not None and self.orders.facts(command.key).known(command.step)
 
     def complete(self, command: Command, now: Millis) -> Command:
         """The command with its order, which is read from the table unless the command carries it.
@@ -73,34 +85,39 @@ class Deliver:
             raise TransientFailure("the order is not readable yet")
         return command
 
-    def deliver(self, command: Command) -> Delivered:
-        """Have a complete command's step done, its outcome on record before this returns.
+    def deliver(self, command: Command) -> Delivered | Taken:
+        """Have a complete command's step done, its outcome on record before this returns; or learn
+        that the downstream has taken it.
 
-        Raises TransientFailure while the outcome is unknown, RetryLater while the downstream has
-        taken the step and not decided it, PermanentFailure when a contract is broken, Archived when
-        the order has left the table meanwhile.
+        Raises TransientFailure while the outcome is unknown, PermanentFailure when a contract is
+        broken, Archived when the order has left the table meanwhile.
         """
         began = self.clock.now()
-        outcome = self.downstream.perform(command)
-        if isinstance(outcome, Later):
-            raise RetryLater("taken")
-        if not outcome.done and command.step not in REFUSABLE:
-            raise PermanentFailure(
-                f"{command.step} was refused ({outcome.refusal}), which its contract rules out"
-            )
-        further = self._further(command, outcome, began)
-        outcomes = {command.step: outcome, **(further or {})}
-        facts = self.orders.record(command.key, outcomes)
-        for step, answered in outcomes.items():
-            _check(step, facts.outcomes[step], answered)
-        delivered = Delivered(outcome, None if further is None else [*further])
-        # An outcome that was on record before was logged then.
-        was_there = all(facts.outcomes[step] != outcomes[step] for step in outcomes)
-        if was_there or not saga.settled(facts):
-            return delivered
-        return replace(
-            delivered, settled_as=status(facts), settle_ms=_settle_ms(command, facts, outcomes)
-        )
+        answer = self._answer(command)
+        if isinstance(answer, Taken):
+            return answer
+        raise_if_irrefusable(command.step, answer)
+        further = self._further(command, answer, began)
+        outcomes = {command.step: answer, **(further or {})}
+        recorded = record(self.orders, command.key, outcomes, command.accepted_at)
+        return Delivered(answer, None if further is None else [*further], recorded)
+
+    def _answer(self, command: Command) -> Outcome | Taken:
+        taken = command.taken
+        if taken is not None:
+            asked = self.downstream.ask(command, taken.ask)
+            if isinstance(asked, Later):
+                return taken
+            if asked is not None:
+                return asked
+        answer = self.downstream.perform(command)
+        if isinstance(answer, Outcome):
+            return answer
+        if taken is None:
+            return Taken(self.clock.now(), answer.ask)
+        if answer.ask in (None, taken.ask) or taken.times >= TAKEN_MAX:
+            return taken
+        return replace(taken, ask=answer.ask, times=taken.times + 1)
 
     def _further(
         self, command: Command, outcome: Outcome, began: Millis
@@ -111,19 +128,3 @@ class Deliver:
         if not outcome.done or may_be_archived(command.key.order_id, began):
             return None
         return self.express.go_on(command, began)
-
-
-def _check(step: Step, there: Outcome, answered: Outcome) -> None:
-    """Raises Contradiction."""
-    if there.refusal != answered.refusal:
-        raise Contradiction(
-            f"{step} is on record as {there.refusal or 'done'}, and the downstream now answers"
-            f" {answered.refusal or 'done'} under the same key"
-        )
-
-
-def _settle_ms(command: Command, facts: Facts, outcomes: Mapping[Step, Outcome]) -> int | None:
-    if command.accepted_at is None:
-        return None
-    asked_at = command.accepted_at if facts.cancellation is None else facts.cancellation.at
-    return max(outcome.at for outcome in outcomes.values()) - asked_at

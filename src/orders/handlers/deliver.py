@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from orders import wiring
-from orders.aws.messages import command_of
+from orders.aws.messages import command_of, message_of
 from orders.domain.order import order_id_time
 from orders.domain.saga import Step
 from orders.domain.units import Millis
 from orders.failures import Failure, TransientFailure
-from orders.flow.consumer import Consumer, Event
+from orders.flow.consumer import Consumer, Event, RetryLater
 from orders.flow.deliver import Deliver
-from orders.ports import Archived, Command, Message
+from orders.ports import Archived, Command, Message, Taken
 from orders.telemetry import trace_id
 
 
@@ -32,28 +33,34 @@ def handle(event: Event, consumer: Consumer, deliver: Deliver) -> dict[str, Any]
     clock = consumer.clock
     turns_end_at = clock.now() + deliver.turns_ms
 
-    def deliver_one(message: Message) -> str:
+    def deliver_one(message: Message) -> str | None:
         command = _command_in(message, deliver)
         if clock.now() > turns_end_at:
             raise TransientFailure("left for later")
+        if deliver.is_decided(command):
+            # Whoever recorded it has logged it.
+            return None
         try:
             return deliver_command(message, command)
         except Archived:
             return "archived"
 
-    def deliver_command(message: Message, command: Command) -> str:
-        command = deliver.complete(command, clock.now())
+    def deliver_command(message: Message, sent: Command) -> str:
+        command = deliver.complete(sent, clock.now())
         message.log["trace"] = trace_id(command.trace)
         try:
             delivered = deliver.deliver(command)
         except Failure:
             message.log |= _unsettled(command, clock.now())
             raise
+        if isinstance(delivered, Taken):
+            body = None if delivered == sent.taken else message_of(replace(sent, taken=delivered))
+            raise RetryLater("taken", backoff=deliver.asks, body=body)
         message.log |= {
             "reason": delivered.outcome.refusal,
             "express": delivered.express,
-            "status": delivered.settled_as,
-            "settle_ms": delivered.settle_ms,
+            "status": delivered.recorded.settled_as,
+            "settle_ms": delivered.recorded.settle_ms,
         }
         return "done" if delivered.outcome.done else "refused"
 

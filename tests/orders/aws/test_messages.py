@@ -27,7 +27,7 @@ from orders.domain.saga import Step
 from orders.domain.trace import Trace
 from orders.domain.units import CustomerId
 from orders.failures import PermanentFailure
-from orders.ports import Check, Command
+from orders.ports import Check, Command, Taken
 from tests.builders import CUSTOMER, FREE, NOW, accepted, an_order, line, order_id
 
 KEY = OrderKey(CUSTOMER, order_id())
@@ -36,7 +36,12 @@ TRACE = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=Tr
 
 @pytest.mark.parametrize("step", list(Step))
 def test_a_command_comes_out_as_it_went_in(step: Step) -> None:
-    for command in (Command(KEY, step), Command(KEY, step, trace=TRACE)):
+    for command in (
+        Command(KEY, step),
+        Command(KEY, step, trace=TRACE),
+        Command(KEY, step, taken=Taken(NOW)),
+        Command(KEY, step, taken=Taken(NOW, "/jobs/4711?as=json", times=3)),
+    ):
         assert command_of(message_of(command)) == command
 
 

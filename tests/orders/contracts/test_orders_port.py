@@ -184,6 +184,15 @@ def test_of_an_order_and_its_void_id_at_once_one_is_stored(orders: Orders) -> No
     assert won == [(orders.find(order.key) is not None) == bool(n % 2) for n in range(8)]
 
 
+def test_facts_are_read_without_their_order(orders: Orders) -> None:
+    order = accepted(fresh())
+    assert orders.facts(order.key) == Facts()
+    orders.place(order)
+    assert orders.facts(order.key) == Facts()
+    orders.record(order.key, {Step.RESERVE: DONE})
+    assert orders.facts(order.key) == Facts({Step.RESERVE: DONE})
+
+
 @pytest.mark.parametrize("outcome", [DONE, REFUSED])
 def test_a_fact_is_recorded_once_and_the_first_stands(orders: Orders, outcome: Outcome) -> None:
     order = accepted(fresh())

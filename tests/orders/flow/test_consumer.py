@@ -72,6 +72,21 @@ def test_what_is_merely_early_comes_again_and_is_logged_under_its_own_word() -> 
     assert bench.log.lines[0]["outcome"] == "stuck"
 
 
+def test_another_message_may_come_in_its_place_with_waits_and_attempts_of_its_own() -> None:
+    bench = Bench()
+    replaced = RetryLater("taken", backoff=Backoff(60, 900), body="taken already")
+    assert bench.is_done(raising(replaced), attempt=5)
+    assert bench.inbox.requeued == [("taken already", 30)]
+    assert bench.inbox.postponed == {}
+    assert bench.log.lines[0]["outcome"] == "taken"
+
+
+def test_a_message_stays_where_none_can_be_sent_in_its_place() -> None:
+    bench = Bench(FullInbox())
+    assert not bench.is_done(raising(RetryLater("taken", body="taken already")))
+    assert bench.log.lines[0]["outcome"] == "unavailable"
+
+
 def test_a_consumer_may_have_a_shorter_longest_wait() -> None:
     bench = Bench(backoff=Backoff(2, 60))
     bench.is_done(raising(TransientFailure("throttled")), attempt=50)

@@ -41,7 +41,10 @@ class Bench:
         return self.delivered(step).outcome
 
     def delivered(self, step: Step) -> Delivered:
-        return self.deliver.deliver(self.deliver.complete(Command(self.order.key, step), NOW))
+        command = self.deliver.complete(Command(self.order.key, step), NOW)
+        delivered = self.deliver.deliver(command)
+        assert isinstance(delivered, Delivered)
+        return delivered
 
     def recorded(self, step: Step) -> Outcome | None:
         progress = self.orders.progress(self.order.key)
@@ -125,10 +128,10 @@ def test_the_outcome_that_settles_an_order_tells_so_once() -> None:
     bench = Bench(lambda _: Outcome(Millis(NOW + 250)))
     steps = [Step.RESERVE, Step.SHIP, Step.POST]
     told = [bench.delivered(step) for step in steps]
-    assert [one.settled_as for one in told] == [None, None, Status.CONFIRMED]
-    assert told[-1].settle_ms == 250
+    assert [one.recorded.settled_as for one in told] == [None, None, Status.CONFIRMED]
+    assert told[-1].recorded.settle_ms == 250
     bench.downstream.answer = lambda _: Outcome(Millis(NOW + 900))
-    assert bench.delivered(Step.POST).settled_as is None
+    assert bench.delivered(Step.POST).recorded.settled_as is None
 
 
 def test_an_order_that_was_cancelled_late_settles_again_and_counts_from_the_wish() -> None:
@@ -138,4 +141,4 @@ def test_an_order_that_was_cancelled_late_settles_again_and_counts_from_the_wish
     bench.orders.request_cancellation(bench.order.key, Millis(NOW + 60_000), reserved=False)
     bench.downstream.answer = lambda _: Outcome(Millis(NOW + 60_100), refusal="too_late")
     told = bench.delivered(Step.CANCEL_SHIPMENT)
-    assert (told.settled_as, told.settle_ms) == (Status.CONFIRMED, 100)
+    assert (told.recorded.settled_as, told.recorded.settle_ms) == (Status.CONFIRMED, 100)

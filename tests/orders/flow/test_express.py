@@ -19,6 +19,7 @@ from orders.failures import Contradiction, PermanentFailure, TransientFailure
 from orders.flow.changes import FactsChanged
 from orders.flow.deliver import Deliver, Delivered
 from orders.flow.express import Express
+from orders.flow.recording import Recorded
 from orders.ports import Command, Later
 from orders.settings import EXPRESS_CALLS
 from orders.wiring import SYSTEM
@@ -91,7 +92,9 @@ class Bench:
 
     def reserve(self, order: AcceptedOrder) -> Delivered:
         command = Command(order.key, Step.RESERVE)
-        return self.deliver.deliver(self.deliver.complete(command, NOW))
+        delivered = self.deliver.deliver(self.deliver.complete(command, NOW))
+        assert isinstance(delivered, Delivered)
+        return delivered
 
     def facts(self, order: AcceptedOrder) -> Facts:
         progress = self.orders.progress(order.key)
@@ -109,7 +112,7 @@ def test_all_that_is_done_is_one_write_and_settles_the_order() -> None:
     delivered = bench.reserve(order)
     assert bench.facts(order) == Facts(dict.fromkeys((Step.RESERVE, *ONCE_RESERVED), DONE))
     assert bench.writes == 1
-    assert delivered == Delivered(DONE, [*ONCE_RESERVED], Status.CONFIRMED, 0)
+    assert delivered == Delivered(DONE, [*ONCE_RESERVED], Recorded(Status.CONFIRMED, 0))
     for name in EXPRESS_CALLS:
         [asked] = bench.called[name].asked
         assert asked.order == order.order
@@ -118,7 +121,7 @@ def test_all_that_is_done_is_one_write_and_settles_the_order() -> None:
 def test_an_order_that_may_not_go_express_is_only_reserved() -> None:
     bench = Bench()
     order = bench.place(express=False)
-    assert bench.reserve(order) == Delivered(DONE)
+    assert bench.reserve(order) == Delivered(DONE, None, Recorded())
     assert [*bench.facts(order).outcomes] == [Step.RESERVE]
     assert not bench.called["fulfilment"].asked
 
@@ -142,7 +145,7 @@ def test_nothing_is_shipped_before_its_stock_is_held() -> None:
 def test_what_is_unknown_is_owed_and_holds_up_nothing(name: Downstream, error: Exception) -> None:
     bench = Bench({name: raising(error)})
     order = bench.place()
-    assert bench.reserve(order).settled_as is None
+    assert bench.reserve(order).recorded.settled_as is None
     [owed] = saga.owed(bench.facts(order))
     assert saga.DOWNSTREAM_OF[owed] == name
     assert bench.writes == 1
@@ -152,7 +155,7 @@ def test_what_is_unknown_is_owed_and_holds_up_nothing(name: Downstream, error: E
 def test_a_refusal_is_recorded_as_one(name: Downstream) -> None:
     bench = Bench({name: refused})
     order = bench.place()
-    assert bench.reserve(order).settled_as is None
+    assert bench.reserve(order).recorded.settled_as is None
     facts = bench.facts(order)
     assert [step for step in facts.outcomes if facts.refused(step)] == [
         step for step in ONCE_RESERVED if saga.DOWNSTREAM_OF[step] == name
@@ -187,7 +190,7 @@ def test_a_reservation_that_took_half_of_the_time_is_not_gone_on_from() -> None:
 
     bench.called["inventory"].answer = slowly
     order = bench.place()
-    assert bench.reserve(bench.place()).settled_as is Status.CONFIRMED
+    assert bench.reserve(bench.place()).recorded.settled_as is Status.CONFIRMED
     assert bench.waited_for == [(BUDGET_MS - took_ms) / 1000]
     took_ms += 1
     assert bench.reserve(order).express == []
@@ -203,8 +206,8 @@ def test_a_downstream_that_does_not_answer_is_left_alone_until_it_does() -> None
     assert len(bench.called["fulfilment"].asked) == FAILURES_MAX + 5
     bench.called["accounting"].answer = done
     bench.clock.milliseconds += 5_000
-    assert bench.reserve(bench.place()).settled_as is Status.CONFIRMED
-    assert bench.reserve(bench.place()).settled_as is Status.CONFIRMED
+    assert bench.reserve(bench.place()).recorded.settled_as is Status.CONFIRMED
+    assert bench.reserve(bench.place()).recorded.settled_as is Status.CONFIRMED
 
 
 def test_a_downstream_that_is_slow_is_left_alone_and_so_is_one_that_keeps_all_threads() -> None:
@@ -232,7 +235,7 @@ def test_a_copy_that_went_the_plain_way_first_leaves_the_rest_to_be_recorded() -
     order = bench.place()
     earlier = replace(DONE, at=Millis(NOW - 1))
     bench.orders.record(order.key, {Step.RESERVE: earlier})
-    assert bench.reserve(order).settled_as is Status.CONFIRMED
+    assert bench.reserve(order).recorded.settled_as is Status.CONFIRMED
     assert bench.facts(order).outcomes[Step.RESERVE] == earlier
 
 
@@ -254,7 +257,7 @@ def test_a_cancellation_while_it_is_under_way_stops_the_shipment_that_there_is()
         return DONE
 
     bench.called["fulfilment"].answer = cancelled_meanwhile
-    assert bench.reserve(order).settled_as is None
+    assert bench.reserve(order).recorded.settled_as is None
     assert saga.owed(bench.facts(order)) == {Step.CANCEL_SHIPMENT}
 
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from orders.aws.messages import batch_messages_of, message_of, messages_in
-from orders.domain.backoff import DELIVER
+from orders.aws.messages import batch_messages_of, command_of, message_of, messages_in
+from orders.domain.backoff import DELIVER, TOLD
 from orders.domain.order import AcceptedOrder
 from orders.domain.saga import Facts, Outcome, Step
 from orders.domain.trace import Trace
 from orders.domain.units import Millis
 from orders.failures import PermanentFailure, TransientFailure
 from orders.flow.consumer import Consumer
-from orders.flow.deliver import Deliver
+from orders.flow.deliver import TAKEN_MAX, Deliver
 from orders.handlers.deliver import handle
-from orders.ports import Command, Later
+from orders.ports import Command, Later, Taken
 from orders.wiring import CONCURRENT_MAX
 from simulation.world.runtime import AnsweringDownstream, MemoryInbox, MemoryLog, SetClock
 from simulation.world.table import MemoryOrders
@@ -110,15 +110,111 @@ def test_only_the_message_with_the_unknown_outcome_comes_again() -> None:
     assert bench.inbox.postponed == {"receipt of slow": 4}
 
 
-def test_a_step_that_is_decided_later_comes_again_and_has_no_outcome() -> None:
-    bench = Bench(lambda _: Later())
-    order = bench.order()
-    assert bench.handle(record(reserve(order), receives=3)) == ["message-1"]
-    assert bench.inbox.postponed == {"receipt of message-1": 4}
-    assert [line["outcome"] for line in bench.log.lines] == ["taken"]
-    progress = bench.orders.progress(order.key)
-    assert progress is not None
-    assert progress.facts == Facts()
+class TestTaken:
+    """A downstream has taken a command and decides it later."""
+
+    def bench(
+        self, *answers: Outcome | Later, asked: Sequence[Outcome | Later | None] = ()
+    ) -> Bench:
+        given = iter(answers)
+        bench = Bench(lambda _: next(given))
+        told = iter(asked)
+        bench.downstream.decides = lambda _: next(told)
+        return bench
+
+    def message(self, order: AcceptedOrder, at: int = NOW, ask: str | None = "/jobs/1") -> str:
+        command = Command(order.key, Step.RESERVE, order.order)
+        return message_of(replace(command, taken=Taken(Millis(at), ask)))
+
+    def facts(self, bench: Bench, order: AcceptedOrder) -> Facts:
+        return bench.orders.facts(order.key)
+
+    def test_it_waits_with_a_note_of_that_and_with_nothing_written(self) -> None:
+        bench = self.bench(Later("/jobs/1"))
+        order = bench.order()
+        assert bench.handle(record(reserve(order), receives=5)) == []
+        assert bench.inbox.requeued == [(self.message(order), 1)]
+        assert [line["outcome"] for line in bench.log.lines] == ["taken"]
+        assert self.facts(bench, order) == Facts()
+
+    def test_one_of_a_batch_is_requeued_together_with_what_else_comes_back(self) -> None:
+        orders: list[AcceptedOrder] = []
+
+        def answer(command: Command) -> Outcome | Later:
+            if command.key == orders[0].key:
+                return Later("/jobs/1")
+            if command.key == orders[1].key:
+                raise TransientFailure("POST /reservations: answered 503")
+            return done(command)
+
+        bench = Bench(answer)
+        orders += [bench.order() for _ in range(3)]
+        [batch] = batch_messages_of([*map(reserve, orders)], 3)
+        assert bench.handle(record(batch)) == []
+        assert bench.inbox.requeued == [(self.message(orders[0]), 1), (reserve(orders[1]), 1)]
+
+    def test_it_is_asked_for_where_its_downstream_said_and_recorded_when_it_is_decided(
+        self,
+    ) -> None:
+        bench = self.bench(asked=[Later(), Outcome(NOW, reference="RES-1")])
+        order = bench.order()
+        assert bench.handle(record(self.message(order), receives=3)) == ["message-1"]
+        assert bench.inbox.postponed == {"receipt of message-1": 4}
+        assert bench.handle(record(self.message(order), receives=4)) == []
+        assert bench.downstream.asked_at == ["/jobs/1", "/jobs/1"]
+        assert (bench.downstream.asked, bench.inbox.requeued) == ([], [])
+        assert self.facts(bench, order).done(Step.RESERVE)
+
+    def test_it_is_given_again_under_its_key_where_nothing_is_known_of_it(self) -> None:
+        bench = self.bench(Later("/jobs/1"), Later("/jobs/2"), asked=[None, None])
+        order = bench.order()
+        assert bench.handle(record(self.message(order))) == ["message-1"]
+        assert bench.inbox.requeued == []
+        assert bench.handle(record(self.message(order))) == []
+        [(body, _)] = bench.inbox.requeued
+        assert command_of(body).taken == Taken(NOW, "/jobs/2", times=2)
+
+    def test_a_downstream_that_always_names_another_place_does_not_make_messages_for_ever(
+        self,
+    ) -> None:
+        bench = self.bench(*(Later(f"/jobs/{n}") for n in range(20)), asked=[None] * 20)
+        body = reserve(bench.order())
+        for _ in range(20):
+            bench.handle(record(body))
+            body = bench.inbox.requeued[-1][0]
+        assert len(bench.inbox.requeued) == TAKEN_MAX
+        assert len(bench.downstream.asked) == 20
+
+    def test_it_is_over_when_its_outcome_is_on_record_and_nobody_is_asked(self) -> None:
+        bench = self.bench()
+        order = bench.order()
+        bench.orders.record(order.key, {Step.RESERVE: Outcome(NOW)})
+        assert bench.handle(record(self.message(order))) == []
+        assert (bench.downstream.asked, bench.downstream.asked_at) == ([], [])
+        assert bench.log.lines == []
+
+    def test_what_it_answers_when_asked_may_contradict_what_is_on_record(self) -> None:
+        """Its message and its answer cross: the first stays, and a person sees the other."""
+        bench = self.bench(asked=[Outcome(NOW, refusal="out_of_stock")])
+        order = bench.order()
+        deliver = bench.deliver
+
+        def decides(_: str | None) -> Outcome:
+            bench.orders.record(order.key, {Step.RESERVE: Outcome(NOW)})
+            return Outcome(NOW, refusal="out_of_stock")
+
+        bench.downstream.decides = decides
+        assert bench.handle(record(self.message(order))) == []
+        assert bench.inbox.dead_letters[0][0] == self.message(order)
+        assert [line["outcome"] for line in bench.log.lines] == ["contradicted"]
+        assert deliver.orders.facts(order.key).done(Step.RESERVE)
+
+    def test_who_sends_what_it_decides_is_asked_later(self) -> None:
+        bench = self.bench(Later())
+        bench.deliver = replace(bench.deliver, asks=TOLD)
+        order = bench.order()
+        bench.handle(record(reserve(order)))
+        assert bench.inbox.requeued == [(self.message(order, ask=None), 30)]
 
 
 def test_a_bug_in_one_message_leaves_its_neighbours_alone() -> None:

@@ -137,7 +137,7 @@ original
         "deliver records a step as done before its downstream has done it",
         ReplaceStatement(
             _DELIVER,
-            "downstream.perform",
+            "self._answer",
             """
 self.orders.record(command.key, {command.step: Outcome(1, reference="soon")})
 original
@@ -147,7 +147,7 @@ original
     Mutant(
         "outcome-lost",
         "deliver finishes a message although its outcome could not be stored",
-        SwallowFailure(_DELIVER, "orders.record", "return Delivered(outcome)"),
+        SwallowFailure(_DELIVER, "record", "recorded = Recorded()"),
     ),
     Mutant(
         "fact-overwritten",
@@ -216,8 +216,10 @@ original
         "a step that undoes another is tried once, and not until it is done",
         SwallowFailure(
             _DELIVER,
-            "downstream.perform",
-            "if command.step in REFUSABLE: raise\nreturn Delivered(Outcome(1))",
+            "self._answer",
+            "from orders.domain.saga import REFUSABLE\n"
+            "if command.step in REFUSABLE: raise\n"
+            "return Delivered(Outcome(1), None, Recorded())",
         ),
     ),
     Mutant(
@@ -535,7 +537,7 @@ except Exception:
         "express has an order shipped and posted while its stock is being reserved",
         ReplaceStatement(
             _DELIVER,
-            "downstream.perform",
+            "self._answer",
             """
 if self.express is not None and command.express and command.step is Step.RESERVE:
     self.express.go_on(command, began)
