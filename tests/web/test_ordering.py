@@ -264,7 +264,9 @@ def test_the_answer_is_lost_the_tab_closed_come_back_one_order(visit: Visits) ->
 def test_a_device_whose_clock_is_a_day_ahead_signs_in_and_orders(visit: Visits) -> None:
     visitor = visit()
     visitor.context.add_init_script("const now = Date.now; Date.now = () => now() + 90_000_000")
-    visitor.ready_to_pay()
+    visitor.sign_in()
+    visitor.fill_basket()
+    visitor.fill_in_checkout()
     visitor.pay()
     visitor.see(ARRIVED)
     assert [order["order_id"] for order in visitor.orders()] == [visitor.order_id()]

@@ -1,6 +1,7 @@
 """The stack's customers, in its own user pool, and their tokens."""
 
 import secrets
+from typing import Any
 
 import msgspec
 
@@ -47,6 +48,12 @@ class Pool(msgspec.Struct, frozen=True):
         authorizer finds the audience it wants in its `client_id` (an id token has it in `aud`),
         and both tokens carry `sub` and `cognito:groups`.
         """
+        token: str = self.tokens(name, password)["AccessToken"]
+        return token
+
+    def tokens(self, name: str, password: str) -> dict[str, Any]:
+        """All that a sign-in gives, by Cognito's names: `AccessToken`, `IdToken`, `RefreshToken`,
+        and `ExpiresIn` (s)."""
         cognito = client(self.endpoint, "cognito-idp")
         answer = cognito.admin_initiate_auth(
             UserPoolId=self.pool_id,
@@ -54,8 +61,8 @@ class Pool(msgspec.Struct, frozen=True):
             AuthFlow="ADMIN_USER_PASSWORD_AUTH",
             AuthParameters={"USERNAME": email(name), "PASSWORD": password},
         )
-        token: str = answer["AuthenticationResult"]["AccessToken"]
-        return token
+        given: dict[str, Any] = answer["AuthenticationResult"]
+        return given
 
 
 def email(name: str) -> str:
