@@ -10,7 +10,6 @@ A lookup (GET of the same path) goes the same way up to error_rate, and is then 
 (422), nothing on record (404), done (200) or refused (409).
 """
 
-import hashlib
 import itertools
 import re
 from collections.abc import Iterator, Mapping
@@ -87,8 +86,7 @@ class FakeDownstream(Service):
         key = self._effect_key(request, fault_settings)
         command = _decode(request.body, self._commands[request.path])
         command.check()
-        fingerprint = _fingerprint(command)
-        if self.ledger.claim(key, fingerprint) != fingerprint:
+        if not self._claim(key, command):
             detail = "This key came with another request before."
             raise Problem(422, "idempotency_key_reused", detail)
         undone = self._undone(command)
@@ -120,11 +118,6 @@ def _decode(body: bytes, command: type[Command]) -> Command:
         raise Problem(422, "body_invalid", f"{error}.") from error
     except msgspec.DecodeError as error:
         raise Problem(400, "body_malformed", f"{error}.") from error
-
-
-def _fingerprint(command: Command) -> str:
-    """Equal for bodies that say the same in different spellings, sent to the same path."""
-    return hashlib.sha256(msgspec.json.encode([command.step, command])).hexdigest()
 
 
 def _answer(entry: Entry, done: int) -> Response:

@@ -22,6 +22,7 @@ class FaultSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     - outage: 503 on everything but health and fault settings.
     - lose_answers_rate: the share of answers about something on record that are lost: the effect is
       done, and the connection is closed without an answer.
+    - lose_callbacks_rate (a fake that calls back): the share of callbacks that are never sent.
     - idempotency_keys: false for an old service without them. It ignores Idempotency-Key, and every
       command is an effect, or a refusal, of its own.
     - refuse_rate: the share of orders refused, chosen by a hash of the order id and the step, so
@@ -35,6 +36,7 @@ class FaultSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     error_rate: Share = 0.0
     outage: bool = False
     lose_answers_rate: Share = 0.0
+    lose_callbacks_rate: Share = 0.0
     idempotency_keys: bool = True
     refuse_rate: Share = 0.0
     refuse_skus: Annotated[tuple[str, ...], msgspec.Meta(max_length=REFUSE_SKUS_MAX)] = ()

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from simulation.downstreams.command import Circumstances, Command
 from simulation.downstreams.exchange import Problem, Rejected, Request, Response, problem
 from simulation.downstreams.fault_settings import FaultSettings, decode_fault_settings
@@ -59,6 +61,11 @@ class Service(ABC):
             self.fault_settings = decode_fault_settings(request.body)
         return Response(200, self.fault_settings.document())
 
+    def _claim(self, key: str, command: Command) -> bool:
+        """Whether the key is new, or came with this very command before."""
+        fingerprint = _fingerprint(command)
+        return self.ledger.claim(key, fingerprint) == fingerprint
+
     def _undone(self, command: Command) -> Entry | None:
         """The effect that this command undoes, None if there is none."""
         for entry in self.ledger.entries(command.customer_id, command.order_id):
@@ -109,6 +116,11 @@ def check_method(request: Request, *allowed: str) -> None:
 
 def same(presented: str, secret: str) -> bool:
     return hmac.compare_digest(presented.encode(), secret.encode())
+
+
+def _fingerprint(command: Command) -> str:
+    """Equal for bodies that say the same in different spellings, sent to the same path."""
+    return hashlib.sha256(msgspec.json.encode([command.step, command])).hexdigest()
 
 
 def _reference(command: Command, key: str) -> str:

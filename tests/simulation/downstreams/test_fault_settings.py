@@ -25,6 +25,7 @@ AT_FIRST = {
     "error_rate": 0.0,
     "outage": False,
     "lose_answers_rate": 0.0,
+    "lose_callbacks_rate": 0.0,
     "idempotency_keys": True,
     "refuse_rate": 0.0,
     "refuse_skus": (),

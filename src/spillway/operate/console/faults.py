@@ -54,6 +54,7 @@ _LABELS: Mapping[str, Callable[[Any], str]] = {
     "latency_ms": lambda value: f"{value:,} ms slow",
     "error_rate": lambda value: f"{value:.0%} errors",
     "lose_answers_rate": lambda value: f"{value:.0%} answers lost",
+    "lose_callbacks_rate": lambda value: f"{value:.0%} callbacks lost",
     "idempotency_keys": lambda _: "no idempotency keys",
     "refuse_rate": lambda value: f"{value:.0%} refused",
     "refuse_skus": lambda value: counted(len(value), "empty shelf", "empty shelves"),
