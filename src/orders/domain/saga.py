@@ -129,6 +129,19 @@ def owed(facts: Facts) -> frozenset[Step]:
     return frozenset(step for step in steps if not facts.known(step))
 
 
+def commanded(facts: Facts) -> frozenset[Step]:
+    """Every step that may have been commanded by now, in whichever order these facts came: no
+    downstream can have decided any other."""
+    steps = {*owed(facts), *facts.outcomes}
+    if facts.done(Step.SHIP):
+        # Each way of stopping the shipment may have come before what made the other one the way.
+        if facts.cancellation is not None:
+            steps.add(Step.CANCEL_SHIPMENT)
+        if refused(facts):
+            steps.add(Step.RECALL_SHIPMENT)
+    return frozenset(steps)
+
+
 def settled(facts: Facts) -> bool:
     """Nothing is owed any more: the order is confirmed, rejected or cancelled."""
     return not owed(facts)

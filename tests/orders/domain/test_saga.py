@@ -4,6 +4,7 @@ whenever the customer cancels."""
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from orders.domain.saga import (
     REFUSABLE,
     Cancellation,
     Step,
+    commanded,
     owed,
     settled,
     undoing,
@@ -21,7 +23,14 @@ from orders.domain.status import SETTLED, Status, cancellation_outcome, reason, 
 from orders.domain.units import Millis
 from spillway.paths import PROJECT
 from spillway.prove.simulate import saga_picture
-from spillway.prove.simulate.saga_states import ACCEPTED, State, answers, cancellations, reachable
+from spillway.prove.simulate.saga_states import (
+    ACCEPTED,
+    State,
+    answers,
+    cancellations,
+    facts_name,
+    reachable,
+)
 
 PLAIN, EXPRESS = reachable(), reachable(express=True)
 GRAPH = PLAIN | EXPRESS
@@ -109,6 +118,15 @@ def test_no_command_is_given_twice() -> None:
     for state, successors in GRAPH.items():
         for successor in successors:
             assert not (owed(successor.facts) - owed(state.facts)) & state.commanded
+
+
+def test_the_facts_tell_which_steps_may_have_been_commanded() -> None:
+    """A downstream's message about any other step is none of ours."""
+    ever: defaultdict[str, set[Step]] = defaultdict(set)
+    for state in GRAPH:
+        ever[facts_name(state)] |= state.commanded
+    for state in GRAPH:
+        assert commanded(state.facts) == ever[facts_name(state)]
 
 
 def test_an_order_once_rejected_or_cancelled_stays_so_whatever_comes_late() -> None:
