@@ -25,6 +25,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from simulation.downstreams.exchange import Request, Response, problem
 from simulation.downstreams.fake import FakeDownstream
 from simulation.downstreams.ledger import Ledger
+from simulation.downstreams.service import Service
 
 #: Longer than any client keeps an idle connection, or a request would now and then meet the
 #: server's closing of it and look like an answer lost.
@@ -37,27 +38,36 @@ Sleep = Callable[[float], Awaitable[None]]
 def application(
     ledgers: Mapping[str, Ledger], api_keys: Mapping[str, str], sleep: Sleep = asyncio.sleep
 ) -> Starlette:
-    """The fakes of the downstreams named in `ledgers`, on the system's clock and dice.
+    """The fakes of our own contracts, of the downstreams named in `ledgers`.
 
     Both mappings are by downstream: inventory, fulfilment, accounting. `sleep` waits so many
     seconds of latency.
     """
+    return served(
+        {
+            downstream: FakeDownstream(downstream, **surroundings(ledger, api_keys[downstream]))
+            for downstream, ledger in ledgers.items()
+        },
+        sleep,
+    )
+
+
+def surroundings(ledger: Ledger, api_key: str) -> dict[str, Any]:
+    """What a fake that is served gets from outside: the system's clock and dice."""
+    return {
+        "ledger": ledger,
+        "api_key": api_key,
+        "now_ms": lambda: time.time_ns() // 1_000_000,
+        "random": random.random,
+    }
+
+
+def served(fakes: Mapping[str, Service], sleep: Sleep = asyncio.sleep) -> Starlette:
+    """These fakes, by downstream."""
     return Starlette(
         routes=[
-            Route(
-                f"/{downstream}{{path:path}}",
-                _Served(
-                    FakeDownstream(
-                        downstream,
-                        ledger=ledger,
-                        api_key=api_keys[downstream],
-                        now_ms=lambda: time.time_ns() // 1_000_000,
-                        random=random.random,
-                    ),
-                    sleep,
-                ),
-            )
-            for downstream, ledger in ledgers.items()
+            Route(f"/{downstream}{{path:path}}", _Served(fake, sleep))
+            for downstream, fake in fakes.items()
         ],
         exception_handlers={404: _no_such_downstream},
     )
@@ -81,7 +91,7 @@ def uvicorn_config(app: ASGIApp, port: int) -> uvicorn.Config:
 class _Served:
     """One fake as an ASGI application. Its calls wait for storage, so they run in threads."""
 
-    def __init__(self, fake: FakeDownstream, sleep: Sleep) -> None:
+    def __init__(self, fake: Service, sleep: Sleep) -> None:
         self._fake = fake
         self._sleep = sleep
 
