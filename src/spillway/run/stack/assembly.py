@@ -35,7 +35,7 @@ _KEPT = 4
 def assembly(folder: Path) -> Path:
     """The cloud assembly of the project as it is now, synthesised unless it is known already.
 
-    The CDK's log is in `folder`.
+    The CDK's log of the synthesis is in it, and in `folder` if it was made just now.
     """
     cache = home() / "cache" / "assemblies"
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -59,6 +59,7 @@ def _synthesise(output: Path, folder: Path) -> None:
     arguments = ["synth", "--quiet", "--app", application, "--output", str(output)]
     if cdk([*arguments, "--context", "stage=local"], folder=folder) != 0:
         raise SpillwayError(f"The CDK could not synthesise the stacks: see {folder / LOG}.")
+    shutil.copy2(folder / LOG, output / LOG)
 
 
 def _forget_old(cache: Path) -> None:
@@ -72,8 +73,10 @@ def _forget_old(cache: Path) -> None:
 
 
 def fingerprint() -> str:
-    """A digest of the sources' names and contents, and of the platform that bundles are for."""
+    """A digest of the sources' names and contents, of the platform that bundles are for, and of
+    this file, which says what is kept."""
     digest = hashlib.sha256(f"{sys.version} {sysconfig.get_platform()} {PROJECT}".encode())
+    digest.update(Path(__file__).read_bytes())
     for path in _source_files():
         content = path.read_bytes()
         digest.update(f"\0{path.relative_to(PROJECT)}\0{len(content)}\0".encode())

@@ -1,6 +1,7 @@
 """Deploying: what is kept, and what is said when it fails."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -40,6 +41,14 @@ class TestDeployment:
 
         assert (first / "manifest.json").exists()
         assert not (again / "cdk.log").exists()
+
+    def test_the_synthesis_is_silent_but_for_the_command_line_s_own_words(
+        self, tmp_path: Path
+    ) -> None:
+        said = (assembly(tmp_path) / "cdk.log").read_text()
+
+        own = r"Successfully synthesized to \S+\nSupply a stack id \(spillway-local-data, .+\) .+\n"
+        assert re.fullmatch(own, said), said
 
     @pytest.mark.parametrize(
         ("impossible", "reason"),
