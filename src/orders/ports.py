@@ -14,6 +14,7 @@ from orders.domain.book import Book
 from orders.domain.coupon_limits import Denied, Use
 from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, Order, OrderKey, VoidId
+from orders.domain.payments import Paid
 from orders.domain.saga import Downstream, Facts, Outcome, Step
 from orders.domain.trace import Trace
 from orders.domain.units import CustomerId, Millis, OrderId
@@ -237,6 +238,31 @@ class Overflow(Protocol):
 
     def buffer(self, order: AcceptedOrder) -> None:
         """Store an order durably until it is drained into the table."""
+
+
+class Buffered(Protocol):
+    """What waits outside the table."""
+
+    def is_empty(self) -> bool:
+        """No acknowledged order is in the overflow queue or among its dead letters, by the queues'
+        own counts, which may lag by a minute."""
+
+
+class Gateway(Protocol):
+    """The payment gateway's own record of what it has taken."""
+
+    def taken(self, since: Millis, until: Millis) -> Iterator[Sequence[Paid]]:
+        """The payments that were begun from `since` on and before `until`, page by page, with what
+        has gone back of each by now."""
+
+    def find(self, reference: str) -> Paid | None: ...
+
+    def give_back(self, payment: Paid) -> bool:
+        """Give back what is left of a payment. The same call again gives nothing more. False: the
+        gateway takes no requests, so a person must do it.
+
+        Raises TransientFailure where the outcome is unknown, PermanentFailure where the gateway
+        will not."""
 
 
 class Checks(Protocol):

@@ -21,6 +21,7 @@ from spillway.operate.customers.command import customers
 from spillway.operate.doctor.command import doctor
 from spillway.operate.logs.command import logs
 from spillway.operate.orders.command import orders
+from spillway.operate.payments.command import payments
 from spillway.operate.prices.command import prices
 from spillway.operate.publish.command import publish
 from spillway.operate.redrive.command import redrive
@@ -56,6 +57,7 @@ app.add_typer(migrate, name="migrate")
 app.add_typer(customers, name="customers")
 app.add_typer(prices, name="prices")
 app.add_typer(coupons, name="coupons")
+app.add_typer(payments, name="payments")
 
 
 def _print_version(wanted: bool) -> None:

@@ -122,16 +122,24 @@ class SqsBacklogs:
         now = self.clock.now()
         at, messages = self._counted.get(downstream, (0, 0))
         if now - at > FRESH_FOR_MS:
-            messages = sum(self._messages(url) for url in self.queue_urls[downstream])
+            messages = sum(_messages(self.client, url) for url in self.queue_urls[downstream])
             self._counted[downstream] = now, messages
         return messages == 0
 
-    def _messages(self, queue_url: str) -> int:
-        with translate_aws_errors("GetQueueAttributes"):
-            answer = self.client.get_queue_attributes(
-                QueueUrl=queue_url, AttributeNames=list(_COUNTS)
-            )
-        return sum(int(answer["Attributes"][count]) for count in _COUNTS)
+
+@dataclass(frozen=True, slots=True)
+class SqsBuffered:
+    """The `Buffered` port."""
+
+    client: Client
+    queue_url: str
+    dead_letter_queue_url: str
+
+    def is_empty(self) -> bool:
+        # A message is sent to the one before it is deleted from the other. The overflow queue is
+        # counted twice, because a redrive moves a dead letter back there between two counts.
+        counted = (self.queue_url, self.dead_letter_queue_url, self.queue_url)
+        return not any(_messages(self.client, url) for url in counted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +194,12 @@ class SqsChangeDeadLetters:
 
     def dead_letter(self, key: OrderKey, reason: str) -> None:
         self.dead_letters.dead_letter(check_message_of(Check(key, force=True)), reason)
+
+
+def _messages(client: Client, queue_url: str) -> int:
+    with translate_aws_errors("GetQueueAttributes"):
+        answer = client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(_COUNTS))
+    return sum(int(answer["Attributes"][count]) for count in _COUNTS)
 
 
 def send_all(client: Client, queue_url: str, bodies: Sequence[str]) -> None:

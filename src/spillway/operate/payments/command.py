@@ -1,0 +1,70 @@
+"""`spillway payments`: its options. Everything heavy is imported when it runs."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spillway.target.options import Target, with_target
+from spillway.ui.options import JsonOption, check_writable, print_result
+
+payments = typer.Typer(
+    no_args_is_help=True, help="Payments: each one is ordered, or its money goes back."
+)
+#: A wrong stage or gateway looks as if nobody's order had arrived.
+REFUNDS_MAX = 100
+
+
+@payments.command()
+@with_target
+def reconcile(
+    target: Target,
+    file: Annotated[
+        list[Path],
+        typer.Option("--file", metavar="CSV", help="A settlement file; may be repeated."),
+    ],
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column", metavar="OURS=THEIRS", help="What the files call a column; may be repeated."
+        ),
+    ] = None,
+    refund: Annotated[
+        bool, typer.Option("--refund", help="Give back what bought nothing; else only tell.")
+    ] = False,
+    refunds_max: Annotated[
+        int,
+        typer.Option(
+            "--refunds-max", min=0, help="With more to give back than this, give nothing back."
+        ),
+    ] = REFUNDS_MAX,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="OUT.csv", help="Write a line for each payment."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the order of each payment that the gateway has taken; exit with 1 if one has none.
+
+    Changes nothing without --refund. With it, the order ids of payments without an order are made
+    void once they are more than 25 hours old, and then the money goes back; so does a second
+    payment for one order. Fine to repeat, to interrupt, and to run twice at once. docs/payments.md
+    says what a settlement file has, and what each finding means.
+
+    Example: `spillway payments reconcile --file settlement.csv --report report.csv --stage prod`
+    """
+    from spillway.operate.payments.report import document, show
+    from spillway.operate.payments.running import reconciled
+    from spillway.operate.payments.settlement_file import SettlementFiles, columns_of
+
+    check_writable(report)
+    gateway = SettlementFiles.read(file, columns_of(column or ()))
+    service = target.reach()
+    found = reconciled(gateway, service, report, give_back=refund, refunds_max=refunds_max)
+    show_it = partial(show, returns_max=refunds_max)
+    print_result(found, as_json=as_json, document=document, show=show_it)
+    if not found.held:
+        raise typer.Exit(1)

@@ -1,0 +1,242 @@
+"""Each payment that the gateway has taken is ordered or goes back: never both, never neither."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from orders.domain.order import AcceptedOrder, OrderKey, VoidId
+from orders.domain.payments import PLACEABLE_MS, Finding
+from orders.domain.saga import Step
+from orders.domain.units import Millis, OrderId
+from orders.failures import TransientFailure
+from orders.flow.drain import Drain
+from orders.flow.reconcile import Ran, Reconcile, Reconciled, Return
+from orders.gateways.stripe import Stripe
+from simulation.gateway.stripe import FakeStripe, Fault, StripeConnections
+from simulation.world.runtime import SetClock
+from simulation.world.table import MemoryOrders
+from tests.builders import CUSTOMER, FREE, NOW, accepted, order_id, outcome
+
+KEY = "rk_test_fake"
+DAY_LATER = Millis(NOW + PLACEABLE_MS + 1)
+
+
+class Buffered:
+    """The overflow queue and its dead letters, as counted."""
+
+    def __init__(self) -> None:
+        self.orders: list[AcceptedOrder] = []
+
+    def is_empty(self) -> bool:
+        return not self.orders
+
+
+class Shop:
+    """A store with its gateway, a day after what was paid at `NOW`."""
+
+    def __init__(self) -> None:
+        self.clock = SetClock(NOW)
+        self.faults: list[Fault | None] = []
+        self.stripe = FakeStripe(self.clock.now, next_fault=self._fault)
+        self.orders = MemoryOrders()
+        self.buffered = Buffered()
+        self.told: list[Reconciled] = []
+
+    def paid(self, key: OrderKey | None, amount: int = 905, currency: str = "GBP") -> str:
+        metadata = {} if key is None else {"customer_id": key.customer_id, "order_id": key.order_id}
+        return self.stripe.pay(amount, currency, metadata)
+
+    def ordered(self, key: OrderKey, reference: str, **fields: Any) -> AcceptedOrder:
+        """The order as its customer sent it, with this payment."""
+        order = accepted(key, **fields)
+        if order.order.payment is not None:
+            payment = replace(order.order.payment, reference=reference)
+            order = replace(order, order=replace(order.order, payment=payment))
+        self.orders.place(order)
+        return order
+
+    def refunded_by_hand(self, reference: str) -> None:
+        body = f"payment_intent={reference}".encode()
+        self.stripe.answer("POST", "/v1/refunds", {"authorization": f"Bearer {KEY}"}, body)
+
+    def reconcile(self, *, at: int = DAY_LATER, give_back: bool = True, most: int = 100) -> Ran:
+        self.clock.milliseconds = at
+        self.told = []
+        gateway = Stripe(StripeConnections(self.stripe), lambda: KEY)  # type: ignore[arg-type]
+        run = Reconcile(gateway, self.orders, self.buffered, self.clock, map, most)
+        return run.run(Millis(0), Millis(at), self.told.append, give_back=give_back)
+
+    def _fault(self, method: str, _path: str) -> Fault | None:
+        return self.faults.pop(0) if self.faults and method == "POST" else None
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+def key() -> OrderKey:
+    return OrderKey(CUSTOMER, order_id())
+
+
+def amount_of(order: AcceptedOrder) -> int:
+    return order.order.total
+
+
+def test_what_was_paid_and_ordered_stays(shop: Shop) -> None:
+    ordered = key()
+    reference = shop.paid(ordered, amount_of(accepted(ordered)))
+    shop.ordered(ordered, reference)
+    shop.reconcile()
+    assert [(one.finding, one.returned) for one in shop.told] == [(Finding.ORDERED, None)]
+    assert shop.stripe.refunded(reference) == 0
+
+
+def test_while_the_order_may_still_come_nothing_goes_back(shop: Shop) -> None:
+    reference = shop.paid(key())
+    ran = shop.reconcile(at=NOW + PLACEABLE_MS)
+    assert ran.findings == {Finding.WAITING: 1}
+    assert shop.stripe.refunded(reference) == 0
+
+
+def test_without_an_order_the_id_is_made_void_and_all_of_it_goes_back_once(shop: Shop) -> None:
+    lost = key()
+    reference = shop.paid(lost)
+    assert shop.reconcile().returns == {Return.GIVEN_BACK: 1}
+    assert isinstance(shop.orders.place(accepted(lost)), VoidId)
+    assert shop.reconcile().returns == {Return.DONE_BEFORE: 1}
+    assert shop.stripe.refunded(reference) == 905
+    assert len(shop.stripe.refunds) == 1
+
+
+def test_a_dry_run_changes_nothing(shop: Shop) -> None:
+    lost = key()
+    shop.paid(lost)
+    assert shop.reconcile(give_back=False).returns == {Return.DUE: 1}
+    assert shop.stripe.refunds == []
+    assert shop.orders.place(accepted(lost)) is None
+
+
+@pytest.mark.parametrize("drained", ["before", "meanwhile"])
+def test_what_waits_in_the_overflow_queue_is_an_order(shop: Shop, drained: str) -> None:
+    """It was acknowledged: its id stays good, however late it is drained."""
+    ordered = key()
+    reference = shop.paid(ordered, amount_of(accepted(ordered)))
+    order = accepted(ordered)
+    assert order.order.payment is not None
+    order = replace(
+        order, order=replace(order.order, payment=replace(order.order.payment, reference=reference))
+    )
+    shop.buffered.orders.append(order)
+    assert shop.reconcile().returns == {Return.LATER: 1}
+    assert shop.stripe.refunds == []
+    if drained == "before":
+        assert Drain(shop.orders).place(shop.buffered.orders.pop()) == "placed"
+    else:
+        # The queue is counted empty, and the order comes before the write that makes its id void.
+        shop.buffered.orders.clear()
+        drain, find = Drain(shop.orders), shop.orders.find
+
+        def found_a_moment_too_early(key: OrderKey) -> AcceptedOrder | None:
+            found = find(key)
+            drain.place(order)
+            return found
+
+        shop.orders.find = found_a_moment_too_early  # type: ignore[method-assign]
+    shop.reconcile()
+    assert [(one.finding, one.returned) for one in shop.told] == [(Finding.ORDERED, None)]
+    assert shop.stripe.refunds == []
+
+
+def test_of_two_payments_for_an_order_the_one_that_it_does_not_name_goes_back(shop: Shop) -> None:
+    ordered = key()
+    first, second = (shop.paid(ordered, amount_of(accepted(ordered))) for _ in range(2))
+    shop.ordered(ordered, second)
+    ran = shop.reconcile()
+    assert ran.findings == {Finding.ORDERED: 1, Finding.PAID_TWICE: 1}
+    assert (shop.stripe.refunded(first), shop.stripe.refunded(second)) == (905, 0)
+    assert shop.reconcile().returns == {Return.DONE_BEFORE: 1}
+
+
+def test_a_payment_for_an_order_that_costs_nothing_goes_back(shop: Shop) -> None:
+    ordered = key()
+    reference = shop.paid(ordered)
+    shop.ordered(ordered, "", **FREE)
+    shop.reconcile()
+    assert shop.stripe.refunded(reference) == 905
+
+
+def test_an_order_never_loses_its_only_payment(shop: Shop) -> None:
+    """It names a payment that the gateway does not have, or that has gone back: the other one that
+    was made for it is all that there is, and a person must look."""
+    unknown, gone = key(), key()
+    shop.ordered(unknown, "pi_of_another_account")
+    shop.ordered(gone, own := shop.paid(gone))
+    kept = [shop.paid(unknown), shop.paid(gone)]
+    shop.refunded_by_hand(own)
+    ran = shop.reconcile()
+    assert ran.findings[Finding.UNPAID] == 2
+    assert [shop.stripe.refunded(each) for each in kept] == [0, 0]
+
+
+def test_what_its_order_says_otherwise_is_for_a_person(shop: Shop) -> None:
+    for fields in ({"amount": 1}, {"currency": "EUR", "amount": amount_of(accepted())}):
+        ordered = key()
+        shop.ordered(ordered, shop.paid(ordered, **fields))
+    assert shop.reconcile().findings == {Finding.DIFFERS: 2}
+    assert shop.stripe.refunds == []
+
+
+@pytest.mark.parametrize("undone", [True, False])
+def test_money_that_is_back_has_no_order_that_stands(shop: Shop, undone: bool) -> None:
+    ordered = key()
+    order = accepted(ordered)
+    reference = shop.paid(ordered, amount_of(order))
+    shop.ordered(ordered, reference)
+    shop.refunded_by_hand(reference)
+    if undone:
+        shop.orders.record(ordered, {Step.RESERVE: outcome(NOW, refusal="out_of_stock")})
+    expected = Finding.ORDERED if undone else Finding.RETURNED_AND_ORDERED
+    assert shop.reconcile().findings == {expected: 1}
+
+
+def test_what_names_no_order_is_for_a_person(shop: Shop) -> None:
+    shop.paid(None)
+    shop.paid(OrderKey(CUSTOMER, OrderId("basket-17")))
+    assert shop.reconcile().findings == {Finding.UNNAMED: 2}
+    assert shop.stripe.refunds == []
+
+
+@pytest.mark.parametrize("fault", ["too_many", "fails_after", "answer_lost", "key_in_use"])
+def test_a_refund_whose_answer_is_lost_is_made_once(shop: Shop, fault: Fault) -> None:
+    reference = shop.paid(key())
+    shop.faults = [fault]
+    assert shop.reconcile().returns == {Return.LATER: 1}
+    ran = shop.reconcile()
+    assert ran.returns.keys() <= {Return.GIVEN_BACK, Return.DONE_BEFORE}
+    assert shop.stripe.refunded(reference) == 905
+    assert len(shop.stripe.refunds) == 1
+
+
+def test_more_than_a_run_may_give_back_is_not_given_back(shop: Shop) -> None:
+    """A wrong stage looks as if nobody's order had arrived."""
+    for _ in range(4):
+        shop.paid(key())
+    ran = shop.reconcile(most=3)
+    assert (ran.held, ran.returns) == (True, {Return.DUE: 4})
+    assert shop.stripe.refunds == []
+    assert shop.reconcile(most=4).returns == {Return.GIVEN_BACK: 4}
+
+
+def test_nothing_goes_back_while_the_table_is_out(shop: Shop) -> None:
+    shop.paid(key())
+
+    def timed_out(void: VoidId) -> AcceptedOrder | None:
+        raise TransientFailure(f"PutItem: {void.key.order_id} timed out")
+
+    shop.orders.void = timed_out  # type: ignore[method-assign]
+    assert shop.reconcile().returns == {Return.LATER: 1}
+    assert shop.stripe.refunds == []

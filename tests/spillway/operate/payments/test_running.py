@@ -1,0 +1,119 @@
+"""The command gives back what it says it does, and its report adds up for a bookkeeper."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orders.domain.order import OrderKey, VoidId
+from orders.domain.payments import PLACEABLE_MS
+from orders.domain.units import CustomerId
+from simulation.world.runtime import SetClock
+from simulation.world.table import MemoryOrders
+from spillway.operate.payments.report import Found, document
+from spillway.operate.payments.running import reconciled
+from spillway.operate.payments.settlement_file import SettlementFiles
+from spillway.target.service import Service
+from tests.builders import CUSTOMER, NOW, accepted, order_id
+from tests.spillway.operate.fakes import QUEUES
+
+AT = "2026-11-23T10:00:00Z"
+
+
+class Counts:
+    """A boto3 SQS client: so many messages are in each queue."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+
+    def get_queue_attributes(self, **_: Any) -> dict[str, Any]:
+        counts = (
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        )
+        return {"Attributes": dict.fromkeys(counts, str(self.messages))}
+
+
+class Shop:
+    """An order, one that is missing, and what the gateway's file has of both."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.orders, self.counts = MemoryOrders(), Counts()
+        clients = {"dynamodb": self.orders.client, "sqs": self.counts}
+        self.service = Service("test", clients.__getitem__, {"orders": "orders"}, QUEUES)
+        self.ordered = accepted()
+        self.orders.place(self.ordered)
+        self.lost = OrderKey(CustomerId("=HYPERLINK(1)"), order_id())
+        paid = self.ordered.order.payment
+        assert paid is not None
+        self.lines = [
+            f"{paid.reference},payment,9.05,GBP,{AT},{CUSTOMER},{self.ordered.key.order_id}",
+            f"pay_lost,payment,1.29,GBP,{AT},{self.lost.customer_id},{self.lost.order_id}",
+        ]
+
+    def reconcile(self, *, give_back: bool = False, refunds_max: int = 100) -> Found:
+        path = self.folder / "settlement.csv"
+        header = "reference,kind,amount,currency,at,customer_id,order_id"
+        path.write_text("\n".join((header, *self.lines)) + "\n")
+        return reconciled(
+            SettlementFiles.read([path], {}),
+            self.service,
+            self.folder / "report.csv",
+            give_back=give_back,
+            refunds_max=refunds_max,
+            clock=SetClock(NOW + PLACEABLE_MS + 1),
+        )
+
+    @property
+    def report(self) -> list[dict[str, str]]:
+        with (self.folder / "report.csv").open(newline="") as file:
+            return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+def test_a_dry_run_names_what_is_due_and_changes_nothing(shop: Shop) -> None:
+    found = shop.reconcile()
+    assert not found.held
+    told = json.loads(json.dumps(document(found)))
+    assert (told["findings"]["ordered"], told["returns"]["due"]) == (1, 1)
+    assert told["returned_minor_units"] == {"GBP": 129}
+    assert shop.orders.place(accepted(shop.lost)) is None
+
+
+def test_what_a_file_has_goes_back_by_hand_once_its_order_id_is_void(shop: Shop) -> None:
+    assert document(shop.reconcile(give_back=True))["returns"]["by_hand"] == 1
+    assert isinstance(shop.orders.place(accepted(shop.lost)), VoidId)
+    shop.lines.append(f"pay_lost,refund,1.29,GBP,{AT},,")
+    found = shop.reconcile(give_back=True)
+    assert found.held
+    assert document(found)["returns"]["done_before"] == 1
+
+
+def test_the_report_adds_up_and_is_no_formula(shop: Shop) -> None:
+    shop.reconcile()
+    ordered, lost = shop.report
+    assert (ordered["finding"], ordered["amount"], ordered["returned_amount"]) == (
+        "ordered",
+        "9.05",
+        "0.00",
+    )
+    assert (lost["finding"], lost["returned_amount"]) == ("no_order", "1.29")
+    assert lost["customer_id"] == "'=HYPERLINK(1)"
+
+
+def test_while_anything_waits_in_the_overflow_queue_nothing_is_made_void(shop: Shop) -> None:
+    shop.counts.messages = 1
+    found = shop.reconcile(give_back=True)
+    assert not found.held
+    assert document(found)["returns"]["later"] == 1
+    assert shop.orders.place(accepted(shop.lost)) is None
