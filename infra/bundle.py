@@ -24,6 +24,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +148,11 @@ def _fill(bundle: Path, target: Target, python: str | None) -> None:
     for path in _sources():
         copy = bundle / "orders" / path.relative_to(SOURCE)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
+        if path.suffix == ".toml":
+            # Functions have no time to parse it.
+            copy.with_suffix(".json").write_bytes(_json(tomllib.loads(path.read_text())))
+        else:
+            shutil.copyfile(path, copy)
     if python:
         _compile(bundle, python)
     for path in bundle.rglob("*"):

@@ -107,6 +107,7 @@ def _deliveries(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
             auth=downstream.auth,
             idempotency=downstream.idempotency,
             timeout_seconds=downstream.timeout_seconds,
+            description=stage.descriptions[name],
             api_key_parameter=(
                 stage.api_key_parameter(name) if downstream.auth == "api_key" else None
             ),

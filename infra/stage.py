@@ -18,10 +18,11 @@ from msgspec import Meta
 
 from orders.domain import saga
 from orders.domain.keeping import KEPT_DAYS_MIN
+from orders.domain.saga import DOWNSTREAM_OF, ONCE_RESERVED, Step
 from orders.domain.waits import BATCH_MS, CLAIM_MS, DELIVER_CALL_SECONDS, PARAMETER_SECONDS
+from orders.downstream.description import Description, DescriptionError, described
 from orders.flow.archive import BATCH_SECONDS
 from orders.settings import (
-    EXPRESS_CALLS,
     EXPRESS_SHARE,
     EventName,
     OneIn,
@@ -271,6 +272,9 @@ class Downstream(Settings, frozen=True):
     timeout_seconds: Annotated[int, Meta(ge=1, le=60)]
     #: Deliveries that run at once: what this downstream bears.
     concurrency_max: Annotated[int, Meta(ge=DELIVERIES_MIN, le=1_000)]
+    #: How it is spoken to: a file in src/orders/downstream/descriptions, docs/downstreams.md. Left
+    #: out, it keeps to the contract of its name in docs/contracts.
+    description: str | None = None
     #: "lookup" is for one that has no idempotency keys: each command is looked up first.
     idempotency: Literal["keys", "lookup"] = "keys"
     #: What SigV4 may invoke. It also says for which service and Region requests are signed:
@@ -488,6 +492,7 @@ class Stage(Settings, frozen=True):
                     f" {downstream.outcome_seconds_max} s"
                 )
             self._check_way(name, downstream)
+            self._check_description(name, downstream)
         if self.deliveries_max["inventory"] < DELIVERIES_MIN:
             least = DELIVERIES_MIN + math.ceil(DELIVERIES_MIN * EXPRESS_SHARE)
             raise ValueError(
@@ -507,6 +512,21 @@ class Stage(Settings, frozen=True):
             raise ValueError(
                 f"intake must have {needed} s, for that is what an order may wait for while AWS is"
                 f" slow and the table has {self.orders.table_timeout_seconds} s"
+            )
+
+    def _check_description(self, name: saga.Downstream, downstream: Downstream) -> None:
+        description = self.description_of(name)
+        if downstream.idempotency == "lookup":
+            for step, request in description.requests.items():
+                if request.lookup is None:
+                    raise ValueError(
+                        f'{name} has idempotency = "lookup", and its description does not say how'
+                        f" {step} is looked up"
+                    )
+        if self.express is not None and name == "inventory" and description.later(Step.RESERVE):
+            raise ValueError(
+                "[express] goes on from a reservation, and inventory's outcome may come later:"
+                " leave it out"
             )
 
     def _check_sampling(self) -> None:
@@ -568,7 +588,25 @@ class Stage(Settings, frozen=True):
         if self.express is None:
             return ()
         by_name = self.downstreams.by_name()
-        return tuple(name for name in EXPRESS_CALLS if by_name[name].idempotency == "keys")
+        return tuple(
+            DOWNSTREAM_OF[step]
+            for step in ONCE_RESERVED
+            if by_name[DOWNSTREAM_OF[step]].idempotency == "keys"
+            and not self.description_of(DOWNSTREAM_OF[step]).later(step)
+        )
+
+    def description_of(self, name: saga.Downstream) -> Description:
+        """How a downstream is spoken to. Raises ValueError."""
+        try:
+            return described(self.descriptions[name], name)
+        except DescriptionError as error:
+            raise ValueError(str(error)) from None
+
+    @property
+    def descriptions(self) -> dict[saga.Downstream, str]:
+        """The names of the downstreams' descriptions."""
+        by_name = self.downstreams.by_name()
+        return {name: one.description or name for name, one in by_name.items()}
 
     def called_by(self, name: saga.Downstream) -> tuple[saga.Downstream, ...]:
         """The downstreams that this one's deliveries call."""

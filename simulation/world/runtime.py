@@ -9,10 +9,10 @@ from orders.domain.book import Book
 from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.quote import TRIES_MAX
-from orders.domain.saga import Downstream, Outcome
+from orders.domain.saga import Downstream, Outcome, Step
 from orders.domain.units import CustomerId, Millis
 from orders.failures import TransientFailure
-from orders.ports import Check, Command, Later
+from orders.ports import Check, Command, Later, Needs
 
 
 @dataclass
@@ -149,6 +149,10 @@ class AnsweringDownstream:
     #: What it says when it is asked for what it has taken, at which place.
     decides: Callable[[str | None], Outcome | Later | None] = lambda _: None
     asked_at: list[str | None] = field(default_factory=list)
+    needed: Needs = field(default_factory=lambda: Needs(goods=True))
+
+    def needs(self, _step: Step) -> Needs:
+        return self.needed
 
     def perform(self, command: Command) -> Outcome | Later:
         self.asked.append(command)

@@ -22,8 +22,16 @@ from orders.domain.units import CustomerId, Millis, OrderId
 _A = TypeVar("_A")
 _B = TypeVar("_B")
 
-#: Steps that say what was ordered or paid. The others only name the order, which the command does.
-NEEDS_ORDER = frozenset({Step.RESERVE, Step.SHIP, Step.POST, Step.REFUND})
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the request of a step is made of, beside the command's own names. `goods`: what of an
+    order may travel with its first command. `order`: what lies only where the order is stored.
+    `references`: of the steps whose downstream's own name for what it did is asked for."""
+
+    goods: bool = False
+    order: bool = False
+    references: frozenset[Step] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +52,10 @@ class Command:
     """One step to be done for one order.
 
     `order` travels along to inventory where it is small, without what is the customer's; otherwise
-    the receiver reads it. `trace` is the one that the client named, if it did. `accepted_at` and
-    `express` (orders.domain.order) are there for who has read the order. `until`: nobody waits for
-    it after that, so it is not begun later; None where it is never too late. `taken`: its
-    downstream has it, and decides it later.
+    the receiver reads it. So it does with the `references` that the step's request has. `trace` is
+    the one that the client named, if it did. `accepted_at` and `express` (orders.domain.order) are
+    there for who has read the order. `until`: nobody waits for it after that, so it is not begun
+    later; None where it is never too late. `taken`: its downstream has it, and decides it later.
     """
 
     key: OrderKey
@@ -57,6 +65,7 @@ class Command:
     accepted_at: Millis | None = None
     express: bool = False
     until: Millis | None = None
+    references: Mapping[Step, str] = field(default_factory=dict)
     taken: Taken | None = None
 
     def then(self, step: Step, until: Millis) -> Command:
@@ -123,6 +132,10 @@ class Orders(Protocol):
     def progress(self, key: OrderKey) -> Progress | None:
         """The order and its facts, no older than this call."""
 
+    def facts(self, key: OrderKey) -> Facts:
+        """An order's facts, no older than this call; none where there is no such order, or where it
+        has left the table."""
+
     def batch_get_progress(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, Facts]:
         """The facts of many orders in few requests. They may be a moment old, and an order may be
         missing from the answer; one that is not there at all has no facts."""
@@ -131,10 +144,6 @@ class Orders(Protocol):
         self, customer_id: CustomerId, limit: int, before: OrderId | None
     ) -> tuple[Sequence[Progress], OrderId | None]:
         """A customer's orders, newest first, and the id to go on before, None at the end."""
-
-    def facts(self, key: OrderKey) -> Facts:
-        """An order's facts, no older than this call; none where there is no such order, or where it
-        has left the table."""
 
     def record(self, key: OrderKey, outcomes: Mapping[Step, Outcome]) -> Facts:
         """Write facts once, all of them together. Returns the facts after it: a fact that was
@@ -291,8 +300,8 @@ class Events(Protocol):
 class Later:
     """A downstream's answer to a step that it has taken and not decided yet.
 
-    `ask`: the path, below the downstream's URL, at which its outcome can be asked for; None where
-    the downstream named none.
+    `ask`: the path with its query, on the host of the downstream's URL, at which its outcome can be
+    asked for; None where the downstream named none.
     """
 
     ask: str | None = None
@@ -301,11 +310,13 @@ class Later:
 class DownstreamService(Protocol):
     """Inventory, fulfilment or accounting, as seen from one delivery."""
 
+    def needs(self, step: Step) -> Needs:
+        """What a command of this step must bring along."""
+
     def perform(self, command: Command) -> Outcome | Later:
         """Do one step, or learn that it was done before: the key is the same each time.
 
-        `command.order` is set for each step in `NEEDS_ORDER`. Raises `TransientFailure` when the
-        outcome is unknown.
+        Raises `TransientFailure` when the outcome is unknown.
         """
 
     def ask(self, command: Command, at: str | None) -> Outcome | Later | None:

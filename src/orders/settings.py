@@ -166,6 +166,8 @@ class Called(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     auth: Auth
     idempotency: Idempotency
     timeout_seconds: TimeoutSeconds
+    #: The file that says what is asked and what answers mean (orders.downstream.description).
+    description: str
     api_key_parameter: str | None = None
     signing_service: SigningService | None = None
     #: The downstream's, which may be another than the function's own.

@@ -54,7 +54,7 @@ from orders.domain.waits import (
     PARAMETER_INIT_WAIT_MS,
     PARAMETER_TRY_SECONDS,
 )
-from orders.downstream import REQUEST_OF
+from orders.downstream.description import described
 from orders.downstream.http import HttpDownstream
 from orders.downstream.transport import Authorise, Https
 from orders.flow.consumer import Consumer
@@ -298,7 +298,7 @@ def _downstream(
     key_wait_ms: int = PARAMETER_INIT_WAIT_MS,
 ) -> HttpDownstream:
     return HttpDownstream(
-        request_of=REQUEST_OF[name],
+        description=described(called.description, name),
         url=called.url.rstrip("/"),
         send=Https(
             runtime.pool(timeout_seconds),

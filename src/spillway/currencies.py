@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
+from orders.domain.money import NO_DECIMALS, THREE_DECIMALS, decimals_of
+
 _TWO_DECIMALS = """
     AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD
     CDF CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ
@@ -18,8 +20,6 @@ _TWO_DECIMALS = """
     PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT
     TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XAD XCD XCG YER ZAR ZMW ZWG
 """.split()  # noqa: SIM905 -- a list would take 250 lines
-_NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split()  # noqa: SIM905
-_THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND".split()  # noqa: SIM905
 
 #: Of the currencies that ended since 1999, those that had two decimals to their end: old orders may
 #: have them. BGN, which ended with 2025, is still in the list above.
@@ -30,14 +30,9 @@ WITHDRAWN = frozenset(
 #: By currency, how many decimals its amounts have.
 DECIMALS: Mapping[str, int] = {
     **dict.fromkeys(_TWO_DECIMALS, 2),
-    **dict.fromkeys(_NO_DECIMALS, 0),
-    **dict.fromkeys(_THREE_DECIMALS, 3),
+    **dict.fromkeys(NO_DECIMALS, 0),
+    **dict.fromkeys(THREE_DECIMALS, 3),
 }
-
-
-def decimals_of(currency: str) -> int:
-    """Two for one that ISO does not list: 0.2.0 took any."""
-    return DECIMALS.get(currency, 2)
 
 
 def in_major_units(amount: int, currency: str) -> Decimal:

@@ -6,15 +6,18 @@ import json
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import pytest
 
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, REFUSABLE, Step
-from orders.downstream import REQUEST_OF
-from orders.downstream.http import NOTHING_ON_RECORD, idempotency_key, lookup_query
+from orders.downstream.answers import first_that_fits
+from orders.downstream.description import described
+from orders.downstream.keys import idempotency_key
+from orders.downstream.template import Scope
+from orders.downstream.transport import Answer
 from orders.ports import Command
 from tests.builders import CUSTOMER, FREE, an_order, order_id
 
@@ -42,9 +45,14 @@ def contract(step: Step) -> dict[str, Any]:
 
 
 def operation(step: Step, method: str = "post") -> dict[str, Any]:
-    path = REQUEST_OF[DOWNSTREAM_OF[step]](command(step)).path
+    path = request(step).path(Scope(command(step)))
     described: dict[str, Any] = contract(step)["paths"][path][method]
     return described
+
+
+def request(step: Step) -> Any:
+    name = DOWNSTREAM_OF[step]
+    return described(name, name).requests[step]
 
 
 def command(step: Step, **fields: Any) -> Command:
@@ -68,9 +76,8 @@ def command(step: Step, **fields: Any) -> Command:
     ],
 )
 def test_each_request_is_as_the_contract_has_it(step: Step, fields: dict[str, Any]) -> None:
-    request = REQUEST_OF[DOWNSTREAM_OF[step]](command(step, **fields))
     schema = operation(step)["requestBody"]["content"]["application/json"]["schema"]
-    body = json.loads(msgspec.json.encode(request.body))
+    body = json.loads(msgspec.json.encode(request(step).body(Scope(command(step, **fields)))))
     components = contract(step)["components"]
     check(schema, components, body)
 
@@ -85,7 +92,9 @@ def test_each_idempotency_key_is_as_the_contract_has_it(step: Step) -> None:
 @pytest.mark.parametrize("step", list(Step))
 def test_each_lookup_is_as_the_contract_has_it(step: Step) -> None:
     components = contract(step)["components"]
-    asked = dict(parse_qsl(lookup_query(command(step)).removeprefix("?"), strict_parsing=True))
+    asked = dict(
+        parse_qsl(urlsplit(request(step).lookup(Scope(command(step)))).query, strict_parsing=True)
+    )
     parameters = [
         components["parameters"][parameter["$ref"].rsplit("/", 1)[1]]
         for parameter in operation(step, "get")["parameters"]
@@ -102,7 +111,10 @@ def test_a_lookup_finds_nothing_under_the_code_that_spillway_knows(step: Step) -
         "$ref": "#/components/responses/NothingOnRecord"
     }
     example = nothing["content"]["application/problem+json"]["example"]
-    assert example["code"] == NOTHING_ON_RECORD
+    answer = Answer(404, {}, b"")
+    rule = first_that_fits(request(step).lookup_answers, answer, example, lookup=True)
+    assert rule is not None
+    assert rule.means == "nothing"
 
 
 @pytest.mark.parametrize("method", ["post", "get"])

@@ -12,6 +12,7 @@ import pytest
 
 from infra import bundle
 from infra.bundle import AWS, LOCAL, SERVICES, BundleError, Target, build
+from orders.downstream.description import DESCRIPTIONS
 from tests.needs import starts
 
 HOST = Target("host", requirements=True)
@@ -72,11 +73,14 @@ def test_the_local_bundle_is_the_service_alone_with_its_bytecode(tmp_path: Path)
         f"orders/{path.relative_to(bundle.SOURCE).as_posix()}"
         for path in bundle.SOURCE.rglob("*.py")
     }
+    descriptions = {
+        f"orders/downstream/descriptions/{path.stem}.json" for path in DESCRIPTIONS.glob("*.toml")
+    }
     tag = sys.implementation.cache_tag
     bytecode = {
         f"{name.rpartition('/')[0]}/__pycache__/{Path(name).stem}.{tag}.pyc" for name in sources
     }
-    assert set(contents(built.path)) == sources | bytecode
+    assert set(contents(built.path)) == sources | bytecode | descriptions
 
 
 @pytest.mark.parametrize("handler", HANDLERS)

@@ -30,6 +30,7 @@ CALLED = {
     "auth": "api_key",
     "idempotency": "keys",
     "timeout_seconds": 2.5,
+    "description": "inventory",
     "api_key_parameter": "/inventory/api-key",
 }
 ENVIRONMENT = {

@@ -100,6 +100,15 @@ class Facts:
     outcomes: Mapping[Step, Outcome] = field(default_factory=dict)
     cancellation: Cancellation | None = None
 
+    @property
+    def references(self) -> dict[Step, str]:
+        """What the downstreams call what they did."""
+        return {
+            step: outcome.reference
+            for step, outcome in self.outcomes.items()
+            if outcome.reference is not None
+        }
+
     def known(self, step: Step) -> bool:
         return step in self.outcomes
 

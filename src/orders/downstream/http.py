@@ -1,36 +1,31 @@
-"""Calls a downstream over HTTP: the `DownstreamService` port, the same for all three.
+"""Asks a downstream as its description says: the `DownstreamService` port.
 
-                                 to a command (POST)     to a lookup (GET)
-2xx, body as in the contract     done                    done, if it has a reference
-409 with a code                  refused: final          refused: final
-404 with `nothing_on_record`     misconfigured           nothing done: ask for it now
-no answer                        unknown: asked again later, under the same key
-anything else                    as `undeclared` says: unknown, wrong or misconfigured
+The rules of its description say what an answer means, `undeclared` what one means that fits none.
 """
 
 from __future__ import annotations
 
-import codecs
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
-from urllib.parse import quote, urlencode
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import msgspec
 
-from orders.domain.order import Order
-from orders.domain.saga import Outcome
+from orders.domain.saga import Outcome, Step
 from orders.domain.trace import of_order
-from orders.downstream.transport import Call, Transport
+from orders.downstream.answers import Rule, decoded, first_that_fits
+from orders.downstream.description import Description
+from orders.downstream.keys import idempotency_key
+from orders.downstream.template import Scope
+from orders.downstream.transport import Answer, Call, Transport
 from orders.failures import Failure, Misconfigured, PermanentFailure, TransientFailure
-from orders.ports import Clock, Command
+from orders.ports import Clock, Command, Later, Needs
 
 # A refusal's code and a reference become part of the order's facts: bounded, whatever is answered.
 TEXT_MAX = 100
-# A bare 404 is also what a wrong address or an API without lookups answers. Read as "nothing was
-# done", it would have every step done again at each try: the code tells them apart.
-NOTHING_ON_RECORD = "nothing_on_record"
 _CODE = re.compile(r"[A-Za-z0-9_.-]+")
 #: Replaces a refusal code that has not the form of a code.
 UNNAMED = "unnamed"
@@ -41,27 +36,7 @@ _KEY_IN_USE = re.compile(r"idempoten|in[_. -]?(?:progress|flight|use\b)|concurre
 _UNKNOWN = frozenset({408, 425, 429})
 #: The downstream has read what we sent, and finds fault with that.
 _ABOUT_THE_ORDER = frozenset({400, 409, 413, 422})
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A POST to `path` below the downstream's URL; a GET of the same path looks up what became of
-    it. The body is encoded by msgspec, which takes the domain's dataclasses as they are."""
-
-    path: str
-    body: dict[str, object]
-
-
-RequestOf = Callable[[Command], Request]
-
-
-class _Answer(msgspec.Struct):
-    # The contract has a text. A number is as good a name, and what it names was done.
-    reference: str | int | None = None
-    code: str | None = None
-
-
-_answer_decoder = msgspec.json.Decoder(_Answer)
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,96 +58,119 @@ class HttpDownstream:
     price besides: one more call for every step, and twice the time until an outcome is unknown.
     """
 
-    request_of: RequestOf
+    description: Description
     url: str
     send: Transport
     clock: Clock
     look_up_first: bool
 
-    def perform(self, command: Command) -> Outcome:
-        request = self.request_of(command)
+    def needs(self, step: Step) -> Needs:
+        return self.description.requests[step].needs
+
+    def perform(self, command: Command) -> Outcome | Later:
         if self.look_up_first:
-            found = self._look_up(request, command)
+            found = self.ask(command, None)
             if found is not None:
                 return found
-        return self._act(request, command)
+        return self._act(command)
 
-    def ask(self, command: Command, at: str | None) -> Outcome | None:  # noqa: ARG002
-        """None of these contracts names a place to ask at."""
-        request = self.request_of(command)
-        return self._look_up(request, command) if self.look_up_first else None
+    def ask(self, command: Command, at: str | None) -> Outcome | Later | None:
+        request, scope = self.description.requests[command.step], Scope(command)
+        if at is not None:
+            url, path = urljoin(self.url, at), "where it said to ask"
+        elif request.lookup is not None:
+            path = request.lookup(scope)
+            url = self.url + path
+        else:
+            return None
+        return self._ask("GET", url, path, command, request.lookup_answers)
 
-    def _look_up(self, request: Request, command: Command) -> Outcome | None:
-        """What became of the command when it came before, None if nothing did."""
-        found = self._ask("GET", request.path, command, query=lookup_query(command), headers={})
-        if found is not None and found.done and not found.reference:
-            # An empty page or an empty list is no proof that anything was done.
-            raise Misconfigured(f"GET {request.path}: found something and does not name it")
-        return found
-
-    def _act(self, request: Request, command: Command) -> Outcome:
-        outcome = self._ask(
-            "POST",
-            request.path,
-            command,
-            headers={
-                "content-type": "application/json",
-                "idempotency-key": idempotency_key(command),
-            },
-            body=msgspec.json.encode(request.body),
+    def _act(self, command: Command) -> Outcome | Later:
+        request, scope = self.description.requests[command.step], Scope(command)
+        headers: dict[str, str] = request.headers(scope)
+        body = b""
+        if request.body is not None:
+            headers = {"content-type": "application/json", **headers}
+            body = msgspec.json.encode(request.body(scope))
+        path = "" if request.path is None else request.path(scope)
+        answer = self._ask(
+            request.method, self.url + path, path, command, request.answers, headers, body
         )
-        if outcome is None:
-            raise Misconfigured(f"POST {request.path}: answered as if it were a lookup")
-        return outcome
+        if answer is None:
+            raise Misconfigured(f"{request.method} {path}: answered as if it were a lookup")
+        return answer
 
     def _ask(
         self,
-        method: Literal["GET", "POST"],
+        method: str,
+        url: str,
         path: str,
         command: Command,
-        *,
-        headers: Mapping[str, str],
-        query: str = "",
+        rules: Sequence[Rule],
+        headers: Mapping[str, str] = _NO_HEADERS,
         body: bytes = b"",
-    ) -> Outcome | None:
-        # For the text of failures: without the query, which names the customer.
-        asked = f"{method} {path}"
-        answer = self.send(
-            Call(
-                asked,
-                method,
-                self.url + path + query,
-                headers,
-                body,
-                self._traceparent(method, command),
-                command.until,
-            )
-        )
-        return self._meaning(asked, answer.status, answer.body)
+    ) -> Outcome | Later | None:
+        # For the text of failures: without the query, which may name the customer.
+        asked = f"{method} {path.partition('?')[0]}"
+        traceparent = self._traceparent(method, command)
+        call = Call(asked, method, url, headers, body, traceparent, command.until)
+        return self._meaning(call, self.send(call), rules)
 
     def _traceparent(self, method: str, command: Command) -> str:
         trace = command.trace or of_order(command.key.order_id)
         # Each try is a call of its own.
         return trace.called_by(f"{method} {idempotency_key(command)} {self.clock.now()}").header
 
-    def _meaning(self, asked: str, status: int, body: bytes) -> Outcome | None:
-        """What an answer means, as the table above has it. None: nothing is on record."""
-        # Some write a byte order mark, which a reader may ignore (RFC 8259, 8.1).
-        text = body.removeprefix(codecs.BOM_UTF8).strip() or b"{}"
-        answer = _decoded(text)
-        code = None if answer is None else answer.code
-        if answer is not None and 200 <= status < 300:
-            reference = "" if answer.reference is None else str(answer.reference)[:TEXT_MAX]
-            return Outcome(self.clock.now(), reference=reference or None)
-        if status == 409 and code and not key_in_use(code):
-            return Outcome(self.clock.now(), refusal=named_code(code))
-        if status == 404 and code == NOTHING_ON_RECORD:
-            return None
-        failure = undeclared(status, code, is_json=_is_json(text))
+    def _meaning(self, call: Call, answer: Answer, rules: Sequence[Rule]) -> Outcome | Later | None:
+        """None: nothing is on record."""
+        asked, status = call.asked, answer.status
+        try:
+            document = decoded(answer.body)
+        except ValueError:
+            failure = undeclared(status, None, is_json=False)
+            outside = "" if failure is TransientFailure else " with a body outside its contract"
+            raise failure(f"{asked}: answered {status}{outside}") from None
+        rule = first_that_fits(rules, answer, document, lookup=call.method == "GET")
+        if rule is not None:
+            return self._declared(call, answer, rule, document)
+        code = _code_in(document)
         why = f" {named_code(code)}" if code and status < 500 else ""
-        if answer is None and failure is not TransientFailure:
+        if status < 300:
             why = " with a body outside its contract"
-        raise failure(f"{asked}: answered {status}{why}")
+        raise undeclared(status, code, is_json=True)(f"{asked}: answered {status}{why}")
+
+    def _declared(
+        self, call: Call, answer: Answer, rule: Rule, document: Any
+    ) -> Outcome | Later | None:
+        answered = f"{call.asked}: answered {answer.status}"
+        match rule.means:
+            case "done":
+                reference = rule.named(document) or ""
+                return Outcome(self.clock.now(), reference=reference[:TEXT_MAX] or None)
+            case "refused":
+                code = rule.refusal(document)
+                # Where a rule names the codes that it is for, the downstream's owners have said so.
+                if answer.status == 409 and not rule.where and key_in_use(code):
+                    raise TransientFailure(f"{answered} {named_code(code)}")
+                return Outcome(self.clock.now(), refusal=named_code(code))
+            case "later":
+                return Later(self._path_of(call, rule.ask_at(answer, document)))
+            case "nothing":
+                return None
+            case "unknown":
+                raise TransientFailure(answered)
+            case "wrong":
+                raise PermanentFailure(answered)
+
+    def _path_of(self, call: Call, location: str | None) -> str | None:
+        """Of a location that an answer names, which may be relative. Its host is sent our key, so
+        it must be the downstream's own."""
+        if location is None:
+            return None
+        there, here = urlsplit(urljoin(call.url, location)), urlsplit(self.url)
+        if (there.scheme, there.netloc) != (here.scheme, here.netloc):
+            raise Misconfigured(f"{call.asked}: names another host to ask at")
+        return urlunsplit(("", "", there.path, there.query, ""))
 
 
 def undeclared(status: int, code: str | None, *, is_json: bool) -> type[Failure]:
@@ -210,43 +208,7 @@ def named_code(text: str) -> str:
     return text[:TEXT_MAX] if _CODE.fullmatch(text[:TEXT_MAX]) else UNNAMED
 
 
-def _decoded(text: bytes) -> _Answer | None:
-    """None: a body outside the contract."""
-    try:
-        return _answer_decoder.decode(text)
-    except (ValueError, RecursionError):
-        # msgspec's errors are ValueErrors, and so is a text that is not UTF-8.
-        return None
-
-
-def _is_json(text: bytes) -> bool:
-    try:
-        msgspec.json.decode(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def lookup_query(command: Command) -> str:
-    """`?customer_id=...&order_id=...`, a space as %20: a SigV4 signature is made over the encoding
-    that is sent, and API Gateway knows only this one."""
-    return "?" + urlencode(named(command), quote_via=quote)
-
-
-def idempotency_key(command: Command) -> str:
-    """The same for one step of one order however often it is asked, and for nothing else.
-
-    Order ids are unique per customer, so the customer is part of it: hashed, because an identity
-    provider's subject may hold characters that a header can't.
-    """
-    return f"{command.step}-{command.key.order_id}-{command.key.customer_hash}"
-
-
-def named(command: Command) -> dict[str, object]:
-    return {"customer_id": command.key.customer_id, "order_id": command.key.order_id}
-
-
-def order_of(command: Command) -> Order:
-    if command.order is None:
-        raise ValueError(f"{command.step} needs the order's content")
-    return command.order
+def _code_in(document: Any) -> str | None:
+    """The code of an error in the form of our own contracts, for the log."""
+    code = document.get("code") if isinstance(document, dict) else None
+    return code if isinstance(code, str) else None

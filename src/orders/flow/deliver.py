@@ -20,12 +20,12 @@ from dataclasses import dataclass, replace
 from orders.domain import backoff
 from orders.domain.backoff import Backoff
 from orders.domain.keeping import may_be_archived
-from orders.domain.saga import Downstream, Outcome, Step
+from orders.domain.saga import Downstream, Facts, Outcome, Step
 from orders.domain.units import Millis
 from orders.failures import TransientFailure
 from orders.flow.express import Express
 from orders.flow.recording import Recorded, raise_if_irrefusable, record
-from orders.ports import NEEDS_ORDER, Clock, Command, DownstreamService, Later, Orders, Taken
+from orders.ports import Clock, Command, DownstreamService, Later, Orders, Taken
 
 #: A downstream that names another place to ask at each time is asked at the last of so many: each
 #: is a message that is sent (orders.flow.batches says why that is bounded).
@@ -62,13 +62,17 @@ class Deliver:
         return command.taken is not None and self.orders.facts(command.key).known(command.step)
 
     def complete(self, command: Command, now: Millis) -> Command:
-        """The command with its order, which is read from the table unless the command carries it.
+        """The command with its order, which is read from the table unless the command carries what
+        its request needs of it, and with the references that its request needs.
 
         If the table has no such order (it was erased), a step that does not need the order is done
         without it. Such a step reads the order only for its trace. Raises Archived for a command
         that comes months late, so that no downstream is called that has forgotten its key.
         """
-        if command.order is not None and not may_be_archived(command.key.order_id, now):
+        needs = self.downstream.needs(command.step)
+        if needs.references:
+            command = replace(command, references=self.orders.facts(command.key).references)
+        elif command.order and not needs.order and not may_be_archived(command.key.order_id, now):
             return command
         accepted = self.orders.find(command.key)
         if accepted is not None:
@@ -79,7 +83,7 @@ class Deliver:
                 accepted_at=accepted.accepted_at,
                 express=accepted.express,
             )
-        if command.step in NEEDS_ORDER and command.order is None:
+        if needs.order or (needs.goods and command.order is None):
             # The command came from the table's own stream, so the order was written: the read
             # lags behind, or a restore is under way.
             raise TransientFailure("the order is not readable yet")
@@ -127,4 +131,5 @@ class Deliver:
             return None
         if not outcome.done or may_be_archived(command.key.order_id, began):
             return None
-        return self.express.go_on(command, began)
+        known = Facts({command.step: outcome}).references
+        return self.express.go_on(replace(command, references=known), began)

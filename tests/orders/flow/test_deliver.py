@@ -15,7 +15,7 @@ from orders.domain.units import Millis
 from orders.failures import Contradiction, PermanentFailure, TransientFailure
 from orders.flow.changes import FactsChanged
 from orders.flow.deliver import Deliver, Delivered
-from orders.ports import NEEDS_ORDER, Command
+from orders.ports import Command, Needs
 from simulation.world.runtime import AnsweringDownstream, SetClock
 from simulation.world.table import MemoryOrders
 from tests.builders import CUSTOMER, NOW, accepted, order_id
@@ -111,17 +111,35 @@ def test_a_command_that_brings_its_order_along_costs_no_read() -> None:
     assert Bench(lambda _: DONE).deliver.complete(command, NOW) == command
 
 
-@pytest.mark.parametrize("step", sorted(NEEDS_ORDER))
-def test_an_order_that_cannot_be_read_yet_is_asked_for_again_later(step: Step) -> None:
+@pytest.mark.parametrize("needs", [Needs(goods=True), Needs(order=True)])
+def test_an_order_that_cannot_be_read_yet_is_asked_for_again_later(needs: Needs) -> None:
     bench = Bench(lambda _: DONE)
+    bench.downstream.needed = needs
     with pytest.raises(TransientFailure, match="not readable yet"):
-        bench.deliver.complete(Command(OrderKey(CUSTOMER, order_id()), step), NOW)
+        bench.deliver.complete(Command(OrderKey(CUSTOMER, order_id()), Step.RESERVE), NOW)
 
 
-@pytest.mark.parametrize("step", sorted(set(Step) - NEEDS_ORDER))
-def test_what_undoes_an_order_that_was_erased_does_without_it(step: Step) -> None:
-    command = Command(OrderKey(CUSTOMER, order_id()), step)
-    assert Bench(lambda _: DONE).deliver.complete(command, NOW) == command
+def test_a_request_with_more_than_the_goods_has_the_order_read_that_is_stored() -> None:
+    bench = Bench(lambda _: DONE)
+    bench.downstream.needed = Needs(order=True)
+    goods = replace(bench.order.order, purchase_order="not the stored one")
+    command = Command(bench.order.key, Step.RESERVE, goods)
+    assert bench.deliver.complete(command, NOW).order == bench.order.order
+
+
+def test_a_request_with_what_a_downstream_called_an_earlier_step_is_given_it() -> None:
+    bench = Bench(lambda _: DONE)
+    bench.do(Step.RESERVE)
+    bench.downstream.needed = Needs(references=frozenset({Step.RESERVE}))
+    command = bench.deliver.complete(Command(bench.order.key, Step.RELEASE), NOW)
+    assert command.references == {Step.RESERVE: "R-1"}
+
+
+def test_what_undoes_an_order_that_was_erased_does_without_it() -> None:
+    bench = Bench(lambda _: DONE)
+    bench.downstream.needed = Needs()
+    command = Command(OrderKey(CUSTOMER, order_id()), Step.RELEASE)
+    assert bench.deliver.complete(command, NOW) == command
 
 
 def test_the_outcome_that_settles_an_order_tells_so_once() -> None:

@@ -11,7 +11,7 @@ import urllib3
 
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, Outcome, Step
-from orders.downstream import REQUEST_OF
+from orders.downstream.description import described
 from orders.downstream.http import HttpDownstream
 from orders.downstream.transport import Https
 from orders.failures import TransientFailure
@@ -52,7 +52,9 @@ class Bench:
         ).raise_for_status()
 
     def perform(self, *, look_up_first: bool) -> Outcome:
-        return self._adapter(look_up_first).perform(self._command)
+        answer = self._adapter(look_up_first).perform(self._command)
+        assert isinstance(answer, Outcome)
+        return answer
 
     def perform_twice_at_once(self) -> None:
         """Two copies, of which neither gives its command before both have looked."""
@@ -78,7 +80,7 @@ class Bench:
 
         clock = SetClock(NOW)
         return HttpDownstream(
-            request_of=REQUEST_OF[self._name],
+            description=described(self._name, self._name),
             url=str(self._client.base_url.join(self._name)),
             send=Https(urllib3.PoolManager(timeout=5.0), authorise, clock),
             clock=clock,

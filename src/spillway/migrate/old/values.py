@@ -11,10 +11,11 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from orders.domain.money import decimals_of
 from orders.domain.order import order_id_of
 from orders.domain.text import REFUSED, normalised
 from orders.domain.units import Millis
-from spillway.currencies import DECIMALS, WITHDRAWN, decimals_of
+from spillway.currencies import DECIMALS, WITHDRAWN
 from spillway.migrate.config import Money, Times
 
 #: A longer amount is a typing error, and some would take all memory to become a number.

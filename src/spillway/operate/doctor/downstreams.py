@@ -19,7 +19,6 @@ from typing import Any
 import httpx
 
 from infra.stage import Downstream
-from orders.downstream.http import NOTHING_ON_RECORD
 from spillway.operate.doctor.account import Account
 from spillway.operate.doctor.findings import Finding, fault, ok, warning
 from spillway.operate.doctor.secrets import api_key
@@ -31,6 +30,8 @@ PATHS: Mapping[str, str] = {
     "fulfilment": "/shipments",
     "accounting": "/postings",
 }
+#: A bare 404 is also what a wrong address answers.
+NOTHING_ON_RECORD = "nothing_on_record"
 _REFUSED = frozenset({400, 422})
 _UNKNOWN = frozenset({408, 425, 429})
 _NO_ENTRY = frozenset({401, 403})

@@ -177,15 +177,15 @@ original
         "each try of a command has an idempotency key of its own",
         ReplaceExpression(
             "downstream.http:HttpDownstream._act",
-            "idempotency_key(command)",
-            "f'{idempotency_key(command)}-{self.clock.now()}'",
+            "request.headers(scope)",
+            "{'idempotency-key': f'{idempotency_key(command)}-{self.clock.now()}'}",
         ),
     ),
     Mutant(
         "key-without-customer",
         "an idempotency key leaves out the customer, although order ids are unique per customer",
         ReplaceBody(
-            "downstream.http:idempotency_key", "return f'{command.step}-{command.key.order_id}'"
+            "downstream.keys:idempotency_key", "return f'{command.step}-{command.key.order_id}'"
         ),
     ),
     Mutant(
@@ -200,10 +200,10 @@ original
     Mutant(
         "error-is-done",
         "a downstream's 5xx counts as done",
-        ReplaceStatement(
+        ReplaceExpression(
             "downstream.http:HttpDownstream._meaning",
-            "TransientFailure",
-            "return Outcome(self.clock.now(), reference='?')",
+            'first_that_fits(rules, answer, document, lookup=call.method == "GET")',
+            "rules[0]",
         ),
     ),
     Mutant(

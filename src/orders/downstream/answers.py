@@ -1,0 +1,121 @@
+"""What a downstream's answer means, by the rules that its description declares.
+
+The first rule that fits counts. What fits none is for `orders.downstream.undeclared`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from orders.downstream.transport import Answer
+
+Meaning = Literal["done", "refused", "unknown", "wrong", "later", "nothing"]
+Pointer = Annotated[str, Meta(pattern=r"^(/[^/]*)+$")]
+Scalar = str | int | bool
+StatusRange = Literal["2xx", "3xx", "4xx", "5xx"]
+
+_HEADER = "header:"
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`status`: of the answer, any where there is none. `where`: by pointer into the body, the
+    values that fit. A rule with a `code` fits an answer that has one; a lookup that means `done`
+    one that has the reference, for an empty list is no proof that anything was done."""
+
+    means: Meaning
+    status: tuple[Annotated[int, Meta(ge=100, le=599)] | StatusRange, ...] = ()
+    where: dict[Pointer, tuple[Scalar, ...]] = {}
+    #: The downstream's own name for what it did.
+    reference: Pointer | None = None
+    #: Why it will not: a pointer, or a code of our own.
+    code: str | None = None
+    #: Where to ask what became of it: a pointer, or `header:` and a header's name.
+    ask: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, goes_with in (("reference", "done"), ("code", "refused"), ("ask", "later")):
+            if getattr(self, name) is not None and self.means != goes_with:
+                raise ValueError(f'{name} goes with means = "{goes_with}", not "{self.means}"')
+        if self.means == "refused" and self.code is None:
+            raise ValueError('means = "refused" goes with a code, which says why')
+
+    def fits(self, answer: Answer, document: Any, *, lookup: bool) -> bool:
+        if self.means == "nothing" and not lookup:
+            return False
+        if self.status and not any(_is(answer.status, one) for one in self.status):
+            return False
+        if any(_found(document, pointer) not in values for pointer, values in self.where.items()):
+            return False
+        if self.means == "refused":
+            return bool(self.refusal(document))
+        return self.means != "done" or self._names(
+            document, needed=lookup or not isinstance(document, dict)
+        )
+
+    def named(self, document: Any) -> str | None:
+        """The reference in an answer. A number is as good a name as a text."""
+        found = None if self.reference is None else _found(document, self.reference)
+        return str(found) if is_name(found) else None
+
+    def _names(self, document: Any, *, needed: bool) -> bool:
+        """Whether what is in the reference's place is one, or nothing where none is needed."""
+        found = None if self.reference is None else _found(document, self.reference)
+        return not needed if found in (None, "") else is_name(found)
+
+    def refusal(self, document: Any) -> str:
+        """The code in an answer, empty where it has none."""
+        if self.code is None or not self.code.startswith("/"):
+            return self.code or ""
+        found = _found(document, self.code)
+        return found if isinstance(found, str) else ""
+
+    def ask_at(self, answer: Answer, document: Any) -> str | None:
+        if self.ask is None:
+            return None
+        if self.ask.startswith(_HEADER):
+            return answer.headers.get(self.ask.removeprefix(_HEADER).lower())
+        found = _found(document, self.ask)
+        return found if isinstance(found, str) else None
+
+
+def decoded(body: bytes) -> Any:
+    """The document in an answer's body, an empty one for no body. Raises ValueError where it has
+    none. Some write a byte order mark, which a reader may ignore (RFC 8259, 8.1)."""
+    try:
+        return msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8).strip() or b"{}")
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def first_that_fits(
+    rules: Sequence[Rule], answer: Answer, document: Any, *, lookup: bool
+) -> Rule | None:
+    return next((rule for rule in rules if rule.fits(answer, document, lookup=lookup)), None)
+
+
+def is_name(found: Any) -> bool:
+    return isinstance(found, str | int) and not isinstance(found, bool)
+
+
+def _is(status: int, declared: int | str) -> bool:
+    return f"{status // 100}xx" == declared if isinstance(declared, str) else status == declared
+
+
+def _found(document: Any, pointer: str) -> Any:
+    """What a JSON pointer (RFC 6901) leads to, None where it leads nowhere."""
+    for part in pointer[1:].split("/"):
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(document, list) and re.fullmatch("[0-9]{1,6}", name):
+            index = int(name)
+            document = document[index] if index < len(document) else None
+        elif isinstance(document, dict):
+            document = document.get(name)
+        else:
+            return None
+    return document
