@@ -54,19 +54,21 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return False
         if self.means == "refused":
             return bool(self.refusal(document))
-        return self.means != "done" or self._names(
-            document, needed=lookup or not isinstance(document, dict)
-        )
+        return self.means != "done" or self._names(document, lookup=lookup)
 
     def named(self, document: Any) -> str | None:
         """The reference in an answer. A number is as good a name as a text."""
         found = None if self.reference is None else _found(document, self.reference)
         return str(found) if is_name(found) else None
 
-    def _names(self, document: Any, *, needed: bool) -> bool:
+    def _names(self, document: Any, *, lookup: bool) -> bool:
         """Whether what is in the reference's place is one, or nothing where none is needed."""
-        found = None if self.reference is None else _found(document, self.reference)
-        return not needed if found in (None, "") else is_name(found)
+        if self.reference is None:
+            return not lookup
+        found = _found(document, self.reference)
+        if found in (None, ""):
+            return isinstance(document, dict) and not lookup
+        return is_name(found)
 
     def refusal(self, document: Any) -> str:
         """The code in an answer, empty where it has none."""
