@@ -50,7 +50,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return False
         if self.status and not any(_is(answer.status, one) for one in self.status):
             return False
-        if any(_found(document, pointer) not in values for pointer, values in self.where.items()):
+        if not all(
+            _in(values, _found(document, pointer)) for pointer, values in self.where.items()
+        ):
             return False
         if self.means == "refused":
             return bool(self.refusal(document))
@@ -103,6 +105,11 @@ def first_that_fits(
 
 def is_name(found: Any) -> bool:
     return isinstance(found, str | int) and not isinstance(found, bool)
+
+
+def _in(values: Sequence[Scalar], found: Any) -> bool:
+    # In Python true equals 1, and in JSON it does not.
+    return any(type(value) is type(found) and value == found for value in values)
 
 
 def _is(status: int, declared: int | str) -> bool:

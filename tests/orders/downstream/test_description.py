@@ -1,0 +1,221 @@
+"""A description is read strictly, and makes the requests that it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from orders.domain.order import OrderKey
+from orders.domain.saga import DOWNSTREAM_OF, Step
+from orders.domain.units import CustomerId
+from orders.downstream.description import (
+    DESCRIPTIONS,
+    Description,
+    DescriptionError,
+    described,
+)
+from orders.downstream.keys import correlated, correlation_id
+from orders.downstream.template import Scope
+from orders.failures import PermanentFailure
+from orders.ports import Command, Needs
+from tests.builders import an_order, order_id
+
+DONE = '[[answers]]\nstatus = ["2xx"]\nmeans = "done"\nreference = "/id"\n'
+RELEASE = '[release]\npath = "/releases"\n'
+KEY = OrderKey(CustomerId("a/b ü@x"), order_id())
+
+Read = Callable[..., Description]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    def read(reserve: str, *, rest: str = RELEASE + DONE) -> Description:
+        (tmp_path / "erp.toml").write_text(f'[reserve]\npath = "/holds"\n{reserve}\n{rest}')
+        return described("erp", "inventory", tmp_path)
+
+    return read
+
+
+def sent(
+    description: Description, references: Mapping[Step, str] | None = None, **order: Any
+) -> Any:
+    command = Command(KEY, Step.RESERVE, an_order(**order), references=references or {})
+    body = description.requests[Step.RESERVE].body
+    assert body is not None
+    return json.loads(msgspec.json.encode(body(Scope(command))))
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("'{order_id}'", KEY.order_id),
+        ("'order {order_id}, {step}'", f"order {KEY.order_id}, reserve"),
+        ("'{total}'", 905),
+        ("'{total:decimal}'", "9.05"),
+        ("'{total:number}'", 9.05),
+        ("'costs {total:decimal} {currency}'", "costs 9.05 GBP"),
+        ("'{{order_id}} and }}'", "{order_id} and }"),
+        ("'{address.city}'", "Leeds"),
+        ("['{currency}', 7, true, 1.5]", ["GBP", 7, True, 1.5]),
+        ("{ inner = { deep = '{channel}' } }", {"inner": {"deep": "retail"}}),
+        ("'{purchase_order}'", None),
+        ("'PO: {purchase_order}'", "PO: "),
+        (
+            "{ for_each = 'lines', item = { a = '{line.sku}', n = '{line.quantity}',"
+            " c = '{currency}' } }",
+            [{"a": "HEART-LIGHT", "n": 2, "c": "GBP"}],
+        ),
+        ("{ for_each = 'discounts', item = '{discount.coupon}' }", []),
+    ],
+)
+def test_a_placeholder_becomes_what_it_stands_for(read: Read, written: str, expected: Any) -> None:
+    assert sent(read(f"body = {{ field = {written} }}")) == {"field": expected}
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "expected"),
+    [("GBP", 905, "9.05"), ("GBP", 5, "0.05"), ("JPY", 905, "905"), ("KWD", 905, "0.905")],
+)
+def test_an_amount_has_the_decimals_of_its_currency(
+    read: Read, currency: str, amount: int, expected: str
+) -> None:
+    description = read('body = { text = "{tax:decimal}", number = "{tax:number}" }')
+    body = sent(description, currency=currency, tax=amount)
+    assert body == {"text": expected, "number": json.loads(expected)}
+
+
+def test_a_number_is_written_as_it_is_and_goes_through_no_fraction(read: Read) -> None:
+    body = read('body = { number = "{tax:number}" }').requests[Step.RESERVE].body
+    assert body is not None
+    written = msgspec.json.encode(body(Scope(Command(KEY, Step.RESERVE, an_order(tax=1010)))))
+    assert written == b'{"number":10.10}'
+
+
+def test_a_field_with_a_question_mark_is_left_out_where_there_is_nothing(read: Read) -> None:
+    description = read('body = { "po?" = "{purchase_order}", "state?" = "{address.state}" }')
+    assert sent(description) == {}
+    assert sent(description, channel="wholesale", purchase_order="PO-1") == {"po": "PO-1"}
+
+
+def test_a_path_is_encoded_whatever_a_customer_is_called(read: Read) -> None:
+    request = read(
+        "", rest='lookup.path = "/holds/{customer_id}?order={order_id}"\n' + RELEASE + DONE
+    )
+    lookup = request.requests[Step.RESERVE].lookup
+    assert lookup is not None
+    path = lookup(Scope(Command(KEY, Step.RESERVE)))
+    assert path == f"/holds/a%2Fb%20%C3%BC%40x?order={KEY.order_id}"
+
+
+@pytest.mark.parametrize(
+    ("body", "needs"),
+    [
+        ("{ a = '{order_id}' }", Needs()),
+        ("{ a = '{correlation_id}' }", Needs()),
+        ("{ a = '{total:decimal}' }", Needs(goods=True)),
+        ("{ for_each = 'lines', item = '{line.sku}' }", Needs(goods=True)),
+        ("{ a = '{address}' }", Needs(order=True)),
+        ("{ a = '{total} {payment_reference}' }", Needs(goods=True, order=True)),
+        ("{ a = '{reference.reserve}' }", Needs(references=frozenset({Step.RESERVE}))),
+    ],
+)
+def test_what_a_request_is_made_of_is_known_beforehand(read: Read, body: str, needs: Needs) -> None:
+    assert read(f"body.x = {body}").requests[Step.RESERVE].needs == needs
+
+
+def test_an_earlier_reference_must_be_on_record(read: Read) -> None:
+    description = read("body = { hold = '{reference.reserve}' }")
+    assert sent(description, {Step.RESERVE: "H-1"}) == {"hold": "H-1"}
+    with pytest.raises(PermanentFailure, match="by the reference of reserve"):
+        sent(description)
+
+
+@pytest.mark.parametrize("step", list(Step))
+@pytest.mark.parametrize("customer", ["ada", "a/b ü@x", "日本", "x" * 256])
+def test_a_correlation_id_leads_back_to_its_command(step: Step, customer: str) -> None:
+    key = OrderKey(CustomerId(customer), order_id())
+    assert correlated(correlation_id(Command(key, step))) == (key, step)
+
+
+@pytest.mark.parametrize("text", ["", "reserve", "reserve.x.YQ", f"refuse.{order_id()}.YQ", "é"])
+def test_any_other_text_correlates_with_nothing(text: str) -> None:
+    assert correlated(text) is None
+    assert correlated(f"reserve.{order_id()}._") is None
+
+
+WRONG: list[tuple[str, str, str]] = [
+    ("colour = 1", RELEASE + DONE, "unknown field `colour`"),
+    ("body = { a = '{orderid}' }", RELEASE + DONE, "{orderid} is nothing that an order has here"),
+    ("body = { a = '{line.sku}' }", RELEASE + DONE, "{line.sku} is nothing that an order has here"),
+    ("body = { a = '{order_id:decimal}' }", RELEASE + DONE, "is no amount"),
+    ("body = { a = '{total' }", RELEASE + DONE, "a brace without its other"),
+    ("body = { a = '{Total}' }", RELEASE + DONE, "{Total} is no placeholder"),
+    ("body = { a = { for_each = 'goods', item = 1 } }", RELEASE + DONE, "for_each goes with item"),
+    ("body = { a = { for_each = 'lines' } }", RELEASE + DONE, "for_each goes with item"),
+    ("body = { a = 2026-11-30 }", RELEASE + DONE, "is neither text, number"),
+    ("headers = { x = '{customer_id}' }", RELEASE + DONE, "a header takes only"),
+    ("method = 'GET'", RELEASE + DONE, "Invalid enum value 'GET'"),
+    ("method = 'DELETE'\nbody = {}", RELEASE + DONE, "DELETE takes no body"),
+    ("", DONE, "erp.toml: has no [release], and inventory does reserve and release"),
+    ("", RELEASE + "[ship]\npath = '/s'\n" + DONE, "has [ship], and inventory does"),
+    ("", RELEASE, "no answer is declared"),
+    ("", RELEASE + '[[answers]]\nstatus = ["4xy"]\nmeans = "done"', "Invalid enum value '4xy'"),
+    ("", RELEASE + '[[answers]]\nstatus = [99]\nmeans = "done"', ">= 100"),
+    ("", RELEASE + '[[answers]]\nmeans = "perhaps"', "Invalid enum value 'perhaps'"),
+    ("", RELEASE + '[[answers]]\nmeans = "refused"', "goes with a code"),
+    ("", RELEASE + '[[answers]]\nmeans = "done"\ncode = "x"', 'code goes with means = "refused"'),
+    ("", RELEASE + '[[answers]]\nmeans = "done"\nreference = "id"', "matching regex"),
+    ("", "by = 1\n", "erp.toml"),
+    ("= 3", "", "erp.toml is not TOML"),
+    ("", 'by_what = "queue"\n', "unknown field"),
+]
+
+
+@pytest.mark.parametrize(("reserve", "rest", "says"), WRONG)
+def test_whatever_is_wrong_is_told_in_one_sentence(
+    read: Read, reserve: str, rest: str, says: str
+) -> None:
+    with pytest.raises(DescriptionError) as told:
+        read(reserve, rest=rest)
+    assert says in str(told.value)
+    assert str(told.value).count("\n") == 0
+    assert str(told.value).endswith(".")
+
+
+@pytest.mark.parametrize("by", ["lambda", "queue"])
+def test_only_https_has_paths_and_lookups(tmp_path: Path, by: str) -> None:
+    (tmp_path / "a.toml").write_text(f'by = "{by}"\n[reserve]\npath = "/x"\n[release]\n{DONE}')
+    (tmp_path / "b.toml").write_text(
+        f'by = "{by}"\n[reserve]\nlookup.path = "/x"\n[release]\n{DONE}'
+    )
+    with pytest.raises(DescriptionError, match="a path goes with"):
+        described("a", "inventory", tmp_path)
+    with pytest.raises(DescriptionError, match="a lookup goes with"):
+        described("b", "inventory", tmp_path)
+
+
+def test_an_unknown_description_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(DescriptionError, match=r"no description 'erpp'; there are: .*inventory"):
+        described("erpp", "inventory")
+
+
+def test_a_bundle_has_descriptions_as_json_and_reads_the_same(tmp_path: Path) -> None:
+    import tomllib
+
+    for name in DOWNSTREAM_OF.values():
+        written = tomllib.loads((DESCRIPTIONS / f"{name}.toml").read_text())
+        (tmp_path / f"{name}.json").write_bytes(msgspec.json.encode(written))
+        from_json, from_toml = described(name, name, tmp_path), described(name, name)
+        assert from_json.requests.keys() == from_toml.requests.keys()
+        for step, request in from_json.requests.items():
+            assert request.answers == from_toml.requests[step].answers
+            scope = Scope(Command(KEY, step, an_order()))
+            other = from_toml.requests[step].body
+            assert request.body is not None
+            assert other is not None
+            assert request.body(scope) == other(scope)
