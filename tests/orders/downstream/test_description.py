@@ -66,9 +66,8 @@ def sent(
         ("'{purchase_order}'", None),
         ("'PO: {purchase_order}'", "PO: "),
         (
-            "{ for_each = 'lines', item = { a = '{line.sku}', n = '{line.quantity}',"
-            " c = '{currency}' } }",
-            [{"a": "HEART-LIGHT", "n": 2, "c": "GBP"}],
+            "{ for_each = 'lines', item = { a = '{line.sku}', c = '{currency}' } }",
+            [{"a": "HEART-LIGHT", "c": "GBP"}],
         ),
         ("{ for_each = 'discounts', item = '{discount.coupon}' }", []),
     ],
