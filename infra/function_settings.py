@@ -42,6 +42,7 @@ class Addresses:
 
 def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
     """By the function's name without the stage."""
+    claims = stage.orders.customer_claim
     table, topic = addresses.orders_table, addresses.events_topic_arn
     queues, dead_letters = addresses.queue_urls, addresses.dead_letter_queue_urls
     return {
@@ -51,6 +52,8 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
             overflow_queue_url=queues["overflow"],
             receipt_keys_parameter=stage.receipt_keys_parameter,
             currencies=",".join(stage.orders.currencies),
+            retail_customer_claim=claims.retail,
+            wholesale_customer_claim=claims.wholesale,
             groups_claim=stage.orders.groups_claim,
             wholesale_group=stage.orders.wholesale_group,
             prices=stage.orders.prices,
@@ -63,7 +66,12 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
             express=stage.express is not None,
             good_news_one_in=stage.logs.good_news_one_in,
         ),
-        "reads": ReadsSettings(orders_table=table, archive_bucket=addresses.archive_bucket),
+        "reads": ReadsSettings(
+            orders_table=table,
+            archive_bucket=addresses.archive_bucket,
+            retail_customer_claim=claims.retail,
+            wholesale_customer_claim=claims.wholesale,
+        ),
         **_archive(stage, addresses),
         "drain": DrainSettings(
             orders_table=table,

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from orders.domain import saga
+from orders.domain.caller import PERSON
 from orders.domain.keeping import KEPT_DAYS_MIN
 from orders.domain.saga import DOWNSTREAM_OF, ONCE_RESERVED, Step
 from orders.domain.waits import BATCH_MS, CLAIM_MS, DELIVER_CALL_SECONDS, PARAMETER_SECONDS
@@ -174,6 +175,17 @@ class Web(Settings, frozen=True):
         return None if self.url is None else self.url.partition("://")[2]
 
 
+Claim = Annotated[str, Meta(min_length=1)]
+
+
+class CustomerClaim(Settings, frozen=True):
+    """By channel, the token's claim whose value is the customer of its orders. Buyers whose tokens
+    have one company there share its history, limits and coupons."""
+
+    retail: Claim = PERSON
+    wholesale: Claim = PERSON
+
+
 class Orders(Settings, frozen=True):
     #: ISO 4217 codes.
     currencies: Annotated[
@@ -188,6 +200,9 @@ class Orders(Settings, frozen=True):
     anyone_may_name_a_price: bool = False
     #: How long after its id was made an order still costs what things cost then.
     price_grace_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 3_600
+    #: Orders stay under the customer that they were placed for: before you change it for a channel
+    #: that has orders, read decision 0057.
+    customer_claim: CustomerClaim = CustomerClaim()
     #: The token's claim that lists the customer's groups.
     groups_claim: str = "cognito:groups"
     #: The group whose members may place wholesale orders.

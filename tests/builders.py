@@ -21,6 +21,7 @@ from orders.domain.book import (
     price_list_name,
     tax_key,
 )
+from orders.domain.caller import Claims
 from orders.domain.order import (
     AcceptedOrder,
     Channel,
@@ -183,8 +184,7 @@ def an_intake(
         prices or Prices(),
         clock or SetClock(NOW),
         frozenset({"GBP"}),
-        groups_claim="cognito:groups",
-        wholesale_group="wholesale",
+        claims=Claims(groups="cognito:groups", wholesale_group="wholesale"),
         coupon_tries=coupon_tries,
         coupons=LimitedCoupons(
             coupons or MemoryOrders().coupons, coupon_keys or FixedSigningKeys({})

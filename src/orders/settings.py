@@ -74,7 +74,14 @@ class WithBucket(Settings, frozen=True, kw_only=True):
     aws_endpoint_url: str | None = None
 
 
-class IntakeSettings(WithBucket, frozen=True, kw_only=True):
+class WithClaims(WithBucket, frozen=True, kw_only=True):
+    """Of a function that customers call. What each claim says: `orders.domain.caller.Claims`."""
+
+    retail_customer_claim: str
+    wholesale_customer_claim: str
+
+
+class IntakeSettings(WithClaims, frozen=True, kw_only=True):
     orders_table: str
     archive_bucket: str
     table_timeout_seconds: TimeoutSeconds
@@ -237,7 +244,7 @@ class WatchdogSettings(_Publishing, frozen=True):
         }
 
 
-class ReadsSettings(WithBucket, frozen=True, kw_only=True):
+class ReadsSettings(WithClaims, frozen=True, kw_only=True):
     orders_table: str
     archive_bucket: str
 

@@ -45,6 +45,7 @@ from orders.aws.topic import SnsEvents
 from orders.domain import backoff
 from orders.domain.backoff import Backoff
 from orders.domain.breaker import Breaker
+from orders.domain.caller import Claims
 from orders.domain.saga import DOWNSTREAMS, Downstream
 from orders.domain.units import Millis
 from orders.domain.waits import (
@@ -147,8 +148,12 @@ def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
         prices=_prices(settings, runtime),
         clock=clock,
         currencies=frozenset(settings.currencies.split(",")),
-        groups_claim=settings.groups_claim,
-        wholesale_group=settings.wholesale_group,
+        claims=Claims(
+            settings.retail_customer_claim,
+            settings.wholesale_customer_claim,
+            settings.groups_claim,
+            settings.wholesale_group,
+        ),
         express=settings.express,
         coupons=_limited_coupons(settings, runtime),
         coupon_tries=_coupon_tries(settings, runtime),
@@ -338,7 +343,8 @@ def wire_reads(runtime: Runtime) -> tuple[Reads, Log]:
     orders = DynamoOrders(
         runtime.client("dynamodb"), settings.orders_table, _archive_reader(settings, runtime)
     )
-    return Reads(orders, runtime.clock), _log(runtime)
+    claims = Claims(settings.retail_customer_claim, settings.wholesale_customer_claim)
+    return Reads(orders, runtime.clock, claims), _log(runtime)
 
 
 def wire_archive(runtime: Runtime) -> tuple[Archive, Log]:

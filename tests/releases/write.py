@@ -14,7 +14,7 @@ from orders.domain import events
 from orders.domain.order import AcceptedOrder, OrderKey, VoidId
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.trace import parsed
-from orders.domain.units import Millis
+from orders.domain.units import CustomerId, Millis
 from orders.ports import Check, Command, Taken
 from tests.builders import CUSTOMER, FREE, NOW, accepted, line, order_key
 
@@ -78,7 +78,7 @@ def _retail() -> AcceptedOrder:
 
 
 def _wholesale() -> AcceptedOrder:
-    """Too large to travel in a command."""
+    """Of a company; too large to travel in a command."""
     skus = (hashlib.sha256(str(number).encode()).hexdigest()[:16] for number in range(500))
     lines = [line(sku, 1 + number % 9, 255) for number, sku in enumerate(skus)]
     address = {
@@ -90,9 +90,10 @@ def _wholesale() -> AcceptedOrder:
         "phone": "+81 3 1234 5678",
         "email": "yamada@example.com",
     }
-    return accepted(
+    order = accepted(
         LARGE, lines=lines, channel="wholesale", purchase_order="PO-4711", address=address
     )
+    return replace(order, buyer=CustomerId("its-buyer"))
 
 
 def _facts() -> list[Facts]:

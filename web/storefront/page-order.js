@@ -218,7 +218,7 @@ function nameOf(sku) {
   return shop?.bySku.get(sku)?.name ?? sku;
 }
 
-function show({ status, reason, order, steps, accepted_at, cancellation, settled }) {
+function show({ status, reason, order, steps, accepted_at, cancellation, settled, buyer }) {
   showAgain = () => show(view);
   if (cancellation) cancelFailed = false; // its answer was lost
   headline(status, explanation({ status, reason, cancellation, steps, order }));
@@ -237,6 +237,7 @@ function show({ status, reason, order, steps, accepted_at, cancellation, settled
       bill({ ...order, subtotal, discounts: order.discounts ?? [] }, order.currency,
         shop?.includesTax(order.channel, order.address)),
       order.purchase_order ? h("p", {}, `Your purchase order: ${order.purchase_order}`) : null,
+      buyer ? h("p", {}, buyer === customer()?.sub ? "You placed it." : `Placed by your colleague ${buyer}.`) : null,
       h("address", {}, envelope(order.address, formats[country], countryName(country))
         .map((text) => h("span", {}, text)))));
 }

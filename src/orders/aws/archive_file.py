@@ -90,6 +90,8 @@ class Line(msgspec.Struct, omit_defaults=True):
     claims: tuple[str, ...] = ()
     coupons_returned: Millis | None = None
     erased_at: Millis | None = None
+    #: The person who placed it, where the customer is another.
+    buyer: CustomerId | None = None
     #: The order's number in the older database.
     imported: str | None = None
     imported_facts: _ImportedFacts | None = None
@@ -162,6 +164,7 @@ def _line_of(order: Item, progress: Item) -> bytes:
         claims=tuple(sorted(order[items.CLAIMS]["SS"])) if items.CLAIMS in order else (),
         coupons_returned=_millis(progress, items.COUPONS_RETURNED),
         erased_at=_millis(order, items.ERASED_AT),
+        buyer=accepted.buyer,
         imported=order[items.IMPORTED]["S"] if items.IMPORTED in order else None,
         imported_facts=_imported_facts(progress),
     )
@@ -278,6 +281,8 @@ def _order_item(line: Line) -> dict[str, Attribute]:
         item["book"] = {"S": line.book}
     if line.claims:
         item[items.CLAIMS] = {"SS": list(line.claims)}
+    if line.buyer is not None:
+        item[items.BUYER] = {"S": line.buyer}
     if line.erased_at is not None:
         item[items.ERASED_AT] = {"N": str(line.erased_at)}
     if line.imported is not None:

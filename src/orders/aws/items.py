@@ -1,7 +1,7 @@
 """The table's items, to and from the domain; used on stored items and on stream images alike.
 
     order     pk customer id, sk <order id>            content, digest, accepted_at, trace,
-                                                       book, express
+                                                       book, express, buyer
     progress  pk customer id, sk <order id>#progress   one attribute per step, cancellation
     void id   pk customer id, sk <order id>            voided_at, expires_at
     stub      pk customer id, sk <order id>            archived
@@ -50,6 +50,7 @@ ERASED_AT = "erased_at"
 ARCHIVED = "archived"
 REOPENED = "reopened"
 EXPRESS = "express"
+BUYER = "buyer"
 
 #: What is a fact on a progress item, and not a note about it.
 FACT_NAMES: tuple[str, ...] = (*(step.value for step in Step), CANCELLATION)
@@ -168,6 +169,8 @@ def order_item(accepted: AcceptedOrder) -> dict[str, Attribute]:
         item["book"] = {"S": accepted.book}
     if accepted.express:
         item[EXPRESS] = {"BOOL": True}
+    if accepted.buyer is not None:
+        item[BUYER] = {"S": accepted.buyer}
     return item
 
 
@@ -180,6 +183,7 @@ def accepted_order(item: Item) -> AcceptedOrder:
         trace=_decompressed_trace(binary(item["trace"])) if "trace" in item else None,
         book=item["book"]["S"] if "book" in item else None,
         express=EXPRESS in item,
+        buyer=CustomerId(item[BUYER]["S"]) if BUYER in item else None,
     )
 
 

@@ -53,6 +53,7 @@ class _OverflowMessage(msgspec.Struct, omit_defaults=True):
     trace: str | None = None  # a traceparent
     book: str | None = None
     express: bool = False
+    buyer: CustomerId | None = None
 
 
 class _CheckMessage(msgspec.Struct, omit_defaults=True):
@@ -122,6 +123,7 @@ def overflow_message_of(accepted: AcceptedOrder) -> str:
             _header(accepted.trace),
             accepted.book,
             accepted.express,
+            accepted.buyer,
         )
     )
 
@@ -134,7 +136,14 @@ def overflowed_order_of(body: str) -> AcceptedOrder:
     key = OrderKey(message.customer_id, message.order_id)
     trace = parsed(message.trace)
     return AcceptedOrder(
-        key, message.accepted_at, digest, order, trace, message.book, message.express
+        key,
+        message.accepted_at,
+        digest,
+        order,
+        trace,
+        message.book,
+        message.express,
+        message.buyer,
     )
 
 

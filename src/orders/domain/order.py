@@ -130,7 +130,8 @@ class AcceptedOrder:
     `digest` identifies the content: it tells a retry from another order under the same id. `trace`
     is the one that the client named, if it did. `book` is the version of the price book that it was
     checked against, if it was. `express`: it may go by the express path (orders.flow.express), so
-    none of its cancellations comes before its reservation.
+    none of its cancellations comes before its reservation. `buyer`: the person who placed it, where
+    the customer is another, such as a company.
     """
 
     key: OrderKey
@@ -140,6 +141,7 @@ class AcceptedOrder:
     trace: Trace | None = None
     book: str | None = None
     express: bool = False
+    buyer: CustomerId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class Rule(StrEnum):
     # Who may
     CUSTOMER_UNKNOWN = "customer_unknown"
     WHOLESALE_NOT_ALLOWED = "wholesale_not_allowed"
+    CUSTOMER_CLAIM_MISSING = "customer_claim_missing"
     COUPON_TRIES_TOO_MANY = "coupon_tries_too_many"
     COUPON_REASON_WITHHELD = "coupon_reason_withheld"
     # The request

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orders.domain import void
+from orders.domain.caller import Claims
 from orders.domain.coupon_limits import Use
 from orders.domain.order import (
     AcceptedOrder,
@@ -46,7 +47,7 @@ from orders.domain.units import CustomerId, Millis
 from orders.failures import TransientFailure
 from orders.flow.coupons import LimitedCoupons
 from orders.flow.prices import Prices, Quote
-from orders.ports import Clock, CouponTries, Orders, Overflow, SigningKeys
+from orders.ports import Clock, CouponTries, Orders, Overflow, Progress, SigningKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ class CancellationTaken:
 
 @dataclass(frozen=True, slots=True)
 class MadeVoid:
-    """No order is stored under this id, and none will be. `proofs`: one for each receipt key."""
+    """No order is stored under this id, and none will be. `proofs`: one for each receipt key, and
+    each customer that the order could have been for."""
 
     key: OrderKey
     proofs: Sequence[str]
@@ -86,8 +88,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """The handler reads two fields: `groups_claim`, the token's claim that lists the customer's
-    groups, and `wholesale_group`, the group of those who may place wholesale orders."""
+    """The handler reads `claims`."""
 
     orders: Orders
     overflow: Overflow
@@ -95,8 +96,7 @@ class Intake:
     prices: Prices
     clock: Clock
     currencies: frozenset[str]
-    groups_claim: str
-    wholesale_group: str
+    claims: Claims
     #: Whether orders may go by the express path.
     express: bool = False
     #: None where no coupon is checked, so that there is nothing to find out.
@@ -111,13 +111,15 @@ class Intake:
         digest: bytes,
         *,
         wholesale_allowed: bool,
+        buyer: CustomerId | None = None,
         price_signature: str | None = None,
         trace: Trace | None = None,
     ) -> Acknowledged | Refused:
         """Accept an order under the client's id, or name every rule that it breaks.
 
         `digest` identifies the content as it was sent: the same again is a retry, another is a
-        clash. Raises TransientFailure when neither table nor overflow queue took it.
+        clash. `buyer`: the person who orders, where the customer is another. Raises
+        TransientFailure when neither table nor overflow queue took it.
         """
         now = self.clock.now()
         sent, order = order, with_normalised_texts(order)
@@ -126,7 +128,7 @@ class Intake:
         priced = self.prices.check(key, order, now, sent=sent, signature=price_signature)
         uses, forged = self._uses(order, priced)
         refusals = by_precedence([*refusals, *priced.refusals, *forged])
-        candidate = AcceptedOrder(key, now, digest, order, trace, priced.book, self.express)
+        candidate = AcceptedOrder(key, now, digest, order, trace, priced.book, self.express, buyer)
         if refusals:
             return self._refused_unless_stored(candidate, refusals)
         if self.coupons and uses:
@@ -152,13 +154,18 @@ class Intake:
             unusable = self.coupons.unusable(key, request.coupons, book.rules)
         return self.prices.quote(request, book, now, unusable)
 
-    def cancel(self, key: OrderKey) -> CancellationTaken | Refused:
-        """Take a cancellation request. A second one changes nothing."""
-        # Any text can be in a path: `<id>#progress`, the key of another item, or 2,000 characters,
-        # which no key has. Only an order id may reach the table.
-        progress = self.orders.progress(key) if is_order_id(key.order_id) else None
-        if progress is None:
-            return Refused((NOT_FOUND,))
+    def cancel(self, *keys: OrderKey) -> CancellationTaken | Refused:
+        """Take a cancellation request for the order under the first of these keys that has one. A
+        second request changes nothing."""
+        for key in keys:
+            # Any text can be in a path: `<id>#progress`, the key of another item, or 2,000
+            # characters, which no key has. Only an order id may reach the table.
+            progress = self.orders.progress(key) if is_order_id(key.order_id) else None
+            if progress is not None:
+                return self._cancel(key, progress)
+        return Refused((NOT_FOUND,))
+
+    def _cancel(self, key: OrderKey, progress: Progress) -> CancellationTaken | Refused:
         if status(progress.facts) in (Status.REJECTING, Status.REJECTED):
             return Refused(
                 (Refusal(Rule.ORDER_REJECTED, "", "The order was rejected: nothing to cancel."),)
@@ -172,8 +179,11 @@ class Intake:
         facts = self.orders.request_cancellation(key, now, reserved=reserved, express=express)
         return CancellationTaken(key, facts)
 
-    def cancel_or_void(self, key: OrderKey) -> CancellationTaken | MadeVoid | Refused:
+    def cancel_or_void(self, *keys: OrderKey) -> CancellationTaken | MadeVoid | Refused:
         """Cancel the order; if there is none, make its id void, so that its payment may go back.
+
+        `keys` have one order id, under each customer that its order may be kept for: it is void
+        only under all of them, because the payment may be for any.
 
         The order and the void id are put under the same key, each on condition that nothing is
         there: whichever comes second, and from wherever, finds the first. An id whose time is still
@@ -183,14 +193,17 @@ class Intake:
         now = self.clock.now()
         refusals = [
             refusal
-            for refusal in order_id_refusals(key.order_id, now)
+            for refusal in order_id_refusals(keys[0].order_id, now)
             if refusal.rule is not Rule.ORDER_ID_TOO_OLD
         ]
         if refusals:
             return Refused(tuple(refusals))
-        if self.orders.void(VoidId(key, now)) is not None:
-            return self.cancel(key)
-        return MadeVoid(key, void.proofs(key, self.receipt_keys.in_force()))
+        for key in keys:
+            if self.orders.void(VoidId(key, now)) is not None:
+                return self.cancel(key)
+        receipt_keys = self.receipt_keys.in_force()
+        proofs = [proof for key in keys for proof in void.proofs(key, receipt_keys)]
+        return MadeVoid(keys[0], proofs)
 
     def _uses(self, order: Order, priced: Priced) -> tuple[Sequence[Use], Collection[Refusal]]:
         """The limited coupons that apply, and a refusal for each whose code is not genuine."""
@@ -228,9 +241,15 @@ class Intake:
     ) -> Acknowledged | Refused:
         """A stored order is not refused for what has changed since it was stored."""
         if all(refusal.rule in STORED_ORDERS_MAY_BREAK for refusal in refusals):
-            there = self.orders.find(candidate.key)
-            if there is not None:
-                return _same_or_clash(there, candidate.digest)
+            keys = [candidate.key]
+            if candidate.buyer is not None:
+                # Where it is if it was placed before the store kept this channel's orders for
+                # another customer: its receipt, which names the buyer, is good no more.
+                keys.append(OrderKey(candidate.buyer, candidate.key.order_id))
+            for key in keys:
+                there = self.orders.find(key)
+                if there is not None:
+                    return _same_or_clash(there, candidate.digest)
         # What is refused says which coupons are good, so it counts as a quote does.
         customer_id, codes = candidate.key.customer_id, candidate.order.coupons
         if not self._may_try(customer_id, codes, candidate.accepted_at):

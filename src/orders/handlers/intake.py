@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from orders import wiring
+from orders.domain.caller import Caller
 from orders.domain.looks import BUFFERED_SECONDS, FIRST_SECONDS
-from orders.domain.order import OrderKey, customer_hash
+from orders.domain.order import Channel, OrderKey, customer_hash
 from orders.domain.quote import QuoteRequest, in_quote
 from orders.domain.receipt import names_customer
 from orders.domain.refusals import Refusal, Rule, by_precedence
@@ -49,24 +51,23 @@ def handle(event: http.ApiEvent, intake: Intake, log: Log) -> http.Answer:
 
 
 def _route(event: http.ApiEvent, intake: Intake, fields: dict[str, Any]) -> _Result:
-    caller = http.caller(event, intake.groups_claim)
+    caller = http.caller(event, intake.claims)
     if isinstance(caller, Refusal):
         return _refused(Refused((caller,)), fields)
     if event["routeKey"] == "POST /quotes":
-        fields["customer"] = customer_hash(caller.customer_id)
+        fields["customer"] = customer_hash(caller.customer_ids[0])
         return _quote(event, caller, intake, fields)
-    key = http.order_key(event, caller.customer_id)
+    keys = caller.keys(http.order_id(event))
     trace = http.trace(event)
-    fields |= key.in_logs | {"trace": trace_id(trace)}
+    fields |= keys[0].in_logs | {"trace": trace_id(trace)}
     if event["routeKey"] == "PUT /orders/{order_id}/cancellation":
-        return _cancel(key, http.query(event).get("void"), intake, fields)
-    return _place(event, key, caller, trace, intake, fields)
+        return _cancel(keys, http.query(event).get("void"), intake, fields)
+    return _place(event, caller, trace, intake, fields)
 
 
 def _place(
     event: http.ApiEvent,
-    key: OrderKey,
-    caller: http.Caller,
+    caller: Caller,
     trace: Trace | None,
     intake: Intake,
     fields: dict[str, Any],
@@ -77,14 +78,19 @@ def _place(
     content = wire.content_of(body)
     if isinstance(content, list):
         return _refused(Refused(tuple(content)), fields)
-    wholesale_allowed = intake.wholesale_group in caller.groups
+    customer_id = caller.customers.get(content.order.channel)
+    if customer_id is None:
+        return _refused(_of_nobody(content.order.channel, intake), fields)
+    key = OrderKey(customer_id, http.order_id(event))
+    fields |= key.in_logs
     result = intake.place(
         key,
         content.order,
         content.digest,
         trace=trace,
         price_signature=content.price_signature,
-        wholesale_allowed=wholesale_allowed,
+        wholesale_allowed=caller.wholesale,
+        buyer=caller.buyer(customer_id),
     )
     if isinstance(result, Refused):
         return _refused(result, fields)
@@ -94,30 +100,38 @@ def _place(
     return _acknowledged(result)
 
 
+def _of_nobody(channel: Channel, intake: Intake) -> Refused:
+    claim = intake.claims.customer_of(channel)
+    detail = f"The token does not say for which customer {channel} orders are (claim {claim})."
+    return Refused((Refusal(Rule.CUSTOMER_CLAIM_MISSING, "/channel", detail),))
+
+
 def _cancel(
-    key: OrderKey, void: str | None, intake: Intake, fields: dict[str, Any]
+    keys: Sequence[OrderKey], void: str | None, intake: Intake, fields: dict[str, Any]
 ) -> tuple[str, http.Answer]:
     if void not in (None, "true"):
         # Taken for a plain cancellation, `void=True` would be answered that there is no such
         # order, and a payment would not go back.
         return _refused(Refused((_VOID_INVALID,)), fields)
-    result = intake.cancel(key) if void is None else intake.cancel_or_void(key)
+    result = intake.cancel(*keys) if void is None else intake.cancel_or_void(*keys)
     if isinstance(result, Refused):
         return _refused(result, fields)
+    fields |= result.key.in_logs
     if isinstance(result, MadeVoid):
         return _made_void(result)
     return _cancellation_taken(result)
 
 
-def _quote(
-    event: http.ApiEvent, caller: http.Caller, intake: Intake, fields: dict[str, Any]
-) -> _Result:
+def _quote(event: http.ApiEvent, caller: Caller, intake: Intake, fields: dict[str, Any]) -> _Result:
     body = http.body(event)
     request = [body] if isinstance(body, Refusal) else wire.quote_request_of(body)
     if isinstance(request, list):
         return _refused(Refused(tuple(request)), fields)
-    wholesale_allowed = intake.wholesale_group in caller.groups
-    result = intake.quote(caller.customer_id, request, wholesale_allowed=wholesale_allowed)
+    customer_id = caller.customers.get(request.channel)
+    if customer_id is None:
+        return _refused(_of_nobody(request.channel, intake), fields)
+    fields["customer"] = customer_hash(customer_id)
+    result = intake.quote(customer_id, request, wholesale_allowed=caller.wholesale)
     if isinstance(result, Refused):
         return _refused(result, fields)
     return None, http.answer(200, _shown(request, result))

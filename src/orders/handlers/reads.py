@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 
 from orders import wiring
-from orders.domain.order import Order, is_order_id
+from orders.domain.caller import Caller
+from orders.domain.order import AcceptedOrder, Order, is_order_id
 from orders.domain.refusals import Refusal, Rule
 from orders.domain.saga import settled
 from orders.domain.status import cancellation_outcome, reason, status
-from orders.domain.units import CustomerId, OrderId
+from orders.domain.units import OrderId
 from orders.failures import TransientFailure, error_location
 from orders.flow.intake import NOT_FOUND
 from orders.flow.reads import PAGE_DEFAULT, PAGE_MAX, ForeignOrder, Reads
@@ -33,12 +34,12 @@ def handle(event: http.ApiEvent, reads: Reads, log: Log) -> http.Answer:
     """Reads that go well are not logged: they are the cheapest requests, and the gateway counts
     them. What fails is."""
     try:
-        caller = http.caller(event)
+        caller = http.caller(event, reads.claims)
         if isinstance(caller, Refusal):
             return http.refused((caller,))
         if event["routeKey"].endswith(" /orders"):
-            return _history(event, caller.customer_id, reads)
-        return _order(event, caller.customer_id, reads)
+            return _history(event, caller, reads)
+        return _order(event, caller, reads)
     except TransientFailure as failure:
         log("reads", "unavailable", detail=str(failure))
         return http.try_again()
@@ -50,15 +51,14 @@ def handle(event: http.ApiEvent, reads: Reads, log: Log) -> http.Answer:
         return http.broken()
 
 
-def _order(event: http.ApiEvent, customer_id: CustomerId, reads: Reads) -> http.Answer:
-    key = http.order_key(event, customer_id)
-    progress = reads.order(key)
+def _order(event: http.ApiEvent, caller: Caller, reads: Reads) -> http.Answer:
+    progress = reads.order(*caller.keys(http.order_id(event)))
     if progress is None:
         return http.refused((NOT_FOUND,))
     return http.answer(200, whole(progress), reads.look_again_seconds(progress))
 
 
-def _history(event: http.ApiEvent, customer_id: CustomerId, reads: Reads) -> http.Answer:
+def _history(event: http.ApiEvent, caller: Caller, reads: Reads) -> http.Answer:
     query = http.query(event)
     refusals = []
     limit = _limit(query.get("limit"))
@@ -72,7 +72,7 @@ def _history(event: http.ApiEvent, customer_id: CustomerId, reads: Reads) -> htt
         refusals.append(Refusal(Rule.CURSOR_INVALID, "", detail))
     if limit is None or refusals:
         return http.refused(refusals)
-    page = reads.history(customer_id, limit, before)
+    page = reads.history(caller.customer_ids, limit, before)
     return http.answer(
         200,
         {"orders": [summary(entry) for entry in page.orders], "cursor": _cursor(page.before)},
@@ -92,6 +92,7 @@ def summary(progress: Progress) -> dict[str, Any]:
         "currency": accepted.order.currency,
         "channel": accepted.order.channel,
         "line_count": len(accepted.order.lines),
+        **_buyer(accepted),
     }
 
 
@@ -105,6 +106,7 @@ def whole(progress: Progress) -> dict[str, Any]:
         "reason": reason(facts),
         "settled": settled(facts),
         "accepted_at": http.timestamp(progress.order.accepted_at),
+        **_buyer(progress.order),
         "order": _shown(progress.order.order),
         "steps": [
             {
@@ -123,6 +125,11 @@ def whole(progress: Progress) -> dict[str, Any]:
             "outcome": cancellation_outcome(facts),
         },
     }
+
+
+def _buyer(accepted: AcceptedOrder) -> dict[str, Any]:
+    """Who placed it, where that is not the customer."""
+    return {} if accepted.buyer is None else {"buyer": accepted.buyer}
 
 
 def _shown(order: Order) -> dict[str, Any]:

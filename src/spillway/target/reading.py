@@ -142,6 +142,7 @@ def record_of(key: OrderKey, stored: Iterable[items.Item]) -> Record:
         accepted.book,
         may_go_express=accepted.express,
         express=express,
+        buyer=accepted.buyer,
     )
 
 

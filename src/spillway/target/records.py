@@ -37,7 +37,8 @@ class Record:
     `order` is its content, None also where it was not kept in memory. `trace` is the client's,
     `book` the version of the price book that it was checked against. `archived` is the object of
     the archive that it was read from. `may_go_express`: the order may go by the express path;
-    `express`: the steps that one write of it has recorded as done.
+    `express`: the steps that one write of it has recorded as done. `buyer`: who placed it, where
+    that is not the customer.
     """
 
     key: OrderKey
@@ -50,6 +51,7 @@ class Record:
     archived: str | None = None
     may_go_express: bool = False
     express: Collection[Step] = ()
+    buyer: str | None = None
 
     @property
     def way(self) -> Way | None:

@@ -4,7 +4,8 @@ Accounting must keep for years what was bought, when, for how much and how it wa
 need the recipient. So an order keeps its lines, sums, payment reference and facts. It loses its
 name and address, except for the country, which the tax depends on; and its content's digest, which
 was made from the address too. What is left has the customer id, which the issuer of tokens gave and
-which identifies no person once the issuer has deleted the account.
+which identifies no person once the issuer has deleted the account. Of an order that a company's
+buyer placed it is the company's, and the buyer's is taken out.
 
 An order that has not settled needs its address. It is listed and left, to be erased the next time.
 
@@ -26,7 +27,7 @@ from botocore.exceptions import ClientError
 from orders.aws import archive_file, items
 from orders.domain import saga
 from orders.domain.order import AcceptedOrder, Address, OrderKey
-from orders.domain.units import OrderId
+from orders.domain.units import CustomerId, OrderId
 from spillway.target.archive import Archive
 from spillway.target.reading import OrdersTable
 
@@ -105,7 +106,8 @@ def without_person(accepted: AcceptedOrder) -> AcceptedOrder:
     # The receipt is a signature that nothing needs any more.
     payment = accepted.order.payment and replace(accepted.order.payment, receipt=ERASED)
     order = replace(accepted.order, address=erased, payment=payment)
-    return replace(accepted, order=order, digest=NO_DIGEST)
+    buyer = accepted.buyer and CustomerId(ERASED)
+    return replace(accepted, order=order, digest=NO_DIGEST, buyer=buyer)
 
 
 def erased_items(order: items.Item, now: int) -> dict[str, items.Attribute]:
@@ -144,12 +146,13 @@ class Erasing:
             # The line that it had before, which no stub names any more.
             self.archive.overwrite(items.location_of(progress), None)
         left = erased_items(order, self.now)
+        names = ["content", "digest", *({items.BUYER} & left.keys())]
         return self._written(
             order,
-            "SET content = :content, digest = :digest, erased_at = :now",
+            f"SET {', '.join(f'{name} = :{name}' for name in names)}, erased_at = :now",
             # True while it is in the table.
             "attribute_exists(content)",
-            {":content": left["content"], ":digest": left["digest"]},
+            {f":{name}": left[name] for name in names},
         )
 
     def _in_archive(self, stub: items.Item) -> Outcome | None:

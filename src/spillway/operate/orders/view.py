@@ -51,6 +51,7 @@ def life_document(life: Life) -> dict[str, Any]:
         "total": size and size["amount"],
         "currency": size and size["currency"],
         "price_book": record.book,
+        "buyer": record.buyer,
         "archived": record.archived,
         "way": record.way,
         "express": [step.value for step in record.express],
@@ -179,7 +180,10 @@ def _order_panel(life: Life, now: float) -> Panel:
     if life.way is not None:
         rows.append(("way", life.way))
     customer = f"{record.key.customer_id} (in logs: {record.key.customer_hash})"
-    rows += [("customer", customer), ("trace", life.trace_id)]
+    rows.append(("customer", customer))
+    if record.buyer is not None:
+        rows.append(("buyer", record.buyer))
+    rows.append(("trace", life.trace_id))
     return panel("Order", rows)
 
 

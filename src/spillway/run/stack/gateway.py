@@ -9,9 +9,10 @@ What is charged is the store's word, not the page's: the page sends the order, a
 the service for a quote of it, as the customer, under the order's id. Where the quote is another sum
 than the page's nothing is taken, because the customer has not seen that sum.
 
-The receipt names the customer of the token that comes with the order. A token that lies gains
-nothing: the service takes the receipt only with an order of the customer in it. An order id is
-unique only for its customer, so the two together are the idempotency key.
+The receipt names the customer of the token that comes with the order, by the claim that the store
+has for the order's channel. A token that lies gains nothing: the service takes the receipt only
+with an order of the customer in it. An order id is unique only for its customer, so the two
+together are the idempotency key.
 """
 
 import re
@@ -27,7 +28,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from orders.domain.order import OrderKey
+from orders.domain.caller import PERSON, PERSONS, Claims
+from orders.domain.order import Channel, OrderKey
 from orders.domain.quote import QuoteLine
 from orders.domain.receipt import sign
 from orders.domain.refusals import Rule
@@ -62,7 +64,7 @@ class _Address(msgspec.Struct):
 class _Order(msgspec.Struct):
     """What of an order decides its price."""
 
-    channel: str
+    channel: Channel
     currency: Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3)]
     lines: list[QuoteLine]
     address: _Address
@@ -92,9 +94,12 @@ class _Refund(msgspec.Struct):
     proofs: list[str]
 
 
-def gateway(receipt_key: SigningKey, api: httpx.AsyncClient) -> list[Route]:
-    """The gateway's routes, for the local origin. `api` is the orders service."""
-    fake = _Gateway(receipt_key, api)
+def gateway(
+    receipt_key: SigningKey, api: httpx.AsyncClient, names: Claims = PERSONS
+) -> list[Route]:
+    """The gateway's routes, for the local origin. `api` is the orders service, `names` its claims
+    that name customers."""
+    fake = _Gateway(receipt_key, api, names)
     return [
         Route(PATH, fake.pay, methods=["PUT"]),
         Route(f"{PATH}/refund", fake.refund, methods=["POST"]),
@@ -102,9 +107,10 @@ def gateway(receipt_key: SigningKey, api: httpx.AsyncClient) -> list[Route]:
 
 
 class _Gateway:
-    def __init__(self, key: SigningKey, api: httpx.AsyncClient) -> None:
+    def __init__(self, key: SigningKey, api: httpx.AsyncClient, names: Claims) -> None:
         self._key = key
         self._api = api
+        self._names = names
         self._payments: OrderedDict[OrderKey, dict[str, Any]] = OrderedDict()
 
     async def pay(self, request: Request) -> Response:
@@ -114,7 +120,7 @@ class _Gateway:
             wanted = None
         if wanted is None or not _ORDER_ID.fullmatch(request.path_params["order_id"]):
             return problem(HTTPStatus.BAD_REQUEST, "An order's id, the order and an amount.")
-        key = _order_key(request)
+        key = _order_key(request, self._names.customer_of(wanted.order.channel))
         if key is None:
             return problem(HTTPStatus.UNAUTHORIZED, "Whose order it is, is in no token.")
         if key not in self._payments:
@@ -154,18 +160,21 @@ class _Gateway:
         return None
 
     async def refund(self, request: Request) -> Response:
-        key = _order_key(request)
-        if key is None:
+        named = {self._names.retail_customer, self._names.wholesale_customer, PERSON}
+        theirs = [key for claim in named if (key := _order_key(request, claim))]
+        if not theirs:
             return problem(HTTPStatus.UNAUTHORIZED, "Whose order it is, is in no token.")
         try:
             proofs = msgspec.json.decode(await request.body(), type=_Refund).proofs
         except ValueError:
             proofs = []
         keys = {self._key.key_id: self._key.key}
-        if not any(is_proven(proof, key, keys) for proof in proofs):
+        void = [key for key in theirs if any(is_proven(proof, key, keys) for proof in proofs)]
+        if not void:
             return problem(HTTPStatus.FORBIDDEN, "Nothing proves that this order's id is void.")
         # Nothing to refund counts as refunded: the storefront asks until it is answered.
-        self._payments.pop(key, None)
+        for key in void:
+            self._payments.pop(key, None)
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
     def _payment(self, key: OrderKey, wanted: _Wanted) -> dict[str, Any]:
@@ -178,10 +187,10 @@ class _Gateway:
         return {**paid, "receipt": receipt}
 
 
-def _order_key(request: Request) -> OrderKey | None:
+def _order_key(request: Request, claim: str) -> OrderKey | None:
     """The order's id, with the customer of the token that came with it; None without one."""
     try:
         said = claims(request.headers.get("authorization", ""))
-        return OrderKey(CustomerId(str(said["sub"])), OrderId(request.path_params["order_id"]))
+        return OrderKey(CustomerId(str(said[claim])), OrderId(request.path_params["order_id"]))
     except (ValueError, LookupError, TypeError):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from orders.aws import items
 from orders.aws.items import Item
 from orders.domain.order import Order, OrderKey
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
-from orders.domain.units import Millis
+from orders.domain.units import CustomerId, Millis
 from spillway.operate.customers.erasing import ERASED, erase, erased_items, without_person
 from tests.builders import FREE, NOW, accepted, order_id, order_key
 from tests.spillway.archived import KeptOrders
@@ -65,6 +66,12 @@ def test_nothing_of_the_address_is_left_but_its_country() -> None:
     assert after.order.payment.receipt == ERASED
 
 
+def test_a_companys_order_forgets_its_buyer_and_a_persons_own_gets_none() -> None:
+    order = replace(accepted(), buyer=CustomerId("ada"))
+    assert erased_items(items.order_item(order), NOW)[items.BUYER] == {"S": ERASED}
+    assert items.BUYER not in erased_items(items.order_item(accepted()), NOW)
+
+
 def test_an_order_without_a_payment_has_none_afterwards() -> None:
     after = without_person(accepted(address=ADA, **FREE))
     assert (after.order.payment, after.order.total) == (None, 0)
@@ -105,7 +112,7 @@ class TestWherever:
         order, progress = whole(kept, hers)
         assert progress == stored[0][1]
         assert order == erased_items(stored[0][0], NOW + 5)
-        assert after.count(b"Fletcher") == 1
+        assert after.count(b"Fletcher") == 2
 
     def test_to_repeat_it_changes_nothing(self, kept: KeptOrders) -> None:
         stored = add(kept)
@@ -181,7 +188,7 @@ class TestWherever:
 def add(kept: KeptOrders, customer: str = "ada") -> tuple[Item, Item]:
     settled = Facts({step: Outcome(NOW) for step in (Step.RESERVE, Step.SHIP, Step.POST)})
     order = accepted(order_key(customer, order_id()), address=ADA)
-    return kept.add(order, outcome_of(settled))
+    return kept.add(replace(order, buyer=CustomerId("Fletcher")), outcome_of(settled))
 
 
 def order_ids(*stored: tuple[Item, Item]) -> list[str]:
