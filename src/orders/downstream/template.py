@@ -98,13 +98,13 @@ _OF_ORDER: Mapping[str, Value] = {
     "payment_reference": lambda scope: scope.order.payment and scope.order.payment.reference,
     "purchase_order": lambda scope: scope.order.purchase_order,
 }
-_SOURCES: tuple[tuple[Source, Mapping[str, Value]], ...] = (
+SOURCES: tuple[tuple[Source, Mapping[str, Value]], ...] = (
     ("key", _OF_KEY),
     ("goods", _OF_GOODS),
     ("order", _OF_ORDER),
 )
 #: By what `for_each` goes through, how one of it is called, and its fields.
-_ITEMS: Mapping[str, tuple[str, frozenset[str]]] = {
+ITEMS: Mapping[str, tuple[str, frozenset[str]]] = {
     "lines": ("line", frozenset({"sku", "quantity", "unit_price"})),
     "discounts": ("discount", frozenset({"coupon", "amount"})),
 }
@@ -175,9 +175,9 @@ def _table(written: Mapping[str, Any], used: Used, of: str | None) -> Value:
 
 def _repeated(written: Mapping[str, Any], used: Used) -> Value:
     through = written["for_each"]
-    if written.keys() != {"for_each", "item"} or through not in _ITEMS:
+    if written.keys() != {"for_each", "item"} or through not in ITEMS:
         raise TemplateError(
-            f"for_each goes with item, and goes through {' or '.join(_ITEMS)}: {written!r} does not"
+            f"for_each goes with item, and goes through {' or '.join(ITEMS)}: {written!r} does not"
         )
     every, item = _value(through, used, None), body(written["item"], used, through)
     return lambda scope: [item(Scope(scope.command, one)) for one in every(scope)]
@@ -220,7 +220,7 @@ def _value(named: str, used: Used, of: str | None) -> Value:
 
 
 def _plain(name: str, used: Used, of: str | None) -> Value:
-    for source, values in _SOURCES:
+    for source, values in SOURCES:
         if name in values:
             used.sources.add(source)
             return values[name]
@@ -228,7 +228,7 @@ def _plain(name: str, used: Used, of: str | None) -> Value:
     if kind == "reference" and part in _STEPS:
         used.references.add(Step(part))
         return lambda scope: _reference(scope.command, Step(part))
-    if of is not None and kind == _ITEMS[of][0] and part in _ITEMS[of][1]:
+    if of is not None and kind == ITEMS[of][0] and part in ITEMS[of][1]:
         return lambda scope: getattr(scope.item, part)
     raise TemplateError(f"{{{name}}} is nothing that an order has here")
 
