@@ -112,6 +112,16 @@ def test_the_stage_names_the_downstreams_of_the_domain() -> None:
             'auth = "api_key"\nidempotency = "hope"',
             r"Invalid enum value 'hope'",
         ),
+        (
+            'auth = "api_key"',
+            'auth = "api_key"\ndescription = "erpp"',
+            r"There is no description 'erpp'; there are: accounting, ",
+        ),
+        (
+            'auth = "api_key"',
+            'auth = "api_key"\ndescription = "accounting"',
+            r"accounting\.toml: has no \[reserve\], and inventory does reserve and release",
+        ),
         *(
             (
                 'domain_prefix = "spillway-local"',
