@@ -10,7 +10,7 @@ from typing import Any
 
 from spillway.errors import SpillwayError
 from spillway.prove.mutants.mutations import Mutant, Sources, TargetMissing, mutated
-from spillway.prove.mutants.service import PACKAGE, sources
+from spillway.prove.mutants.service import PACKAGE, descriptions, sources
 from spillway.run.stack import Stack
 
 #: What callers call: see infra.constructs.release.
@@ -47,10 +47,10 @@ def deployed(stack: Stack, mutant: Mutant) -> Iterator[None]:
 
 
 def zipped(code: Sources) -> bytes:
-    """The source as a function's code."""
+    """The source as a function's code, with the files that it reads."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file, text in code.items():
+        for file, text in {**code, **descriptions()}.items():
             archive.writestr(f"{PACKAGE}/{file}", text)
     return content.getvalue()
 

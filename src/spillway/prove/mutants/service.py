@@ -16,6 +16,15 @@ PACKAGE = "orders"
 SERVICE = PROJECT / "src" / PACKAGE
 
 
+def descriptions() -> Sources:
+    """The files beside the source that a function reads: no mutant changes them."""
+    folder = SERVICE / "downstream" / "descriptions"
+    return {
+        path.relative_to(SERVICE).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(folder.glob("*.toml"))
+    }
+
+
 @cache
 def sources() -> Sources:
     """The service's source as it is on disk, read once.
@@ -45,6 +54,8 @@ class MutatedService(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         file = self._file(module.__name__) or ""
+        # A module finds the files beside it by this.
+        module.__file__ = str(SERVICE / file)
         code = compile(self._code[file], str(SERVICE / file), "exec")
         exec(code, module.__dict__)  # noqa: S102 - our own source, mutated
 

@@ -24,7 +24,12 @@ def test_the_code_that_is_deployed_is_the_service_with_its_mutation(
 ) -> None:
     code = zipped(mutated(mutants, sources()))
     zipfile.ZipFile(io.BytesIO(code)).extractall(tmp_path)
-    asks = "from orders.aws.queues import raise_if_any_failed as ask; ask('', [{'Code': 'Busy'}])"
+    asks = (
+        "from orders.aws.queues import raise_if_any_failed as ask;"
+        "from orders.downstream.description import described;"
+        "described('inventory', 'inventory');"
+        "ask('', [{'Code': 'Busy'}])"
+    )
 
     done = subprocess.run(  # noqa: S603 -- the command is ours
         [sys.executable, "-c", asks],
