@@ -1,4 +1,5 @@
-"""MiniStack as a program, with the whole log of each of a function's runs, and all pages of it.
+"""MiniStack as a program, with the whole log of each of a function's runs, and all pages of it, and
+no start-up of its own or of a function's while customers wait.
 
 MiniStack reads what a function logs on a thread of its own. It stops waiting 50 ms after a run's
 answer when nothing has come, and 5 ms after a line. On a busy machine a line that comes later shows
@@ -9,16 +10,27 @@ MiniStack reads up to that line.
 FilterLogEvents of MiniStack answers with the oldest 10,000 events and no token, as if there were no
 more: after an outage the latest would be missing. Here it has a next page, as on AWS.
 
+A function that a queue or a stream triggers starts when its trigger is made, while the deployment
+goes on, and not with the first order: MiniStack's one poll loop would wait for relay's start, then
+for the watchdog's, and no delivery begin meanwhile.
+
+At a service's first answer MiniStack reads its model of the SDK, on the thread that serves all
+requests, and looks through the folders of all services each time. Here one session has looked.
+
 Run by path, without `spillway`, whose imports the emulator need not wait for.
 """
 
+import contextvars
+import functools
 import json
 import queue
+import threading
 import time
 from typing import Any
 
-from ministack.core import lambda_runtime  # type: ignore[import-untyped]
-from ministack.services import cloudwatch_logs  # type: ignore[import-untyped]
+import botocore.session
+from ministack.core import lambda_runtime, responses  # type: ignore[import-untyped]
+from ministack.services import cloudwatch_logs, lambda_svc  # type: ignore[import-untyped]
 
 # ruff: noqa: SLF001  # what it replaces has no name for others
 
@@ -96,9 +108,63 @@ def with_whole_pages() -> None:
     cloudwatch_logs._filter_log_events = _filter_page
 
 
+def with_early_starts() -> None:
+    """Start the first worker of each function whose trigger is made from now on."""
+    ensure_poller = lambda_svc._ensure_poller
+    begun: set[str] = set()
+
+    def and_start() -> None:
+        """In place of `_ensure_poller`, which follows each new trigger."""
+        ensure_poller()
+        for trigger in list(lambda_svc._esms.values()):
+            if trigger["FunctionArn"] not in begun:
+                begun.add(trigger["FunctionArn"])
+                context = contextvars.copy_context()  # says which account and region
+                threading.Thread(
+                    target=context.run, args=(_start, trigger), name="early starts", daemon=True
+                ).start()
+
+    lambda_svc._ensure_poller = and_start
+
+
+def _start(trigger: dict[str, Any]) -> None:
+    """Have a worker that waits for this trigger's first event, as MiniStack keeps one after it."""
+    name = trigger["FunctionName"]
+    function, config = lambda_svc._get_func_record_for_qualifier(name, trigger["Qualifier"])
+    if function is None or not function.get("code_zip"):
+        return
+    config = function.get("config") or config
+    worker, _ = lambda_runtime.acquire_worker(
+        config["FunctionName"], config, function["code_zip"], qualifier=config["Version"]
+    )
+    try:
+        lambda_runtime.ensure_spawned(worker)
+    except RuntimeError as error:  # its first event will say so again
+        lambda_svc.logger.warning("Lambda %s did not start: %s", name, error)
+    finally:
+        lambda_runtime.release_worker(worker)
+
+
+def with_one_session() -> None:
+    """Have one session of the SDK read all services' models."""
+    session = botocore.session.get_session()
+
+    @functools.cache
+    def model(service: str) -> Any:
+        """In place of `_service_model`: None where the SDK knows no such service."""
+        try:
+            return session.get_service_model(responses._BOTOCORE_NAME.get(service, service))
+        except Exception:  # noqa: BLE001  # as MiniStack: an answer without it is as good
+            return None
+
+    responses._service_model = model
+
+
 if __name__ == "__main__":
     from ministack import app  # type: ignore[import-untyped]
 
     with_whole_logs()
     with_whole_pages()
+    with_early_starts()
+    with_one_session()
     app.main()

@@ -5,16 +5,24 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ministack.core import lambda_runtime  # type: ignore[import-untyped]
-from ministack.services import cloudwatch_logs  # type: ignore[import-untyped]
+from ministack.core import lambda_runtime, responses  # type: ignore[import-untyped]
+from ministack.services import cloudwatch_logs, lambda_svc  # type: ignore[import-untyped]
 
-from spillway.run.stack.ministack_program import with_whole_logs, with_whole_pages
+from spillway.run.stack.ministack_program import (
+    with_early_starts,
+    with_one_session,
+    with_whole_logs,
+    with_whole_pages,
+)
+
+# ruff: noqa: SLF001  # what is replaced has no name for others
 
 HANDLER = """
 import os
@@ -100,3 +108,48 @@ def test_a_long_log_has_a_next_page_and_each_line_once(monkeypatch: pytest.Monke
     call("DeleteLogGroup")
     assert read == [one["message"] for one in written]
     assert not token
+
+
+def test_a_function_waits_for_the_first_event_of_its_trigger(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[Any] = []
+    monkeypatch.setattr(lambda_svc, "_ensure_poller", lambda: None)
+    monkeypatch.setattr(lambda_runtime, "ensure_spawned", started.append)
+    with_early_starts()
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:early"
+    config = {"FunctionName": "early", "FunctionArn": arn, "Version": "3", "Runtime": "python3.13"}
+    version = {"config": config, "code_zip": b"code"}
+    function = {
+        **version,
+        "versions": {"3": version},
+        "aliases": {"live": {"FunctionVersion": "3"}},
+    }
+    trigger = {"FunctionName": "early", "Qualifier": "live", "FunctionArn": f"{arn}:live"}
+    lambda_svc._functions["early"] = function
+    try:
+        for trigger_id in ("first", "second"):
+            lambda_svc._esms[trigger_id] = trigger
+            lambda_svc._ensure_poller()
+        for thread in threading.enumerate():
+            if thread.name == "early starts":
+                thread.join()
+        worker, how = lambda_runtime.acquire_worker("early", config, b"code", qualifier="3")
+        assert (started, how) == ([worker], "reused")
+    finally:
+        lambda_runtime.reset()
+        lambda_svc._esms.clear()
+        lambda_svc._functions.clear()
+
+
+def test_one_session_reads_the_models_of_all_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    def another() -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(responses, "_service_model", responses._service_model)
+    with_one_session()
+    monkeypatch.setattr("botocore.session.get_session", another)
+    expected = responses.expected_success_content_type
+    assert expected("sqs", "application/json") == "application/x-amz-json-1.0"
+    assert expected("apigateway", "application/xml") is None
+    assert expected("no-such-service", "application/json") is None
