@@ -15,8 +15,8 @@ from spillway.run.stack.ports import listen, port_of
 from spillway.run.stack.serving import serving, uvicorn_config
 from spillway.target.service import on_this_machine
 
-#: Quicker than for people, who need not wait for every look. Each look takes the processor for a
-#: quarter of a second.
+#: Quicker than for people, who need not wait for every look. Looks twice as often took a tenth of
+#: the file's processor time.
 PAUSE_SECONDS = 1.0
 #: What browsers log by themselves of an answer of 400 and above, or of no connection.
 _NETWORK = ("Failed to load resource", "Firefox can’t establish a connection")  # noqa: RUF001
