@@ -30,6 +30,8 @@ SERVER_ERRORS_MAX = 5
 RELAY_ERRORS_MAX = 20
 #: Relay runs within a second of an order. Some minutes more may pass until its metric is there.
 UNRELAYED_PERIODS = 10
+#: A minute more than the longest wait, so that the alarm goes on while something waits.
+NEEDS_FIX_PERIODS = LOGGED_EVERY_SECONDS // 60 + 1
 #: A check is due 15 min after it was set, and the watchdog needs a minute for it.
 UNCHECKED_SECONDS = 2 * 60 * 60
 
@@ -53,7 +55,6 @@ DEAD_LETTERS: Final = "-dead-letters"
 _SHARED_SECTIONS = {
     "never-half-done": "always-settles",
     "zero-idle": "failure-stays-local",
-    "release-faults": "bugs",
     "watchdog-stopped": "relay-stopped",
     "drain-stopped": "relay-stopped",
 }
@@ -223,12 +224,15 @@ def _before_the_promises(stage: Stage) -> list[Alarm]:
             period_seconds=limits.period(300),
         ),
         Alarm(
-            "bugs",
-            metrics.BUGS,
+            "needs-a-fix",
+            metrics.NEEDS_FIX,
             1,
-            "Our code failed on a message or a request. The message is retried or dead-lettered,"
-            " and fails again until the bug is fixed.",
-            period_seconds=limits.period(300),
+            "A downstream gave an answer that says nothing of the order, such as 401 to a wrong key"
+            " (`misconfigured`), or our code failed (`bug`). It fails again until somebody has"
+            " fixed it; what waits for a downstream then goes on without help.",
+            # The first line rings. In an hour without new orders a line comes every 15 min.
+            period_seconds=limits.period(60),
+            periods=NEEDS_FIX_PERIODS,
         ),
     ]
 

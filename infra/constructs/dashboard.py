@@ -96,7 +96,7 @@ class PathDashboard(Construct):
                 [
                     (metrics.SERVER_ERRORS, "api"),
                     (metrics.ERRORS, "relay"),
-                    (metrics.BUGS, None),
+                    (metrics.NEEDS_FIX, None),
                     (metrics.CONTRADICTIONS, None),
                     (metrics.ID_CLASHES, None),
                     (metrics.FOREIGN_ORDERS, None),

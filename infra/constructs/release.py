@@ -18,7 +18,9 @@ from infra.constructs.review import accept_finding
 from infra.stage import Stage
 
 #: Outcomes that a sound version never logs (orders.flow.consumer, orders.handlers.intake): a bug, a
-#: dead letter, and an answer of 503. A wrong permission or setting shows up here too.
+#: dead letter, and an answer of 503. A wrong permission or setting shows up here too, but not what
+#: is `misconfigured`: that loses nothing, and the release that mends it must not be rolled back by
+#: the lines of the version before.
 FAULTS = ("bug", "dead_lettered")
 #: A release makes all environments new, and Parameter Store answers only so many at once: that says
 #: nothing of the version.

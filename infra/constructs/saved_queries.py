@@ -63,7 +63,8 @@ QUERIES: dict[str, tuple[Sequence[str], str]] = {
     ),
     "why deliveries fail": (
         DELIVERIES,
-        """filter outcome in ["postponed", "dead_lettered", "contradicted", "unavailable", "bug"]
+        """filter outcome in ["postponed", "misconfigured", "dead_lettered", "contradicted",
+    "unavailable", "bug"]
 | stats count(*) as deliveries, count_distinct(order_id) as orders
     by command, downstream, detail, error
 | sort deliveries desc""",

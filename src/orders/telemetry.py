@@ -78,7 +78,9 @@ GOOD_NEWS_WITHIN_MS: Final = 300_000
 #: for a downstream's answers, when it says since when there have been none.
 AFTER_FAILURE_MS: Final = 16 * 60 * 1000
 
-_FAILURES = frozenset({"postponed", "unavailable", "bug", "dead_lettered", "contradicted"})
+_FAILURES = frozenset(
+    {"postponed", "misconfigured", "unavailable", "bug", "dead_lettered", "contradicted"}
+)
 _GOOD_STEPS = frozenset({Step.RESERVE, Step.SHIP, Step.POST})
 #: By what the sample is chosen.
 _CHOSEN_BY = frozenset({"customer", "order_id"})

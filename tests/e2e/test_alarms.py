@@ -274,7 +274,7 @@ def rings_at(when: float, service: Service, name: str) -> bool:
 GUARDED = {
     "one-effect-per-step": ("deliver-inventory", "contradicted", 1),
     "own-orders-only": ("reads", "foreign_order", 1),
-    "bugs": ("intake", "bug", 1),
+    "needs-a-fix": ("intake", "bug", 1),
     "zero-idle": ("relay", "unsent", RELAY_ERRORS_MAX),
 }
 

@@ -7,6 +7,7 @@ under which outcome it is logged:
     raises RetryLater          nothing failed, but it comes back after a wait, perhaps with another
                                body (its own outcome)
     raises TransientFailure    its outcome is unknown: it comes back after a wait (postponed)
+    raises Misconfigured       the same, and somebody must mend something (misconfigured)
     raises PermanentFailure    a retry can't help: it moves to the dead-letter queue (dead_lettered)
     raises Contradiction       the same (contradicted)
     raises anything else       a bug: it comes back after the queue's own timeout (bug)
@@ -28,7 +29,13 @@ from typing import Any
 
 from orders.domain.backoff import Backoff
 from orders.domain.waits import BATCH_MS
-from orders.failures import Contradiction, PermanentFailure, TransientFailure, error_location
+from orders.failures import (
+    Contradiction,
+    Misconfigured,
+    PermanentFailure,
+    TransientFailure,
+    error_location,
+)
 from orders.flow.batches import open_batch, split
 from orders.ports import Clock, ConcurrentMap, Inbox, Jitter, Log, Message
 
@@ -159,6 +166,9 @@ class Consumer:
             if later.body is not None:
                 return self._replace(message, later.outcome, backoff, later.body)
             return self._retry(message, later.outcome, backoff)
+        except Misconfigured as failure:
+            message.log["detail"] = str(failure)
+            return self._retry(message, "misconfigured", self.backoff)
         except TransientFailure as failure:
             message.log["detail"] = str(failure)
             return self._retry(message, "postponed", self.backoff)

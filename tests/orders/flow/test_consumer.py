@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from orders.domain.backoff import DELIVER, Backoff
-from orders.failures import Contradiction, PermanentFailure, TransientFailure
+from orders.failures import Contradiction, Misconfigured, PermanentFailure, TransientFailure
 from orders.flow.consumer import Consumer, Handle, RetryLater
 from orders.ports import Message
 from simulation.world.runtime import MemoryInbox, MemoryLog, SetClock
@@ -63,6 +63,21 @@ def test_an_unknown_outcome_comes_again_ever_less_often(attempt: int, seconds: i
     assert bench.inbox.postponed == {"receipt-1": seconds}
     assert bench.log.lines[0]["outcome"] == "postponed"
     assert bench.log.lines[0]["detail"] == "timed out"
+
+
+@pytest.mark.parametrize(("attempt", "seconds"), [(1, 1), (200, 450)])
+def test_an_answer_about_configuration_waits_as_well_under_a_word_of_its_own(
+    attempt: int, seconds: int
+) -> None:
+    bench = Bench()
+    assert not bench.is_done(raising(Misconfigured("POST /reservations: answered 401")), attempt)
+    assert bench.inbox.postponed == {"receipt-1": seconds}
+    assert bench.inbox.dead_letters == []
+    [line] = bench.log.lines
+    assert (line["outcome"], line["detail"]) == (
+        "misconfigured",
+        "POST /reservations: answered 401",
+    )
 
 
 def test_what_is_merely_early_comes_again_and_is_logged_under_its_own_word() -> None:
@@ -168,13 +183,16 @@ class TestBatchMessage:
                     raise KeyError
                 case "early":
                     raise RetryLater("stuck")
+                case "locked out":
+                    raise Misconfigured("answered 401")
                 case "broken":
                     raise PermanentFailure("answered 400")
             return "done"
 
-        messages = [batch("good", "slow", "odd", "early", "broken")]
+        messages = [batch("good", "slow", "odd", "early", "locked out", "broken")]
         assert bench.come_back(messages, handle) == []
-        assert bench.inbox.requeued == [("slow", 1), ("odd", 1), ("early", 1)]
+        waiting = ["slow", "odd", "early", "locked out"]
+        assert bench.inbox.requeued == [(body, 1) for body in waiting]
         assert bench.inbox.dead_letters == [("broken", "answered 400")]
         assert bench.inbox.postponed == {}
 

@@ -15,7 +15,7 @@ from orders.domain.order import AcceptedOrder
 from orders.domain.saga import ONCE_RESERVED, Downstream, Facts, Outcome, Step
 from orders.domain.status import Status
 from orders.domain.units import Millis
-from orders.failures import Contradiction, PermanentFailure, TransientFailure
+from orders.failures import Contradiction, Misconfigured, PermanentFailure, TransientFailure
 from orders.flow.changes import FactsChanged
 from orders.flow.deliver import Deliver, Delivered
 from orders.flow.express import Express
@@ -140,7 +140,8 @@ def test_nothing_is_shipped_before_its_stock_is_held() -> None:
 
 @pytest.mark.parametrize("name", EXPRESS_CALLS)
 @pytest.mark.parametrize(
-    "error", [TransientFailure("503"), PermanentFailure("401"), ValueError("a bug")]
+    "error",
+    [TransientFailure("503"), Misconfigured("401"), PermanentFailure("400"), ValueError("a bug")],
 )
 def test_what_is_unknown_is_owed_and_holds_up_nothing(name: Downstream, error: Exception) -> None:
     bench = Bench({name: raising(error)})

@@ -35,7 +35,7 @@ from spillway.operate.orders.finding import (
     customer_of_email,
     key_of,
 )
-from spillway.operate.orders.waiting import RETRIES_CONTINUE, waiting_for
+from spillway.operate.orders.waiting import FIX, RETRIES_CONTINUE, waiting_for
 from spillway.operate.status.messages import messages_of
 
 LISTED_MAX = 50
@@ -269,6 +269,7 @@ def _order_page(state: AppState, request: Request, *, with_content: bool) -> Pag
             "address": address_of(key),
             "content_address": address_of(key, "/content"),
             "waiting_for": waiting_for,
+            "fix": FIX,
             "retries_continue": RETRIES_CONTINUE,
         },
         "" if life.summary.settled else address_of(key, "/events"),

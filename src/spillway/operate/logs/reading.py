@@ -48,12 +48,12 @@ Tone = Literal["good", "plain", "again", "bad"]
 _TONES: Mapping[str, Tone] = {
     **dict.fromkeys(("accepted", "replayed", "buffered", "placed", "there", "done"), "good"),
     **dict.fromkeys(("refused", "cancellation_taken", "gone", "taken"), "plain"),
-    **dict.fromkeys(("postponed", "unavailable", "stuck"), "again"),
+    **dict.fromkeys(("postponed", "misconfigured", "unavailable", "stuck"), "again"),
 }
 
 
 _ABOUT_THE_DOWNSTREAM = re.compile(
-    r"(?:GET|POST) /\S*: (?:answered (?P<status>\d{3})|(?P<error>\w+))"
+    r"[A-Z]+ (?:/\S*|where it said to ask)?: (?:answered (?P<status>\d{3})|(?P<error>\w+)$|\w)"
 )
 
 
@@ -164,12 +164,14 @@ def follow(
 
 
 def trouble_of(line: Line) -> str | None:
-    """What a downstream did to a failed attempt, in two words; None where it was not asked."""
+    """What a downstream did to a failed attempt, in a few words; None where it was not asked."""
     found = _ABOUT_THE_DOWNSTREAM.match(str(line.fields.get("detail", "")))
     if found is None:
         return None
     if found["status"] is not None:
         return f"status {found['status']}"
+    if found["error"] is None:
+        return "an answer that its contract rules out"
     return "timed out" if "Timeout" in found["error"] else "no connection"
 
 

@@ -15,7 +15,7 @@ from orders.domain.status import cancellation_outcome
 from spillway.operate.logs.reading import Line
 from spillway.operate.logs.view import line_cells, line_document, no_lines
 from spillway.operate.orders.reading import Life, Listed, Summary
-from spillway.operate.orders.waiting import RETRIES_CONTINUE, waiting_for
+from spillway.operate.orders.waiting import FIX, RETRIES_CONTINUE, waiting_for
 from spillway.target.records import Effect
 from spillway.ui.formatting import age, clock, counted, date_and_clock, money, rfc3339
 from spillway.ui.panels import grid, panel
@@ -231,6 +231,8 @@ def _why(life: Life, step: Step, last: Line | None, options: str) -> Iterator[Te
             "bold red",
         )
     else:
+        if last.outcome == "misconfigured":
+            yield Text(FIX, "bold yellow")
         yield Text(RETRIES_CONTINUE, "dim")
 
 

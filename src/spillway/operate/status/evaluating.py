@@ -186,18 +186,24 @@ def _value(value: str, fields: Mapping[str, Any]) -> float:
 
 
 def _fits(pattern: str) -> Callable[[Mapping[str, Any]], bool]:
-    """A filter pattern in one of the two forms that we use: `{ $.field = "text" }` and
-    `{ $.field >= number }`. ValueError: any other form."""
-    selector, operator, operand = pattern.removeprefix("{ ").removesuffix(" }").split(" ", 2)
+    """A filter pattern in one of the forms that we use: `{ $.field = "text" }`,
+    `{ $.field >= number }`, and several in parentheses with `||`. ValueError: any other form."""
+    conditions = pattern.removeprefix("{ ").removesuffix(" }").split(" || ")
+    each = [_holds(condition.removeprefix("(").removesuffix(")")) for condition in conditions]
+    return lambda fields: any(holds(fields) for holds in each)
+
+
+def _holds(condition: str) -> Callable[[Mapping[str, Any]], bool]:
+    selector, operator, operand = condition.split(" ", 2)
     expected = json.loads(operand)
     if operator not in _OPERATORS:
-        raise ValueError(f"not a pattern that is used here: {pattern}")
+        raise ValueError(f"not a condition that is used here: {condition}")
 
-    def fits(fields: Mapping[str, Any]) -> bool:
+    def holds(fields: Mapping[str, Any]) -> bool:
         found = _selected(selector, fields)
         return found is not None and bool(_OPERATORS[operator](found, expected))
 
-    return fits
+    return holds
 
 
 _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {"=": eq, ">=": ge}

@@ -1,4 +1,5 @@
-"""Which downstreams do not answer, since when, and which ringing alarms that explains.
+"""Which downstreams do not answer, or not what they are asked, since when, and which ringing alarms
+that explains.
 
 A queue's depth says that something waits, not why. The deliveries' lines do: a failed attempt has
 the downstream's last answer and the order's age. They are read only while messages are held for
@@ -42,6 +43,8 @@ ANSWERS_BETWEEN_MIN = 3
 WAITS_SECONDS = 10
 #: When an outage has lasted so long, its orders' commands will soon have had their last attempt.
 LONG_SECONDS = OUTAGE_SECONDS_MAX * 3 // 4
+#: The outcomes of attempts that a downstream let down.
+FAILED = ("postponed", "misconfigured")
 #: The alarms that an outage rings, with the line's field that they look at.
 RUNG_BY_OUTAGES: Mapping[str, str] = {
     "always-settles": UNSETTLED.value.removeprefix("$."),
@@ -54,7 +57,8 @@ _HALF_DONE = RUNG_BY_OUTAGES["never-half-done"]
 @dataclass(frozen=True, slots=True)
 class Outage:
     """A downstream that has done nothing since `since`, and the `trouble` of the last attempt, at
-    `tried_at`. `orders` is how many wait for it, at the least unless `exact`. `answers_since`: it
+    `tried_at`. `misconfigured`: its answer was not about the order, so somebody must fix something.
+    `orders` is how many wait for it, at the least unless `exact`. `answers_since`: it
     has answered again, and they wait for their next attempt. `partial`: it answers others. Times
     are Unix milliseconds."""
 
@@ -66,6 +70,7 @@ class Outage:
     exact: bool
     answers_since: int | None = None
     partial: bool = False
+    misconfigured: bool = False
 
     @property
     def answers(self) -> bool:
@@ -80,10 +85,13 @@ class Outage:
             again = clock(self.answers_since)[:8]
             return f"{name} answers again since {again} UTC; nothing is lost."
         what = "has not answered" if not self.partial else "fails some attempts"
+        if self.misconfigured:
+            what = "takes no order" if not self.partial else "turns some orders away"
         since, tried = date_and_clock(self.since), date_and_clock(self.tried_at)
         if since[:10] == tried[:10]:
             since = since[11:]
-        return f"{name} {what} since {since} ({self.trouble}); nothing is lost."
+        fix = "; its key, its address or it needs a fix" if self.misconfigured else ""
+        return f"{name} {what} since {since} ({self.trouble}){fix}; nothing is lost."
 
     @property
     def waiting(self) -> str:
@@ -92,7 +100,8 @@ class Outage:
         if self.answers:
             return f"{number} {waits} for {self.downstream}'s next attempt, within 15 minutes."
         goes = "goes" if self.orders == 1 else "go"
-        return f"{number} {waits} for {self.downstream} and {goes} on when it answers."
+        when = "that is done" if self.misconfigured else "it answers"
+        return f"{number} {waits} for {self.downstream} and {goes} on when {when}."
 
     def is_long(self, now: float) -> bool:
         """Its orders' commands will soon be dead letters. `now` is Unix seconds."""
@@ -125,9 +134,12 @@ def _read(
         found = lines(service, since=since, term=outcome, without=without, functions=named).lines
         return [line for line in found if line.outcome == outcome]
 
-    failed = logged("postponed", RECENT_SECONDS)
+    def attempts(seconds: float) -> list[Line]:
+        return [line for outcome in FAILED for line in logged(outcome, seconds)]
+
+    failed = attempts(RECENT_SECONDS)
     if len(failed) < FAILURES_MIN:
-        failed = logged("postponed", RETRIED_SECONDS)
+        failed = attempts(RETRIED_SECONDS)
     if not failed:
         return None
     # Its last answer may be older than what was read, but hardly than the oldest order that waits.
@@ -180,19 +192,29 @@ def outage_of(
         return None
     last = max(about, key=lambda line: line.at)
     trouble = trouble_of(last) or ""
+    to_fix = last.outcome == "misconfigured"
     since_answer = [line for line in open_ if line.at > last_answer]
     if len(since_answer) >= FAILURES_MIN:
         # Of the time before the lines that were read, its orders' ages tell.
         since = max(last_answer, min(line.at - _age_ms(line) for line in since_answer))
         if known_since is not None and known_since >= last_answer:
             since = min(since, known_since)
-        return Outage(downstream, since, last.at, trouble, waiting, exact)
+        return Outage(downstream, since, last.at, trouble, waiting, exact, misconfigured=to_fix)
     late = [line for line in open_ if _age_ms(line) >= WAITS_SECONDS * 1000]
     if last_answer and late:
         first = min(line.at for line in about)
         begun = first + WAITS_SECONDS * 1000
         if sum(begun < at < last.at for at in ends.values()) >= ANSWERS_BETWEEN_MIN:
-            return Outage(downstream, first, last.at, trouble, waiting, exact, partial=True)
+            return Outage(
+                downstream,
+                first,
+                last.at,
+                trouble,
+                waiting,
+                exact,
+                partial=True,
+                misconfigured=to_fix,
+            )
         back = min((at for at in ends.values() if at > last.at), default=last_answer)
         return Outage(downstream, first, last.at, trouble, waiting, exact, back)
     return None

@@ -66,6 +66,7 @@ def _outage(outage: Outage) -> dict[str, Any]:
         "answers_since": None if back is None else rfc3339(back),
         "partial": outage.partial,
         "trouble": outage.trouble,
+        "misconfigured": outage.misconfigured,
         "orders": outage.orders,
         "exact": outage.exact,
     }

@@ -122,9 +122,9 @@ def test_a_check_that_nobody_can_read_endangers_no_coupon() -> None:
 
 
 def test_an_alarm_without_a_promise_is_shown_too() -> None:
-    ringing = status(ringing=[alarm("bugs", "ALARM")])
-    assert headline(ringing) == ("warn", "Every promise is kept. Ringing: bugs.")
-    assert [one.name for one in ringing.other_alarms] == ["bugs"]
+    ringing = status(ringing=[alarm("needs-a-fix", "ALARM")])
+    assert headline(ringing) == ("warn", "Every promise is kept. Ringing: needs-a-fix.")
+    assert [one.name for one in ringing.other_alarms] == ["needs-a-fix"]
 
 
 def test_a_stage_without_alarms_promises_nothing() -> None:

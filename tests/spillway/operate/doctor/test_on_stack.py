@@ -259,7 +259,7 @@ def test_parameters_that_a_crowd_would_wait_for_are_found(stack: Stack, ill: Acc
 
 
 def test_alarms_that_are_gone_off_or_unheard_are_found(stack: Stack, sound: Account) -> None:
-    cloudwatch, name = stack.client("cloudwatch"), "spillway-local-bugs"
+    cloudwatch, name = stack.client("cloudwatch"), "spillway-local-needs-a-fix"
     cloudwatch.disable_alarm_actions(AlarmNames=[name])
     try:
         found = faults("alarms", sound)
@@ -269,7 +269,7 @@ def test_alarms_that_are_gone_off_or_unheard_are_found(stack: Stack, sound: Acco
     assert found[name].state == "fault"
     elsewhere = Service("ill", sound.service.client, {}, {}, emulator=stack.emulator)
     gone = faults("alarms", dataclasses.replace(sound, service=elsewhere))
-    assert "not there" in gone["spillway-ill-bugs"].says
+    assert "not there" in gone["spillway-ill-needs-a-fix"].says
 
 
 def test_a_resource_that_was_changed_by_hand_is_found(stack: Stack, sound: Account) -> None:

@@ -40,6 +40,7 @@ def shown(*lines: Line) -> str:
     ("outcome", "next_step"),
     [
         ("postponed", "at most 15 minutes apart"),
+        ("misconfigured", "see needs-a-fix in docs/runbook/alarms.md. Retries continue"),
         ("dead_lettered", "spillway redrive accounting --port 9000"),
     ],
 )

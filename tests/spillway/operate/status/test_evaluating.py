@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra.alarms import alarms
-from infra.metrics import BUGS, ID_CLASHES, UNRELAYED, UNSETTLED
+from infra.metrics import ID_CLASHES, NEEDS_FIX, UNRELAYED, UNSETTLED
 from infra.stage import load
 from spillway.operate.logs.reading import Line
 from spillway.operate.status.evaluating import Point, points_of, state_of, unanswered
@@ -101,8 +101,9 @@ def test_orders_that_relay_does_not_answer(placed: float, ran: float, expected: 
         (UNSETTLED, {"unsettled_s": 77}, 77),
         (UNSETTLED, {"unsettled_s": 0}, 0),
         (UNSETTLED, {"outcome": "gone"}, None),
-        (BUGS, {"outcome": "bug"}, 1),
-        (BUGS, {"outcome": "done"}, None),
+        (NEEDS_FIX, {"outcome": "bug"}, 1),
+        (NEEDS_FIX, {"outcome": "misconfigured"}, 1),
+        (NEEDS_FIX, {"outcome": "done"}, None),
         (ID_CLASHES, {"rules": ["order_id_taken"]}, 1),
         (ID_CLASHES, {"rules": ["text_invalid", "order_id_taken"]}, None),
         (ID_CLASHES, {"rules": []}, None),

@@ -9,6 +9,7 @@ import pytest
 from spillway.operate.logs.reading import Line, trouble_of
 from spillway.operate.status.alarms import Alarm
 from spillway.operate.status.outages import (
+    FAILED,
     LONG_SECONDS,
     Outage,
     explained,
@@ -21,12 +22,13 @@ from spillway.target.records import Depth
 from tests.spillway.operate.fakes import NOW, FakeLogs, service
 
 AT = int(NOW * 1000)
+ODD = "an answer that its contract rules out"
 ALARM = Alarm("always-settles", "ALARM", None, "", None, threshold=1_800)
 
 
 def tried(seconds: int, order: str = "a", outcome: str = "postponed", **fields: Any) -> Line:
     """An attempt so many seconds before now."""
-    if outcome == "postponed":
+    if outcome in FAILED:
         fields = {"detail": "POST /postings: answered 503", "unsettled_s": 0, **fields}
     named = {"order_id": order, "command": "post", "outcome": outcome}
     return Line(AT - seconds * 1000, "deliver-accounting", {**named, **fields})
@@ -117,11 +119,31 @@ def test_what_began_on_another_day_has_its_date() -> None:
         ("GET /postings: answered 429", "status 429"),
         ("POST /shipments/x: ReadTimeoutError", "timed out"),
         ("POST /shipments: NewConnectionError", "no connection"),
+        ("POST /shipments: answered 401 key_expired", "status 401"),
+        ("GET where it said to ask: answered 401", "status 401"),
+        ("GET /shipments: names another host to ask at", ODD),
+        ("POST /shipments: answered as if it were a lookup", ODD),
         ("the table is throttled", None),
     ],
 )
 def test_trouble_is_named_in_no_library_s_words(detail: str, trouble: str | None) -> None:
     assert trouble_of(tried(1, detail=detail)) == trouble
+
+
+def test_an_answer_that_somebody_must_fix_is_not_called_an_outage() -> None:
+    wrong_key = {"detail": "POST /postings: answered 401", "unsettled_s": 60}
+    logs = said_of(*[(second, "misconfigured", wrong_key) for second in (50, 30, 10)])
+    [outage] = read_outages(service(logs=logs), [HELD], NOW)
+    assert "takes no order since" in outage.sentence
+    assert "(status 401); its key, its address or it needs a fix" in outage.sentence
+    assert outage.waiting.endswith("go on when that is done.")
+    # It goes down before anybody has: that is what it does now.
+    failure = {"detail": "POST /postings: ReadTimeoutError", "unsettled_s": 70}
+    line = tried(1, "b", "postponed", **failure)
+    logs.say("deliver-accounting", line.at, step="deliver", **line.fields)
+    [outage] = read_outages(service(logs=logs), [HELD], NOW)
+    assert "has not answered since" in outage.sentence
+    assert "(timed out); nothing is lost" in outage.sentence
 
 
 def test_an_alarm_is_explained_where_each_order_waits_for_what_is_down() -> None:

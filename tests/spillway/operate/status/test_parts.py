@@ -51,9 +51,9 @@ def test_a_function_whose_trigger_is_off_or_gone_is_stopped() -> None:
 
 def test_an_alarm_is_known_by_its_promise_and_its_page() -> None:
     ringing = {"AlarmName": "spillway-test-always-settles", "StateValue": "ALARM"}
-    other = {"AlarmName": "spillway-test-bugs", "StateValue": "OK"}
+    other = {"AlarmName": "spillway-test-needs-a-fix", "StateValue": "OK"}
     aws = service(cloudwatch=FakeCloudWatch(alarms=[other, ringing]))
-    settles, bugs = read_alarms(aws)
+    settles, needs_a_fix = read_alarms(aws)
     assert (settles.promise, settles.state) == (Promise.ALWAYS_SETTLES, "ALARM")
     assert settles.runbook == "docs/runbook/alarms.md#always-settles"
-    assert bugs.promise is None
+    assert needs_a_fix.promise is None
