@@ -14,6 +14,7 @@ from orders.aws.parameters import (
     FAILS_FOR_MS,
     FRESH_FOR_MS,
     REFRESH_AGAIN_MS,
+    RENEW_AGAIN_MS,
     SPREAD_MS,
     SecureParameter,
     SsmSigningKeys,
@@ -71,6 +72,48 @@ def test_a_new_value_is_in_force_after_that(clock: SetClock) -> None:
     assert secret.text() == "old"
     clock.milliseconds += 1
     assert secret.text() == "new"
+
+
+def test_a_value_that_is_turned_away_is_read_again_and_no_more_often_than_every_ten_seconds(
+    clock: SetClock,
+) -> None:
+    store = Store("expired")
+    secret = parameter(store, clock)
+    secret.text()
+    assert not any(secret.renew() for _ in range(20))
+    assert store.reads == 2
+    store.value = "new"
+    clock.milliseconds += RENEW_AGAIN_MS - 1
+    assert not secret.renew()
+    assert secret.text() == "expired"
+    clock.milliseconds += 1
+    # Ten threads may have shown the old one.
+    assert all(secret.renew() for _ in range(10))
+    assert secret.text() == "new"
+    assert store.reads == 3
+    clock.milliseconds += RENEW_AGAIN_MS
+    assert not secret.renew()
+
+
+def test_a_value_that_is_turned_away_stays_in_force_where_no_other_can_be_read(
+    clock: SetClock,
+) -> None:
+    store = Store("secret")
+    secret = parameter(store, clock)
+    secret.text()
+    store.down = True
+    assert not secret.renew()
+    assert secret.text() == "secret"
+
+
+def test_a_clock_that_is_set_back_does_not_keep_a_wrong_value_in_force(clock: SetClock) -> None:
+    store = Store("expired")
+    secret = parameter(store, clock)
+    secret.text()
+    assert not secret.renew()
+    store.value = "new"
+    clock.milliseconds -= 60 * 60 * 1000
+    assert secret.renew()
 
 
 def test_a_store_that_is_down_leaves_the_last_value_in_force(clock: SetClock) -> None:
