@@ -98,10 +98,8 @@ def _customer(stack: Stack, user: str) -> Customer:
     return Customer(stack, user)
 
 
-@pytest.fixture(scope="module")
-@starts("browser")
-def browsers() -> Iterator[Callable[[str], Browser]]:
-    """Real headless browsers by name, each started when first asked for. For a module only: while
+def started_browsers() -> Iterator[Callable[[str], Browser]]:
+    """Real headless browsers by name, each started when first asked for. Not for the session: while
     Playwright runs, its event loop is the thread's, and no other test can start one."""
     from playwright.sync_api import expect, sync_playwright
 
@@ -120,6 +118,12 @@ def browsers() -> Iterator[Callable[[str], Browser]]:
         yield get
         for browser in started.values():
             browser.close()
+
+
+@pytest.fixture(scope="module")
+@starts("browser")
+def browsers() -> Iterator[Callable[[str], Browser]]:
+    yield from started_browsers()
 
 
 @pytest.fixture
@@ -198,6 +202,8 @@ def _longest_first(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+#: How the ids of the shop's tests begin, and end where they run in Firefox, which starts for 4 s.
+_SHOP, _IN_FIREFOX = "tests/web/", "[firefox]"
 #: How the ids of tests begin that import jsonschema, which takes 2 s.
 _SCHEMAS = ("tests/docs/", "tests/simulation/downstreams/test_fake_contracts.py")
 
@@ -206,6 +212,8 @@ class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # it has no types
     """One process runs a file's tests, and those of files that share what takes long to make."""
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(_SHOP) and nodeid.endswith(_IN_FIREFOX):
+            return _SHOP + _IN_FIREFOX
         for together in ((_COMPUTES,), _SCHEMAS):
             if nodeid.startswith(together):
                 return together[0]

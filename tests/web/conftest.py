@@ -9,9 +9,18 @@ import pytest
 from playwright.sync_api import Browser
 
 from spillway.run.stack import Stack
+from tests.conftest import started_browsers
+from tests.needs import starts
 from tests.web.visitor import Visitor
 
 Visits = Callable[..., Visitor]
+
+
+@pytest.fixture(scope="package")
+@starts("browser")
+def browsers() -> Iterator[Callable[[str], Browser]]:
+    """Kept from one file to the next."""
+    yield from started_browsers()
 
 
 @pytest.fixture
