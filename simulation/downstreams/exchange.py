@@ -21,16 +21,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """`document` is the JSON body."""
+    """`document` is the JSON body. `page` stands in its place where it is none."""
 
     status: int
     document: Mapping[str, object]
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = "application/json"
+    page: str | None = None
 
     @property
     def body(self) -> bytes:
-        return msgspec.json.encode(self.document)
+        return msgspec.json.encode(self.document) if self.page is None else self.page.encode()
 
 
 def problem(status: int, code: str, detail: str, **members: str) -> Response:

@@ -1,10 +1,10 @@
 """One of the fakes of our own three contracts.
 
-The first of these that applies answers a command (POST): outage (503), unknown path (404), wrong
-method (405), wrong API key (401), error_rate (503), idempotency key (400), body (413, 400, 422), a
-key that came with another body (422), nothing to undo (422), and then the decision of when the key
-first came: done (201) or refused (409). Where `idempotency_keys` is off, the checks of the key do
-not apply, and each command is decided anew.
+The first of these that applies answers a command (POST): outage (503), misconfigured (401, 308 or a
+page), unknown path (404), wrong method (405), wrong API key (401), error_rate (503), idempotency
+key (400), body (413, 400, 422), a key that came with another body (422), nothing to undo (422), and
+then the decision of when the key first came: done (201) or refused (409). Where `idempotency_keys`
+is off, the checks of the key do not apply, and each command is decided anew.
 
 A lookup (GET of the same path) goes the same way up to error_rate, and is then answered: query
 (422), nothing on record (404), done (200) or refused (409).

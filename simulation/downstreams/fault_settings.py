@@ -1,7 +1,7 @@
 """The faults that a caller with the API key can switch on in a downstream."""
 
 import hashlib
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -9,6 +9,9 @@ from simulation.downstreams.exchange import Problem
 
 LATENCY_MAX_MS = 60_000
 REFUSE_SKUS_MAX = 1_000
+
+#: What answers in place of a service that is called with the wrong key or at the wrong address.
+Misconfiguration = Literal["wrong_key", "moved", "page"]
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
@@ -20,6 +23,8 @@ class FaultSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     - latency_ms: every command and lookup waits this long before anything happens.
     - error_rate: the share of commands and lookups answered 503 before any effect.
     - outage: 503 on everything but health and fault settings.
+    - misconfigured: so long it answers all else without looking at the order. wrong_key: 401, as to
+      a key that is not in force; moved: 308 to another host; page: 200 with a login page.
     - lose_answers_rate: the share of answers about something on record that are lost: the effect is
       done, and the connection is closed without an answer.
     - lose_callbacks_rate (a fake that calls back): the share of callbacks that are never sent.
@@ -35,6 +40,7 @@ class FaultSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     latency_ms: Annotated[int, msgspec.Meta(ge=0, le=LATENCY_MAX_MS)] = 0
     error_rate: Share = 0.0
     outage: bool = False
+    misconfigured: Misconfiguration | None = None
     lose_answers_rate: Share = 0.0
     lose_callbacks_rate: Share = 0.0
     idempotency_keys: bool = True

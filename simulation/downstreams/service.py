@@ -4,13 +4,17 @@ import hashlib
 import hmac
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from simulation.downstreams.command import Circumstances, Command
 from simulation.downstreams.exchange import Problem, Rejected, Request, Response, problem
-from simulation.downstreams.fault_settings import FaultSettings, decode_fault_settings
+from simulation.downstreams.fault_settings import (
+    FaultSettings,
+    Misconfiguration,
+    decode_fault_settings,
+)
 from simulation.downstreams.ledger import Entry, Ledger, LedgerUnavailableError
 
 HEALTH = "/health"
@@ -39,7 +43,10 @@ class Service(ABC):
                 return _health(request)
             if request.path == FAULT_SETTINGS:
                 return self._control(request)
-            return self._ask(request, self.fault_settings)
+            faults = self.fault_settings
+            if faults.misconfigured is not None and not faults.outage:
+                return _beside_the_point(faults.misconfigured)
+            return self._ask(request, faults)
         except Rejected as rejected:
             return rejected.response
         except LedgerUnavailableError as error:
@@ -104,8 +111,25 @@ class Service(ABC):
 
     def _check_api_key(self, request: Request) -> None:
         if not same(request.headers.get("x-api-key", ""), self.api_key):
-            detail = "The header x-api-key is missing or names no key in force."
-            raise Problem(401, "api_key_wrong", detail, **{"www-authenticate": "ApiKey"})
+            raise Rejected(_wrong_key())
+
+
+def _wrong_key() -> Response:
+    detail = "The header x-api-key is missing or names no key in force."
+    headers = {"www-authenticate": "ApiKey"}
+    return replace(problem(401, "api_key_wrong", detail), headers=headers)
+
+
+def _beside_the_point(misconfigured: Misconfiguration) -> Response:
+    """An answer that says nothing of the order."""
+    match misconfigured:
+        case "wrong_key":
+            return _wrong_key()
+        case "moved":
+            return Response(308, {}, {"location": "https://moved.example/"})
+        case "page":
+            page = "<!doctype html><title>Sign in</title>"
+            return Response(200, {}, media_type="text/html", page=page)
 
 
 def check_method(request: Request, *allowed: str) -> None:

@@ -37,6 +37,7 @@ class Fault(StrEnum):
     OUTAGE = "outage"  # something is down from one moment to another
     LATENCY = "latency"  # a downstream takes its time for every answer for a while
     MISROUTED = "misrouted"  # a downstream's address answers with something else for a while
+    WRONG_KEY = "wrong_key"  # a downstream does not know our key for a while
     POISON_MESSAGE = "poison_message"
     POISON_RECORD = "poison_record"
     PURGED = "purged"  # an operator empties a command queue

@@ -29,8 +29,18 @@ from simulation.world.invariants import InvariantChecker
 
 _LOOKUP_KINDS = Kinds((Fault.CRASH_BEFORE, Fault.REQUEST_LOST, Fault.SLOW, Fault.ERROR_ANSWER))
 _ERRORS = (500, 502, 503, 504, 408, 429)
-#: What a wrong address answers: some other web server's page.
-_ELSEWHERE = (403, b"<html><body>Forbidden</body></html>")
+#: What a downstream answers to a key that it does not know.
+_WRONG_KEY = (401, b'{"code": "api_key_wrong"}')
+#: What a wrong address answers: a gateway, or some other web server.
+_ELSEWHERE = (
+    (403, b"<html><body>Forbidden</body></html>"),
+    (403, b'{"message": "Forbidden"}'),
+    (404, b'{"message": "Not Found"}'),
+    (405, b""),
+    (308, b""),
+    (200, b"<!doctype html><title>Sign in</title>"),
+    (400, b"<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>"),
+)
 #: What a service answers that is at work on a request with this key.
 _IN_USE = (409, b'{"code": "idempotency_key_in_use"}')
 
@@ -102,8 +112,9 @@ class Connections:
         who = "" if task is None else task.name
 
         def ask(fault: Fault | None) -> Answer:
-            if self._misrouted(downstream):
-                return Answer(*_ELSEWHERE)
+            beside_the_point = self._beside_the_point(downstream)
+            if beside_the_point is not None:
+                return Answer(*beside_the_point)
             if method == "GET":
                 self._looked_up[who] = self.invariants.moment()
             else:
@@ -164,13 +175,18 @@ class Connections:
             fake(request)
         return Answer(task.chance.pick(_ERRORS), b"")
 
-    def _misrouted(self, downstream: str) -> bool:
-        calls = self.calls
-        now = calls.scheduler.now
-        return calls.faults.outage(f"{downstream}'s address", now) is not None
+    def _beside_the_point(self, downstream: str) -> tuple[int, bytes] | None:
+        """What is answered without a look at the order: the same for as long as it lasts."""
+        faults, now = self.calls.faults, self.calls.scheduler.now
+        misrouted = faults.outage(f"{downstream}'s address", now)
+        if misrouted is not None:
+            return _ELSEWHERE[misrouted.begins % len(_ELSEWHERE)]
+        return None if faults.outage(f"{downstream}'s key", now) is None else _WRONG_KEY
 
 
 def _outcome(answer: Answer) -> str:
+    if answer.data.startswith(b"<"):
+        return "answered with a page"
     if answer.status < 300 or (answer.status == 409 and answer.data != _IN_USE[1]):
         return "done or refused"
     return f"answered {answer.status}"

@@ -24,6 +24,7 @@ AT_FIRST = {
     "latency_ms": 0,
     "error_rate": 0.0,
     "outage": False,
+    "misconfigured": None,
     "lose_answers_rate": 0.0,
     "lose_callbacks_rate": 0.0,
     "idempotency_keys": True,
@@ -66,6 +67,7 @@ def test_a_put_replaces_the_whole_set() -> None:
         ({"lose_answers_rate": -0.01}, 422, "fault_setting_out_of_range"),
         ({"refuse_rate": "all"}, 422, "fault_setting_out_of_range"),
         ({"outage": "yes"}, 422, "fault_setting_out_of_range"),
+        ({"misconfigured": "api_key"}, 422, "fault_setting_out_of_range"),
         ({"idempotency_keys": 0}, 422, "fault_setting_out_of_range"),
         ({"refuse_skus": "TEAPOT"}, 422, "fault_setting_out_of_range"),
         ({"refuse_skus": ["TEAPOT"] * 1001}, 422, "fault_setting_out_of_range"),
@@ -99,6 +101,30 @@ def test_an_outage_stops_everything_but_health_and_fault_settings() -> None:
     assert answered(service(Request("GET", "/nowhere"))).status == 503
     assert answered(service(Request("GET", "/health"))).status == 200
     assert ledger.all_entries() == []
+    assert set_faults(service).status == 200
+    assert answered(service(command("reserve"))).status == 201
+
+
+@pytest.mark.parametrize(
+    ("misconfigured", "status", "body"),
+    [
+        ("wrong_key", 401, b'"code":"api_key_wrong"'),
+        ("moved", 308, b"{}"),
+        ("page", 200, b"<title>"),
+    ],
+)
+def test_what_is_misconfigured_answers_beside_the_point_and_does_nothing(
+    misconfigured: str, status: int, body: bytes
+) -> None:
+    ledger = MemoryLedger()
+    service = fake("inventory", ledger)
+    set_faults(service, misconfigured=misconfigured)
+    for request in (command("reserve"), lookup("reserve"), Request("GET", "/nowhere")):
+        answer = answered(service(request))
+        assert (answer.status, body in answer.body) == (status, True)
+    assert ledger.all_entries() == []
+    set_faults(service, misconfigured=misconfigured, outage=True)
+    assert answered(service(command("reserve"))).status == 503
     assert set_faults(service).status == 200
     assert answered(service(command("reserve"))).status == 201
 

@@ -11,6 +11,7 @@ from spillway.ui.formatting import counted
 
 _RATES = ("error_rate", "lose_answers_rate", "refuse_rate")
 _FLAGS = ("outage", "too_late")
+_WRONG_KEY = "wrong_key"
 
 
 def fault_settings_of(form: Mapping[str, str]) -> dict[str, Any]:
@@ -20,6 +21,7 @@ def fault_settings_of(form: Mapping[str, str]) -> dict[str, Any]:
     that no setting can have.
     """
     wanted: dict[str, Any] = {name: form.get(name) == "on" for name in _FLAGS}
+    wanted["misconfigured"] = _WRONG_KEY if form.get(_WRONG_KEY) == "on" else None
     wanted["latency_ms"] = _whole(form, "latency_ms", LATENCY_MAX_MS)
     for name in _RATES:
         wanted[name] = _whole(form, name, 100) / 100
@@ -51,6 +53,7 @@ def fault_labels(fault_settings: Mapping[str, Any]) -> list[str]:
 
 _LABELS: Mapping[str, Callable[[Any], str]] = {
     "outage": lambda _: "outage",
+    "misconfigured": lambda value: f"misconfigured ({value.replace('_', ' ')})",
     "latency_ms": lambda value: f"{value:,} ms slow",
     "error_rate": lambda value: f"{value:.0%} errors",
     "lose_answers_rate": lambda value: f"{value:.0%} answers lost",

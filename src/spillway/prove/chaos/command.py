@@ -34,12 +34,12 @@ def chaos(
     """Break things while customers order, and prove that every promise holds all the same.
 
     Each scenario gets a private stack. Scenarios: inventory-outage, accounting-outage,
-    accounting-slow, lost-answers, latency, duplicates, table-throttled, workers-killed,
-    express-interrupted, relay-failing, poison, spike. Two have a control, the same on a service
-    that lacks a guard: table-throttled on one that answers orders without storing them, and
-    express-interrupted on one that undoes a cancelled order whose shipment it does not know. The
-    audit must notice. Exits with 0 only if every promise held and the controls found their
-    violations.
+    accounting-slow, wrong-key, lost-answers, latency, duplicates, table-throttled, workers-killed,
+    express-interrupted, relay-failing, poison, spike. Three have a control, the same on a service
+    that lacks a guard: wrong-key on one that dead-letters what is answered 401, table-throttled on
+    one that answers orders without storing them, and express-interrupted on one that undoes a
+    cancelled order whose shipment it does not know. The audit must notice. Exits with 0 only if
+    every promise held and the controls found their violations.
 
     Example: spillway chaos --scenario table-throttled --orders 300 --png chaos.png
     """

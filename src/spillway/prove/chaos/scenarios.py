@@ -22,9 +22,11 @@ from orders.domain.saga import DOWNSTREAMS, ONCE_RESERVED, Step
 from orders.domain.units import CustomerId, OrderId
 from orders.settings import EXPRESS_CALLS
 from spillway.errors import SpillwayError, UsageError
+from spillway.operate.status.alarms import read_alarms
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.chaos import disruptions
 from spillway.prove.chaos.context import ScenarioContext, until
+from spillway.prove.chaos.disruptions import IdleDetector
 from spillway.prove.chaos.scenario import Control, Scenario
 from spillway.prove.demo.faults import faulty
 from spillway.prove.demo.result import now, shipped_after
@@ -32,6 +34,7 @@ from spillway.prove.mutants.catalogue import BY_NAME as MUTANTS
 from spillway.run.load.placing import Placed
 from spillway.run.load.records import Outage
 from spillway.target.records import Effect, Record
+from spillway.target.service import of_stack
 from spillway.ui.statistics import percentile
 
 #: Longer than deliver waits for a downstream, and the express path (infra/stages/local.toml).
@@ -69,6 +72,9 @@ SPIKE_FACTOR = 10.0
 #: Twice as many as otherwise. A crowd without bounds would be one of functions that have to be
 #: started, each a process here, and the machine itself would fail.
 SPIKE_CLIENTS = 16
+
+#: The alarm that a key rings which is refused.
+NEEDS_A_FIX = "needs-a-fix"
 
 #: Whose processes go on from a reservation.
 EXPRESS_FUNCTION = "deliver-inventory"
@@ -142,6 +148,39 @@ async def _without_accounting(context: ScenarioContext, what: str, **faults: Any
         slow = "latency_ms" in faults
         context.run.outage = Outage("accounting", began_at, now(), keys, slow)
     await _compare_shipping(context, healthy, during)
+
+
+@_scenario(
+    "Accounting refuses our API key while customers go on ordering, until somebody mends it.",
+    control=Control(
+        "an answer that is not about the order waits",
+        MUTANTS["dead-letters-a-401"],
+        Promise.ALWAYS_SETTLES,
+        like="accounting_dead_letter",
+    ),
+)
+async def wrong_key(context: ScenarioContext) -> None:
+    """It must ring meanwhile, put nothing into a dead-letter queue, and go on without a hand."""
+    await context.order(context.orders // 4)
+    began_at = now()
+    async with context.disruption(
+        "accounting refuses our API key", context.failing("accounting", misconfigured="wrong_key")
+    ) as hits:
+        during = await context.order()
+        await context.until_hit(hits, len(during))
+        context.watcher.stage(f"Waiting for the alarm {NEEDS_A_FIX}")
+        await until(lambda: int(_rang_at(context) is not None), 1, IdleDetector(context.stack))
+    rang_at = await asyncio.to_thread(_rang_at, context)
+    if rang_at is None:
+        context.trial.seen_beside.append(f"the alarm {NEEDS_A_FIX} did not ring")
+    else:
+        context.trial.measures["rang_after_seconds"] = (rang_at - began_at) / 1000
+
+
+def _rang_at(context: ScenarioContext) -> int | None:
+    """Since when the alarm rings, in Unix ms; None while it does not."""
+    alarms = read_alarms(of_stack(context.stack))
+    return next((one.since for one in alarms if one.name == NEEDS_A_FIX and one.rings), None)
 
 
 @_scenario(

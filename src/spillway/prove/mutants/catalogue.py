@@ -207,6 +207,13 @@ original
         ),
     ),
     Mutant(
+        "dead-letters-a-401",
+        "a downstream that refuses our key gets its orders' commands dead-lettered",
+        ReplaceExpression(
+            "downstream.http:undeclared", "_ABOUT_THE_ORDER", "{*_ABOUT_THE_ORDER, 401}"
+        ),
+    ),
+    Mutant(
         "looked-up-too-late",
         "a downstream without keys is never looked up before it is asked again",
         ReplaceExpression("downstream.http:HttpDownstream.perform", "self.look_up_first", "False"),

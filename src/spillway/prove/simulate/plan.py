@@ -117,6 +117,9 @@ _IN_A_ROW = 7
 #: Schedules that end with one more order, which express must settle.
 _PROBES = 0.2
 
+#: Schedules in which a downstream does not know our key for a while.
+_WRONG_KEYS = 0.04
+
 #: Schedules in whose stage no events are published, so that relay is not run for what calls for
 #: nothing else.
 _SILENT = 0.25
@@ -257,7 +260,21 @@ def planned(seed: int) -> Plan:
     plan = _without_express(seed)
     chance = Chance(seed, "express")
     plan = _with_express(plan, chance) if chance() < _EXPRESS else plan
+    chance = Chance(seed, "wrong key")
+    plan = _with_a_wrong_key(plan, chance) if chance() < _WRONG_KEYS else plan
     return replace(plan, silent=Chance(seed, "without events")() < _SILENT)
+
+
+def _with_a_wrong_key(plan: Plan, chance: Chance) -> Plan:
+    """For seconds or for hours. What waits for it must be no dead letter."""
+    begins = chance.below(SECOND)
+    length = int(10 ** (3 + 4.5 * chance()))
+    outage = _during(Fault.WRONG_KEY, f"{chance.pick(DOWNSTREAMS)}'s key", begins, length)
+    return replace(
+        plan,
+        outages=(*plan.outages, outage),
+        heal_after=max(plan.heal_after, begins + length),
+    )
 
 
 def _with_express(plan: Plan, chance: Chance) -> Plan:

@@ -11,7 +11,7 @@ from spillway.operate.console.faults import fault_labels, fault_settings_of
 
 def test_what_a_form_leaves_out_is_what_the_fakes_call_at_rest() -> None:
     off, document = fault_settings_of({}), FaultSettings().document()
-    assert len(off) == 7
+    assert len(off) == 8
     assert {name: document[name] for name in off} == {**off, "refuse_skus": ()}
 
 
@@ -19,6 +19,7 @@ def test_a_form_is_read_as_people_write_it() -> None:
     wanted = fault_settings_of(
         {
             "outage": "on",
+            "wrong_key": "on",
             "latency_ms": " 250 ",
             "error_rate": "5",
             "lose_answers_rate": "100",
@@ -28,6 +29,7 @@ def test_a_form_is_read_as_people_write_it() -> None:
     )
     assert wanted == {
         "outage": True,
+        "misconfigured": "wrong_key",
         "latency_ms": 250,
         "error_rate": 0.05,
         "lose_answers_rate": 1.0,
@@ -63,6 +65,7 @@ def test_faults_are_described_in_words() -> None:
     assert fault_labels(at_rest) == []
     broken = at_rest | {"outage": True, "error_rate": 0.25, "refuse_skus": ["A", "B"]}
     assert fault_labels(broken) == ["25% errors", "outage", "2 empty shelves"]
+    assert fault_labels(at_rest | {"misconfigured": "wrong_key"}) == ["misconfigured (wrong key)"]
 
 
 def test_every_fault_setting_has_a_label() -> None:
@@ -70,5 +73,5 @@ def test_every_fault_setting_has_a_label() -> None:
     changed: dict[str, object] = {
         name: 1 if value in (0, None) else not value for name, value in at_rest.items()
     }
-    changed["refuse_skus"] = ["A"]
+    changed |= {"refuse_skus": ["A"], "misconfigured": "page"}
     assert len(fault_labels(changed)) == len(at_rest)

@@ -29,6 +29,7 @@ def test_these_are_all_scenarios() -> None:
         "inventory-outage",
         "accounting-outage",
         "accounting-slow",
+        "wrong-key",
         "lost-answers",
         "latency",
         "duplicates",
@@ -41,10 +42,10 @@ def test_these_are_all_scenarios() -> None:
     ]
 
 
-def test_two_scenarios_have_a_control() -> None:
+def test_three_scenarios_have_a_control() -> None:
     controlled = [s.name for s in BY_NAME.values() if s.control is not None]
 
-    assert controlled == ["table-throttled", "express-interrupted"]
+    assert controlled == ["wrong-key", "table-throttled", "express-interrupted"]
 
 
 @pytest.mark.parametrize(
