@@ -41,6 +41,8 @@ _ELSEWHERE = (
     (200, b"<!doctype html><title>Sign in</title>"),
     (400, b"<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>"),
 )
+#: So many milliseconds, one after the other, at which a wrong address begins, answer otherwise.
+WRONG_ANSWERS = len(_ELSEWHERE)
 #: What a service answers that is at work on a request with this key.
 _IN_USE = (409, b'{"code": "idempotency_key_in_use"}')
 

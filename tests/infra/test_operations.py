@@ -24,7 +24,8 @@ from infra.metrics import LOG_METRICS, MEASURED_BY_AWS, LogMetric, Unanswered
 from infra.stage import load
 from orders.domain.promises import Promise
 from orders.telemetry import FIELDS, JsonLines
-from spillway.operate.status.evaluating import state_of
+from spillway.operate.logs.reading import Line
+from spillway.operate.status.evaluating import points_of, state_of
 from spillway.plan.cost.deployed import deployed as model
 from tests.builders import NOW
 from tests.infra.templates import Properties, Reviewed, Templates
@@ -136,6 +137,20 @@ def test_relay_is_missed_when_orders_are_placed_and_it_has_not_run_for_ten_minut
     assert (runs["Namespace"], runs["MetricName"]) == ("AWS/Lambda", "Invocations")
     assert runs["Dimensions"] == [{"Name": "FunctionName", "Value": "spillway-dev-relay"}]
     assert (found["DatapointsToAlarm"], found["EvaluationPeriods"]) == (10, 15)
+
+
+def test_what_needs_a_fix_rings_at_its_first_line_and_as_long_as_something_waits(
+    dev: Templates,
+) -> None:
+    found = deployed(dev)["needs-a-fix"]
+    assert (found["Period"], found["DatapointsToAlarm"]) == (60, 1)
+    [key] = {(found["MetricName"], "")}
+    line = {"outcome": "misconfigured"}
+    logged = [Line(0, "deliver-inventory", line), Line(LOGGED_EVERY_SECONDS * 1000, "relay", line)]
+    points = {key: points_of(metrics.NEEDS_FIX, logged)}
+    for now, state in ((-1.0, "OK"), (0.0, "ALARM"), (899.0, "ALARM"), (1_800.0, "ALARM")):
+        assert state_of(found, points, now)[0] == state, now
+    assert state_of(found, points, 900.0 + 16 * 60)[0] == "OK"
 
 
 def test_a_check_that_nobody_begins_is_missed_after_two_hours(dev: Templates) -> None:

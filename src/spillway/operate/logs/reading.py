@@ -53,7 +53,8 @@ _TONES: Mapping[str, Tone] = {
 
 
 _ABOUT_THE_DOWNSTREAM = re.compile(
-    r"[A-Z]+ (?:/\S*|where it said to ask)?: (?:answered (?P<status>\d{3})|(?P<error>\w+)$|\w)"
+    r"[A-Z]+ (?:/\S*|where it said to ask)?: "
+    r"(?:answered (?P<status>\d{3})|(?P<error>\w+)$|(?P<other>.+))"
 )
 
 
@@ -170,8 +171,8 @@ def trouble_of(line: Line) -> str | None:
         return None
     if found["status"] is not None:
         return f"status {found['status']}"
-    if found["error"] is None:
-        return "an answer that its contract rules out"
+    if found["other"] is not None:
+        return found["other"]
     return "timed out" if "Timeout" in found["error"] else "no connection"
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
-from orders.domain.saga import DOWNSTREAMS, ONCE_RESERVED, Step
+from orders.domain.saga import DOWNSTREAMS, ONCE_RESERVED, Downstream, Step
 from orders.domain.units import CustomerId, OrderId
 from orders.settings import EXPRESS_CALLS
 from spillway.errors import SpillwayError, UsageError
@@ -160,16 +160,25 @@ async def _without_accounting(context: ScenarioContext, what: str, **faults: Any
     ),
 )
 async def wrong_key(context: ScenarioContext) -> None:
-    """It must ring meanwhile, put nothing into a dead-letter queue, and go on without a hand."""
     await context.order(context.orders // 4)
+    await refuse_our_key(context, "accounting")
+
+
+async def refuse_our_key(
+    context: ScenarioContext, downstream: Downstream, for_seconds: float = 0.0
+) -> None:
+    """While customers order what is left, and for so long at the least. It must ring meanwhile, put
+    nothing into a dead-letter queue, and go on without a hand."""
     began_at = now()
     async with context.disruption(
-        "accounting refuses our API key", context.failing("accounting", misconfigured="wrong_key")
+        f"{downstream} refuses our API key",
+        context.failing(downstream, misconfigured="wrong_key"),
     ) as hits:
         during = await context.order()
         await context.until_hit(hits, len(during))
         context.watcher.stage(f"Waiting for the alarm {NEEDS_A_FIX}")
         await until(lambda: int(_rang_at(context) is not None), 1, IdleDetector(context.stack))
+        await asyncio.sleep(for_seconds - (now() - began_at) / 1000)
     rang_at = await asyncio.to_thread(_rang_at, context)
     if rang_at is None:
         context.trial.seen_beside.append(f"the alarm {NEEDS_A_FIX} did not ring")

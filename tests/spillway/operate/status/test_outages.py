@@ -22,7 +22,6 @@ from spillway.target.records import Depth
 from tests.spillway.operate.fakes import NOW, FakeLogs, service
 
 AT = int(NOW * 1000)
-ODD = "an answer that its contract rules out"
 ALARM = Alarm("always-settles", "ALARM", None, "", None, threshold=1_800)
 
 
@@ -121,8 +120,8 @@ def test_what_began_on_another_day_has_its_date() -> None:
         ("POST /shipments: NewConnectionError", "no connection"),
         ("POST /shipments: answered 401 key_expired", "status 401"),
         ("GET where it said to ask: answered 401", "status 401"),
-        ("GET /shipments: names another host to ask at", ODD),
-        ("POST /shipments: answered as if it were a lookup", ODD),
+        ("GET /shipments: names another host to ask at", "names another host to ask at"),
+        ("POST /shipments: answered as if it were a lookup", "answered as if it were a lookup"),
         ("the table is throttled", None),
     ],
 )

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from spillway.prove.chaos.mutant import deployed
 from spillway.prove.chaos.report import document
-from spillway.prove.chaos.scenario import Trial
-from spillway.prove.chaos.scenarios import BY_NAME
+from spillway.prove.chaos.scenario import Scenario, Trial
+from spillway.prove.chaos.scenarios import BY_NAME, refuse_our_key
 from spillway.prove.chaos.trial import planned_for, try_out
 from spillway.prove.mutants.catalogue import BY_NAME as MUTANTS
 from spillway.run.stack import Stack, running
@@ -67,6 +68,36 @@ class TestOnAStackOfItsOwn:
         trial, _ = tried(private_stack, "workers-killed", private=True)
 
         assert sum(disruption.hits or 0 for disruption in trial.disruptions) > 5
+
+    def test_a_key_that_is_wrong_for_two_minutes_of_a_hundred_orders_needs_no_other_hand(
+        self, private_stack: Stack
+    ) -> None:
+        steps = partial(refuse_our_key, downstream="inventory", for_seconds=120)
+        scenario = Scenario("wrong-key", "Inventory refuses our key for two minutes.", steps)
+        trial = try_out(
+            private_stack, scenario, planned_for(scenario, orders=100, seed=7), Silent()
+        )
+
+        found = document([trial])["scenarios"]["wrong-key"]
+        assert trial.held, json.dumps(found, indent=2)
+        assert found["orders"]["unsettled"] == 0
+        [refusing] = trial.disruptions
+        assert refusing.ended_at - refusing.began_at >= 120_000
+        # The alarm's period there is half a minute, and what has happened in it rings at once.
+        assert trial.measures["rang_after_seconds"] < 60
+
+    def test_what_a_wrong_key_is_refused_and_dead_lettered_is_noticed(
+        self, private_stack: Stack
+    ) -> None:
+        scenario = BY_NAME["wrong-key"]
+        assert scenario.control is not None
+        planned = planned_for(scenario, orders=ORDERS, seed=8)
+
+        with deployed(private_stack, scenario.control.mutant):
+            control = try_out(private_stack, scenario, planned, Silent(), private=False)
+
+        assert control.evidence is not None
+        assert "accounting_dead_letter" in control.evidence
 
     def test_an_order_that_is_answered_and_not_stored_is_noticed(
         self, private_stack: Stack

@@ -9,12 +9,14 @@ from dataclasses import replace
 
 import pytest
 
-from simulation.catalogue import ExpectedOutcome
-from simulation.world.faults import AT_CALLS, Fault
+from orders.domain.saga import DOWNSTREAMS
+from simulation.catalogue import START, ExpectedOutcome
+from simulation.world.faults import AT_CALLS, Fault, Outage
+from simulation.world.network import WRONG_ANSWERS
 from simulation.world.trace import Trace
 from spillway.prove.simulate import exhaustive
 from spillway.prove.simulate.exhaustive import cases, each_fault
-from spillway.prove.simulate.plan import Plan, planned
+from spillway.prove.simulate.plan import ExpressPath, Plan, planned
 from spillway.prove.simulate.saga_states import sets_of_facts
 from spillway.prove.simulate.schedule import run
 from spillway.prove.simulate.tally import Tally, tallied
@@ -53,6 +55,24 @@ def test_schedules_meet_every_part_of_the_express_path(tally: Tally) -> None:
         *("faults: crash_before", "faults: crash_after", "faults: error_answer", "faults: late"),
     ):
         assert seen[what], what
+
+
+@pytest.mark.parametrize("downstream", DOWNSTREAMS)
+@pytest.mark.parametrize("what", ["key", "address"])
+@pytest.mark.parametrize("express", [None, ExpressPath(at_start=True)])
+def test_a_key_or_an_address_that_is_wrong_for_two_minutes_needs_no_other_hand(
+    downstream: str, what: str, express: ExpressPath | None
+) -> None:
+    kind = Fault.WRONG_KEY if what == "key" else Fault.MISROUTED
+    length = 2 * 60_000
+    for begins in range(1 if what == "key" else WRONG_ANSWERS):
+        wrong = Outage(f"{downstream}'s {what}", START + begins, START + length, kind)
+        plan = replace(HEALTHY, outages=(wrong,), heal_after=length, express=express)
+        result = run(plan)
+        assert result.broken == ()
+        # Ever less often: after 1 to 2 s, 2 to 4 s and so on.
+        assert 5 <= result.outcomes["deliver misconfigured"] <= 9
+        assert not result.outcomes["deliver dead_lettered"]
 
 
 def test_a_seed_makes_the_same_trace_in_every_process() -> None:
