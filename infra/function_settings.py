@@ -63,6 +63,7 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
             price_keys_parameter=stage.price_keys_parameter,
             coupons_table=addresses.coupons_table,
             coupon_keys_parameter=stage.coupon_keys_parameter,
+            purchase_orders_unique=stage.orders.purchase_orders_unique,
             express=stage.express is not None,
             good_news_one_in=stage.logs.good_news_one_in,
         ),

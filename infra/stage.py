@@ -207,6 +207,9 @@ class Orders(Settings, frozen=True):
     groups_claim: str = "cognito:groups"
     #: The group whose members may place wholesale orders.
     wholesale_group: Annotated[str, Meta(min_length=1)] = "wholesale"
+    #: Whether a customer may use a purchase order number for one order only. Its order is then
+    #: written in one transaction with the number's item, and does not overflow.
+    purchase_orders_unique: bool = False
 
     def __post_init__(self) -> None:
         if (self.prices == "client") != self.anyone_may_name_a_price:

@@ -48,6 +48,9 @@ class Intake(Construct):
         intake.allow_parameter(deployment.stage.receipt_keys_parameter)
         if deployment.stage.price_keys_parameter is not None:
             intake.allow_parameter(deployment.stage.price_keys_parameter)
+        if deployment.stage.orders.purchase_orders_unique:
+            # An order and its purchase order number are one transaction.
+            intake.allow("dynamodb:PutItem", on=coupons.table_arn)
         if has_book(deployment.stage.orders.prices):
             # An order and the limited coupons that it uses up are one transaction.
             intake.allow(

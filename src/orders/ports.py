@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from orders.domain.book import Book
-from orders.domain.coupon_limits import Denied, Use
+from orders.domain.coupon_limits import Denied, NumberUsed, Use
 from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, Order, OrderKey, VoidId
 from orders.domain.payments import Paid
@@ -221,10 +221,10 @@ class Coupons(Protocol):
     """What limited coupons have been used up by which order."""
 
     def place(
-        self, order: AcceptedOrder, uses: Sequence[Use]
-    ) -> AcceptedOrder | VoidId | Sequence[Denied] | None:
+        self, order: AcceptedOrder, uses: Sequence[Use], *, number_once: bool = False
+    ) -> AcceptedOrder | VoidId | Sequence[Denied | NumberUsed] | None:
         """As `Orders.place`, together with all that the order uses up; or nothing of both, and
-        why."""
+        why. `number_once`: the customer may use its purchase order number for no other order."""
 
     def denials(self, key: OrderKey, uses: Sequence[Use]) -> Sequence[Denied]:
         """Which of these this order could not use now, and why. It takes as long for another

@@ -99,6 +99,8 @@ class IntakeSettings(WithClaims, frozen=True, kw_only=True):
     #: Whether orders may go by the express path.
     express: bool
     good_news_one_in: OneIn
+    #: Whether a customer may use a purchase order number for one order only.
+    purchase_orders_unique: bool
     #: Where the pricing engine's signatures are taken.
     price_keys_parameter: str | None = None
 

@@ -156,6 +156,7 @@ def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
         ),
         express=settings.express,
         coupons=_limited_coupons(settings, runtime),
+        purchase_orders_unique=settings.purchase_orders_unique,
         coupon_tries=_coupon_tries(settings, runtime),
     )
     return intake, _log(runtime, settings.good_news_one_in)
@@ -222,7 +223,7 @@ def _coupon_tries(settings: IntakeSettings, runtime: Runtime) -> DynamoCouponTri
 
 
 def _limited_coupons(settings: IntakeSettings, runtime: Runtime) -> LimitedCoupons | None:
-    if not has_book(settings.prices):
+    if not has_book(settings.prices) and not settings.purchase_orders_unique:
         return None
     client = runtime.client("dynamodb", settings.table_timeout_seconds)
     return LimitedCoupons(

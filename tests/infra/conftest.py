@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from infra.stage import STAGES, Keeping, Network, OidcIssuer, Recreated, Stage, load
+from infra.stage import STAGES, CustomerClaim, Keeping, Network, OidcIssuer, Recreated, Stage, load
 from tests.infra.templates import Reviewed, Templates
 
 
@@ -44,13 +44,19 @@ def in_vpc(every_stage: Reviewed) -> Templates:
 
 
 def private() -> Stage:
-    """A stage whose deliveries run in a VPC without a way to the internet."""
+    """A stage whose deliveries run in a VPC without a way to the internet, for companies."""
     replace = msgspec.structs.replace
     dev = load("dev")
     lattice = "arn:aws:vpc-lattice:eu-west-1:111122223333:service/svc-0123456789abcdef0/*"
     return replace(
         dev,
         name="private",
+        orders=replace(
+            dev.orders,
+            prices="signed",
+            customer_claim=CustomerClaim(wholesale="company_id"),
+            purchase_orders_unique=True,
+        ),
         network=Network(
             subnet_ids=("subnet-0123456789abcdef0", "subnet-0123456789abcdef1"),
             security_group_ids=("sg-0123456789abcdef0",),

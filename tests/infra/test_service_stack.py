@@ -172,6 +172,14 @@ def test_the_archive_runs_once_a_day_and_never_twice(unusual: Templates) -> None
     assert (once["MaximumRetryAttempts"], once["Qualifier"]) == (0, "live")
 
 
+def test_a_store_for_companies_says_so_to_both_and_takes_a_number_once(in_vpc: Templates) -> None:
+    for function, kind in (("intake", settings.IntakeSettings), ("reads", settings.ReadsSettings)):
+        read = kind.read(environment_of(in_vpc, function))
+        claims = (read.retail_customer_claim, read.wholesale_customer_claim)
+        assert claims == ("sub", "company_id")
+    assert in_vpc.permissions_of("intake")["spillway-private-coupons"] == {"dynamodb:PutItem"}
+
+
 def test_a_signed_downstream_needs_no_key_and_may_be_invoked(unusual: Templates) -> None:
     permissions = unusual.permissions_of("deliver-inventory")
     assert permissions["abc/prod/POST/*"] == {"execute-api:Invoke"}

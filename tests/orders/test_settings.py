@@ -45,6 +45,7 @@ ENVIRONMENT = {
     "ACCOUNTING_DEAD_LETTER_QUEUE_URL": "ad",
     "RECEIPT_KEYS_PARAMETER": "/keys",
     "CURRENCIES": "GBP,EUR",
+    "PURCHASE_ORDERS_UNIQUE": "False",
     "RETAIL_CUSTOMER_CLAIM": "sub",
     "WHOLESALE_CUSTOMER_CLAIM": "company_id",
     "GROUPS_CLAIM": "cognito:groups",

@@ -50,6 +50,14 @@ def test_orders_are_priced_as_the_stage_says(
     assert asked == (["/keys", "/price-keys"] if by_signature else ["/keys"])
 
 
+def test_a_store_without_a_book_can_take_a_purchase_order_number_once() -> None:
+    environment = {**ENVIRONMENT, "PRICES": "client", "PURCHASE_ORDERS_UNIQUE": "True"}
+    runtime = replace(wiring.SYSTEM, environment=environment, client=clients([]))
+    intake, _ = wiring.wire_intake(runtime)
+    assert intake.coupons is not None
+    assert intake.coupon_tries is None
+
+
 def test_intake_and_the_deliveries_sample_good_news_as_the_stage_says() -> None:
     written: list[str] = []
     runtime = replace(

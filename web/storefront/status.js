@@ -33,6 +33,7 @@ const REASONS = {
   order_id_in_future: "this device's clock is ahead",
   wholesale_not_allowed: "this account may not order wholesale",
   purchase_order_missing: "it has no purchase order number",
+  purchase_order_used: "its purchase order number was used before",
   currency_not_accepted: "the store does not take this currency",
   delivery_not_offered: "we don't deliver to this country",
   state_unknown: "we don't deliver to this state",

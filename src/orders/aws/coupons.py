@@ -1,8 +1,9 @@
-"""Limited coupons on DynamoDB: the `Coupons` port.
+"""Limited coupons and purchase order numbers on DynamoDB: the `Coupons` port.
 
     pk <coupon>/customer/<customer id>   the use of a coupon that a customer may use once
     pk <coupon>/code/<serial>            the use of a single-use code
     pk <coupon>#<n>                      `used`: what the n-th counter of a limit has counted
+    pk /number/<hash>/customer/<customer id>     the use of a purchase order number
 
 The table is its own, so that no customer id can be the key of another item. One transaction writes
 an order with all that it uses up, on condition that the order is new: neither can be without the
@@ -15,6 +16,7 @@ that went through is answered as the first. Another call has another token, and 
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,9 +30,9 @@ from orders.aws.clients import Client, bugs_are_for_a_person, translate_aws_erro
 from orders.aws.table import BATCH_GET_MAX, CONDITION_FAILED, cancellation_reasons
 from orders.domain.book import Coupon
 from orders.domain.coupon_codes import serial_of
-from orders.domain.coupon_limits import Denial, Denied, Use, counters, share
+from orders.domain.coupon_limits import Denial, Denied, NumberUsed, Use, counters, share
 from orders.domain.order import AcceptedOrder, OrderKey, VoidId
-from orders.domain.units import Millis
+from orders.domain.units import Millis, OrderId
 from orders.domain.waits import CLAIM_MS
 from orders.failures import TransientFailure
 from orders.ports import Clock
@@ -47,6 +49,7 @@ _NO_CLAIM = "/"
 _FINE = "None"
 #: In an order's claims the customer is left out: it is half of the order's key.
 OF_CUSTOMER = "/customer"
+OF_NUMBERS = "/number/"
 
 # One operation of a transaction: {"Put": {...}}, {"Update": {...}} or {"Delete": {...}}.
 Operation = dict[str, dict[str, Any]]
@@ -56,10 +59,10 @@ Reason = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """One thing that an order uses up. `name` is what the order remembers it by. `counter`: any
-    other counter of the coupon would do as well."""
+    """One thing that an order uses up. `name` is what the order remembers it by. `use`: None of its
+    number. `counter`: any other counter of the coupon would do as well."""
 
-    use: Use
+    use: Use | None
     name: str
     counter: int | None = None
 
@@ -76,8 +79,10 @@ class DynamoCoupons:
     _left: dict[str, tuple[Millis, Sequence[int]]] = field(default_factory=dict)
 
     def place(
-        self, order: AcceptedOrder, uses: Sequence[Use]
-    ) -> AcceptedOrder | VoidId | Sequence[Denied] | None:
+        self, order: AcceptedOrder, uses: Sequence[Use], *, number_once: bool = False
+    ) -> AcceptedOrder | VoidId | Sequence[Denied | NumberUsed] | None:
+        number = order.order.purchase_order if number_once else None
+        of_number = [] if number is None else [_Claim(None, claim_of_number(number))]
         begin_by = self._begin_by()
         for attempt in range(TRIES):
             self._must_begin(begin_by)
@@ -85,6 +90,7 @@ class DynamoCoupons:
             if used_up:
                 return used_up
             claims = [claim for use in uses for claim in self._claims(use, order.key, attempt)]
+            claims += of_number
             of_order, *of_claims = self._write(self._placing(order, claims))
             if of_order["Code"] == CONDITION_FAILED:
                 if items.is_stub(of_order["Item"]):
@@ -107,7 +113,11 @@ class DynamoCoupons:
     def denials(self, key: OrderKey, uses: Sequence[Use]) -> Sequence[Denied]:
         begin_by = self._begin_by()
         claims = [claim for use in uses for claim in self._claims(use, key, 0)]
-        use_of = {claim_key(one.name, key): one.use for one in claims if one.counter is None}
+        use_of = {
+            claim_key(one.name, key): one.use
+            for one in claims
+            if one.counter is None and one.use is not None
+        }
         # One request in every case: for a code that is not genuine it finds nothing.
         keys = [{"pk": {"S": pk}} for pk in use_of or [_NO_CLAIM]]
         found = {
@@ -158,7 +168,7 @@ class DynamoCoupons:
 
     def _claiming(self, claim: _Claim, key: OrderKey) -> Operation:
         of_claim = self._key(claim.name, key)
-        if claim.counter is not None and claim.use.coupon.limit is not None:
+        if claim.counter is not None and claim.use and claim.use.coupon.limit is not None:
             limit = share(claim.use.coupon.limit, claim.counter)
             return self._operation(
                 "Update",
@@ -202,7 +212,7 @@ class DynamoCoupons:
         if not failed or any(claim.counter is None for claim, _ in failed):
             raise TransientFailure("TransactWriteItems: busy")
         for claim, reason in failed:
-            if reason["Code"] == CONDITION_FAILED and claim.counter is not None:
+            if reason["Code"] == CONDITION_FAILED and claim.use and claim.counter is not None:
                 self._find_left(claim.use.coupon, claim.counter, begin_by)
 
     def _find_left(self, coupon: Coupon, first: int, begin_by: int) -> None:
@@ -337,6 +347,12 @@ def claim_of_code(code: str) -> str:
     return f"{name_of(code.rpartition('-')[0])}/code/{serial_of(code)}"
 
 
+def claim_of_number(number: str) -> str:
+    """The claim of a purchase order number. Hashed, for a key has no room for 200 characters of any
+    script. A coupon's name has no slash and is not empty, so this is no coupon's."""
+    return f"{OF_NUMBERS}{hashlib.sha256(number.encode()).hexdigest()[:32]}{OF_CUSTOMER}"
+
+
 def holder(key: OrderKey) -> dict[str, items.Attribute]:
     """Whose claim an item is, beside its key."""
     return {"customer_id": {"S": key.customer_id}, "order_id": {"S": key.order_id}}
@@ -346,10 +362,12 @@ def _held_by(key: OrderKey) -> dict[str, items.Attribute]:
     return {":customer": {"S": key.customer_id}, ":order": {"S": key.order_id}}
 
 
-def _denied(failed: Sequence[tuple[_Claim, Reason]], key: OrderKey) -> list[Denied]:
-    """The coupons that were used before."""
+def _denied(failed: Sequence[tuple[_Claim, Reason]], key: OrderKey) -> list[Denied | NumberUsed]:
+    """The coupons, and the number, that were used before."""
     return [
-        Denied(claim.use, _why_denied(reason["Item"], key))
+        NumberUsed(OrderId(reason["Item"]["order_id"]["S"]))
+        if claim.use is None
+        else Denied(claim.use, _why_denied(reason["Item"], key))
         for claim, reason in failed
         if claim.counter is None and reason["Code"] == CONDITION_FAILED
     ]

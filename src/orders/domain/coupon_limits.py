@@ -1,7 +1,7 @@
-"""What an order uses up of limited coupons.
+"""What an order uses up: limited coupons, and its purchase order number where a number counts once.
 
 Promise: `coupon_within_limits`. A coupon is never used more often than its limit, and never lost to
-an order that does not stand.
+an order that does not stand. The same holds of a number.
 
 The first `limit` uses are counted by many counters, because a key takes a few hundred transactions
 a second and two that meet on one key disturb each other. Each counter has its share of the limit,
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orders.domain.book import Coupon
+from orders.domain.units import OrderId
 
 #: 10,000 orders a second are 20 on each counter. More would meet less often, and make the look at
 #: all of them dearer (decision 0028).
@@ -43,6 +44,13 @@ class Use:
 class Denied:
     use: Use
     why: Denial
+
+
+@dataclass(frozen=True, slots=True)
+class NumberUsed:
+    """The customer has used the purchase order number before, for this order of theirs."""
+
+    order_id: OrderId
 
 
 def counters(limit: int) -> int:

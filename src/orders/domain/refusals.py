@@ -60,6 +60,7 @@ class Rule(StrEnum):
     TOTAL_DOES_NOT_ADD_UP = "total_does_not_add_up"
     PURCHASE_ORDER_MISSING = "purchase_order_missing"
     PURCHASE_ORDER_NOT_FOR_RETAIL = "purchase_order_not_for_retail"
+    PURCHASE_ORDER_USED = "purchase_order_used"
     # The price
     ARTICLE_UNKNOWN = "article_unknown"
     ARTICLE_NOT_ON_CHANNEL = "article_not_on_channel"

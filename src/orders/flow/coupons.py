@@ -1,4 +1,4 @@
-"""Limited coupons in an order: which of them it uses up, and what is wrong with them.
+"""What an order uses up: which limited coupons, and what is wrong with them; and its number.
 
 Promise: `coupon_within_limits`. The price book says that a coupon applies; this says whether it can
 still be used. Orders without a limited coupon cost no call and no read here.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from orders.domain import coupon_codes
 from orders.domain.book import Coupon, Rules
-from orders.domain.coupon_limits import Denial, Denied, Use
+from orders.domain.coupon_limits import Denial, Denied, NumberUsed, Use
 from orders.domain.order import AcceptedOrder, OrderKey, VoidId
 from orders.domain.pricing import UNKNOWN, Unusable, coupon_refusal
 from orders.domain.refusals import Refusal, Rule
@@ -56,13 +56,15 @@ class LimitedCoupons:
         return uses, refusals
 
     def place(
-        self, order: AcceptedOrder, uses: Sequence[Use]
+        self, order: AcceptedOrder, uses: Sequence[Use], *, number_once: bool
     ) -> AcceptedOrder | VoidId | Sequence[Refusal] | None:
         """As `Coupons.place`, with the refusals that its denials are."""
-        result = self.coupons.place(order, uses)
+        result = self.coupons.place(order, uses, number_once=number_once)
         if result is None or isinstance(result, AcceptedOrder | VoidId):
             return result
-        return list(_refusals(result).values())
+        numbers = [one for one in result if isinstance(one, NumberUsed)]
+        denied = [one for one in result if isinstance(one, Denied)]
+        return [*map(_number_used, numbers), *_refusals(denied).values()]
 
     def unusable(self, key: OrderKey, codes: Sequence[str], rules: Rules) -> Unusable:
         """Which of the book's coupons this order could not use now. Nothing is used up."""
@@ -79,6 +81,11 @@ class LimitedCoupons:
         # A typing error needs no keys: they are not there before the first code was made.
         keys = {} if coupon_codes.is_mistyped(use.code) else self.keys.in_force()
         return coupon_codes.fault_of(use.code, keys)
+
+
+def _number_used(number: NumberUsed) -> Refusal:
+    detail = f"This purchase order number was used before, for the order {number.order_id}."
+    return Refusal(Rule.PURCHASE_ORDER_USED, "/purchase_order", detail)
 
 
 def _refusals(denied: Iterable[Denied]) -> Mapping[int, Refusal]:

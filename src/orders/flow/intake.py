@@ -101,8 +101,10 @@ class Intake:
     express: bool = False
     #: None where no coupon is checked, so that there is nothing to find out.
     coupon_tries: CouponTries | None = None
-    #: None on a stage without price books: coupons are in them.
+    #: None on a stage without price books, in which coupons are, that takes a number twice too.
     coupons: LimitedCoupons | None = None
+    #: Whether a customer may use a purchase order number for one order only.
+    purchase_orders_unique: bool = False
 
     def place(
         self,
@@ -131,8 +133,9 @@ class Intake:
         candidate = AcceptedOrder(key, now, digest, order, trace, priced.book, self.express, buyer)
         if refusals:
             return self._refused_unless_stored(candidate, refusals)
-        if self.coupons and uses:
-            return self._store_with_claims(candidate, uses, self.coupons)
+        number_once = self.purchase_orders_unique and order.purchase_order is not None
+        if self.coupons and (uses or number_once):
+            return self._store_with_claims(candidate, uses, self.coupons, number_once=number_once)
         return self._store(candidate)
 
     def quote(
@@ -225,11 +228,16 @@ class Intake:
         return _same_or_clash(there, accepted.digest)
 
     def _store_with_claims(
-        self, accepted: AcceptedOrder, uses: Sequence[Use], coupons: LimitedCoupons
+        self,
+        accepted: AcceptedOrder,
+        uses: Sequence[Use],
+        coupons: LimitedCoupons,
+        *,
+        number_once: bool,
     ) -> Acknowledged | Refused:
-        """Such an order does not overflow: whether its coupon can still be used, only the table
-        can say. Raises TransientFailure to be sent again."""
-        result = coupons.place(accepted, uses)
+        """Such an order does not overflow: whether its coupon or its number can still be used, only
+        the table can say. Raises TransientFailure to be sent again."""
+        result = coupons.place(accepted, uses, number_once=number_once)
         if result is None:
             return Acknowledged(accepted, "placed")
         if isinstance(result, AcceptedOrder | VoidId):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from orders.aws import items
 from orders.aws.coupons import USED_UP_FOR_MS, DynamoCoupons, claim_of_code
 from orders.domain.book import Coupon
 from orders.domain.coupon_codes import code_of
-from orders.domain.coupon_limits import COUNTERS_MAX, Denial, Use
+from orders.domain.coupon_limits import COUNTERS_MAX, Denial, NumberUsed, Use
 from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.saga import Outcome, Step
 from orders.domain.units import Millis
@@ -72,6 +73,38 @@ def test_a_coupon_once_per_customer_is_used_by_each_customer_once(orders: Memory
         f"ONCE/customer/{CUSTOMER}",
         f"ONCE/customer/{OTHER_CUSTOMER}",
     ]
+
+
+def numbered(number: str, customer: str = CUSTOMER) -> AcceptedOrder:
+    key = order_key(customer, order_id())
+    return accepted(key, channel="wholesale", purchase_order=number)
+
+
+@pytest.mark.parametrize("number", ["PO-1", "注" * 200])
+def test_a_number_is_used_once_per_customer_and_comes_back_with_an_undone_order(
+    orders: MemoryOrders, number: str
+) -> None:
+    one, other, foreign = numbered(number), numbered(number), numbered(number, OTHER_CUSTOMER)
+    place = partial(orders.coupons.place, uses=(), number_once=True)
+    assert place(one) is None
+    assert place(other) == [NumberUsed(one.key.order_id)]
+    assert orders.find(other.key) is None
+    assert place(one) == one
+    assert place(foreign) is None
+    assert len(claimed(orders)) == 2
+    orders.coupons.give_back([undone(orders, one)])
+    assert place(other) is None
+
+
+def test_a_number_costs_one_more_item_and_is_free_where_it_may_come_again(
+    orders: MemoryOrders,
+) -> None:
+    one = numbered("PO-1")
+    orders.coupons.place(one, [use(ONCE)], number_once=True)
+    assert len(claimed(orders)) == 2
+    assert denials(orders.coupons.place(numbered("PO-1"), [use(ONCE)])) == ["used"]
+    assert orders.coupons.place(numbered("PO-1"), []) is None
+    assert len(claimed(orders)) == 2
 
 
 def test_a_code_works_once_and_nobody_else_learns_that_it_did(orders: MemoryOrders) -> None:

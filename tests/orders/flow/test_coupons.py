@@ -144,7 +144,7 @@ def test_other_content_under_its_id_is_a_clash(shop: Shop) -> None:
 
 
 def test_such_an_order_does_not_overflow(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    def busy(*_: object) -> AcceptedOrder | None:
+    def busy(*_: object, **__: object) -> AcceptedOrder | None:
         raise TransientFailure("busy")
 
     monkeypatch.setattr(type(shop.orders.coupons), "place", busy)

@@ -12,9 +12,10 @@ from orders.domain.caller import Caller, Claims
 from orders.domain.order import OrderKey
 from orders.domain.units import CustomerId, OrderId
 from orders.domain.void import is_proven
+from orders.flow.coupons import LimitedCoupons
 from orders.flow.reads import Reads
 from orders.handlers import intake, reads
-from simulation.world.runtime import MemoryLog, SetClock
+from simulation.world.runtime import FixedSigningKeys, MemoryLog, SetClock
 from simulation.world.table import MemoryOrders
 from tests.builders import KEY, KEY_ID, NOW, accepted, an_intake, order_body, order_id
 from tests.orders.handlers.api_events import request
@@ -170,6 +171,30 @@ def test_a_token_that_names_no_company_orders_retail_only(
     status, problem = store.ask("POST /quotes", claims, body=quote)
     assert (status, problem["violations"][0]["rule"]) == (403, "customer_claim_missing")
     store.place(claims, ADA_ID)
+
+
+def test_a_number_that_was_used_is_refused_and_names_the_companys_order_alone(
+    store: Store,
+) -> None:
+    store.intake = replace(
+        store.intake,
+        purchase_orders_unique=True,
+        coupons=LimitedCoupons(store.orders.coupons, FixedSigningKeys({})),
+    )
+    first = store.place(ADA, COMPANY, **WHOLESALE)
+    second = order_id()
+    body = order_body(second, customer_id=COMPANY, **WHOLESALE)
+    status, problem = store.ask(PUT, BEN, order_id=second, body=body)
+    [violation] = problem["violations"]
+    assert (status, violation["rule"], violation["pointer"]) == (
+        422,
+        "purchase_order_used",
+        "/purchase_order",
+    )
+    assert first in violation["detail"]
+    assert "ada" not in str(problem)
+    store.place(EVE, CustomerId("other"), **WHOLESALE)
+    store.place(BEN, CustomerId("ben"))
 
 
 def test_a_person_is_looked_up_once_and_a_buyer_of_a_company_there_first() -> None:

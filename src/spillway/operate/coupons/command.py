@@ -143,7 +143,7 @@ def audit(
         for finding in findings:
             typer.echo(finding)
         typer.echo(
-            f"{found.orders:,} orders with limited coupons, {found.claims:,} items:"
+            f"{found.orders:,} orders with limited coupons or numbers, {found.claims:,} items:"
             f" {'more than ' * found.cut_off}{len(findings):,} findings; {repaired:,} repaired."
         )
     if findings:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from orders.aws import items
+from orders.aws.coupons import OF_NUMBERS
 from spillway.operate.coupons.evidence import Finding, claims_in, is_counter, read
 from spillway.ui.formatting import counted as number
 
@@ -87,6 +88,8 @@ def campaigns(claimed: Iterable[items.Item]) -> dict[str, Campaign]:
     """The uses of every coupon that was ever used, by its code."""
     tallies: dict[str, Counter[str]] = {}
     for claim, item in claims_in(claimed):
+        if claim.startswith(OF_NUMBERS):
+            continue
         name, _, rest = claim.partition("/")
         coupon = unquote(name.partition("#")[0])
         tally = tallies.setdefault(coupon, Counter())
