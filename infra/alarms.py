@@ -32,6 +32,8 @@ RELAY_ERRORS_MAX = 20
 UNRELAYED_PERIODS = 10
 #: A minute more than the longest wait, so that the alarm goes on while something waits.
 NEEDS_FIX_PERIODS = LOGGED_EVERY_SECONDS // 60 + 1
+#: One failed run an hour is made up for by the next.
+RECONCILE_ERRORS_MAX, RECONCILE_HOURS = 2, 3
 #: A check is due 15 min after it was set, and the watchdog needs a minute for it.
 UNCHECKED_SECONDS = 2 * 60 * 60
 
@@ -117,6 +119,7 @@ def alarms(stage: Stage) -> list[Alarm]:
         *_promises(stage),
         *_before_the_promises(stage),
         *_when_nothing_runs(stage),
+        *(_of_payments(stage) if stage.payments is not None else ()),
         *(_dead_letters(queue, stage) for queue in QUEUES_WITH_DEAD_LETTERS),
     ]
 
@@ -272,6 +275,30 @@ def _when_nothing_runs(stage: Stage) -> list[Alarm]:
             of="overflow",
             period_seconds=limits.period(300),
             missing=QUIET_QUEUE,
+        ),
+    ]
+
+
+def _of_payments(stage: Stage) -> list[Alarm]:
+    limits = stage.alarms
+    return [
+        Alarm(
+            "paid-is-ordered-or-refunded",
+            metrics.PAYMENTS_FOR_A_PERSON,
+            1,
+            "A payment is neither ordered nor given back, and only a person can say what is right;"
+            " or more had to go back than one run may give back.",
+            period_seconds=limits.period(300),
+        ),
+        Alarm(
+            "payments-stopped",
+            metrics.ERRORS,
+            RECONCILE_ERRORS_MAX,
+            f"{RECONCILE_ERRORS_MAX} hourly runs in {RECONCILE_HOURS} h could not hold payments"
+            " against the orders. Nothing is lost: later runs look at the same payments, for the"
+            " days of the stage's window.",
+            of=metrics.PAYMENTS,
+            period_seconds=RECONCILE_HOURS * 60 * 60,
         ),
     ]
 

@@ -18,6 +18,7 @@ from orders.settings import (
     DeliverSettings,
     DrainSettings,
     IntakeSettings,
+    PaymentsSettings,
     ReadsSettings,
     RelaySettings,
     Settings,
@@ -74,6 +75,7 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
             wholesale_customer_claim=claims.wholesale,
         ),
         **_archive(stage, addresses),
+        **_payments(stage, addresses),
         "drain": DrainSettings(
             orders_table=table,
             queue_url=queues["overflow"],
@@ -157,3 +159,21 @@ def _archive(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
         run_seconds=stage.functions.archive.timeout_seconds,
     )
     return {"archive": settings}
+
+
+def _payments(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
+    if stage.payments is None:
+        return {}
+    settings = PaymentsSettings(
+        orders_table=addresses.orders_table,
+        archive_bucket=addresses.archive_bucket,
+        overflow_queue_url=addresses.queue_urls["overflow"],
+        overflow_dead_letter_queue_url=addresses.dead_letter_queue_urls["overflow"],
+        gateway=stage.payments.gateway,
+        gateway_url=stage.payments.url,
+        gateway_key_parameter=stage.gateway_key_parameter,
+        window_days=stage.payments.window_days,
+        refunds_max=stage.payments.refunds_max,
+        run_seconds=stage.functions.payments.timeout_seconds,
+    )
+    return {"payments": settings}

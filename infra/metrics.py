@@ -19,6 +19,8 @@ DELIVERIES: Final = tuple(f"deliver-{downstream}" for downstream in DOWNSTREAMS)
 #: Those of an order's path. A stage on which orders leave the table also has `ARCHIVE`.
 EVERY_FUNCTION: Final = ("intake", "drain", "relay", *DELIVERIES, "watchdog", "reads")
 ARCHIVE: Final = "archive"
+#: A stage with `[payments]` has it too.
+PAYMENTS: Final = "payments"
 
 Statistic = Literal["Maximum", "Sum", "SampleCount", "p50", "p99"]
 
@@ -206,10 +208,16 @@ PRICE_BOOKS_UNREAD: Final = _count(
     'outcome = "price_book_unread"',
     "the list of price books, or a book, could not be read; the last one stays in force",
 )
+PAYMENTS_FOR_A_PERSON: Final = _field(
+    "PaymentsForAPerson",
+    (PAYMENTS,),
+    "for_a_person",
+    "payments that are neither ordered nor given back until a person has looked at them",
+)
 #: One for both: a metric and an alarm more are 0.40 dollars a month. The line says which it is.
 NEEDS_FIX: Final = LogMetric(
     "NeedsFix",
-    (*EVERY_FUNCTION, ARCHIVE),
+    (*EVERY_FUNCTION, ARCHIVE, PAYMENTS),
     '{ ($.outcome = "bug") || ($.outcome = "misconfigured") }',
     "1",
     "Sum",
@@ -225,6 +233,7 @@ LOG_METRICS: Final = (
     FOREIGN_ORDERS,
     ID_CLASHES,
     PRICE_BOOKS_UNREAD,
+    PAYMENTS_FOR_A_PERSON,
     NEEDS_FIX,
 )
 

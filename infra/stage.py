@@ -23,9 +23,12 @@ from orders.domain.saga import DOWNSTREAM_OF, ONCE_RESERVED, Step
 from orders.domain.waits import BATCH_MS, CLAIM_MS, DELIVER_CALL_SECONDS, PARAMETER_SECONDS
 from orders.downstream.description import Description, DescriptionError, described
 from orders.flow.archive import BATCH_SECONDS
+from orders.gateways.stripe import URL as STRIPE_URL
 from orders.settings import (
     EXPRESS_SHARE,
+    WINDOW_DAYS_MIN,
     EventName,
+    GatewayName,
     OneIn,
     PricesBy,
     SigningService,
@@ -52,6 +55,9 @@ LOCAL_OVERHEAD_SECONDS = 5
 
 #: The least that Lambda's mapping of a queue takes as its maximum concurrency.
 DELIVERIES_MIN = 2
+
+#: The end of the parameter with the payment gateway's key.
+GATEWAY_KEY = "gateway-key"
 
 #: Reserved for examples (RFC 2606): no real service has such a name.
 EXAMPLE_DOMAINS = ("example.com", "example.net", "example.org", ".example")
@@ -264,6 +270,8 @@ class Functions(Settings, frozen=True):
     watchdog: FunctionSize
     #: Once a day, where `[keeping]` has `days`: what it does not finish waits for the next month.
     archive: FunctionSize = FunctionSize(memory_mb=512, timeout_seconds=900)
+    #: Once an hour, where there is `[payments]`. It waits for the gateway most of the time.
+    payments: FunctionSize = FunctionSize(memory_mb=256, timeout_seconds=900)
 
     def __post_init__(self) -> None:
         for name, size in (("intake", self.intake), ("reads", self.reads)):
@@ -415,6 +423,19 @@ class Keeping(Settings, frozen=True):
             raise ValueError("imported goes with days, after which orders leave the table")
 
 
+class Payments(Settings, frozen=True):
+    """Once an hour each payment that the gateway took a day ago is held against the orders: it is
+    ordered, or goes back (docs/payments.md)."""
+
+    gateway: GatewayName
+    #: How far back the first run of each day looks.
+    window_days: Annotated[int, Meta(ge=WINDOW_DAYS_MIN, le=60)] = 3
+    #: A run that would give back more gives nothing back, and rings. 0: it only tells.
+    refunds_max: Annotated[int, Meta(ge=0, le=100_000)] = 100
+    #: Without a slash at the end. For a fake of the gateway.
+    url: Url = STRIPE_URL
+
+
 class Logs(Settings, frozen=True):
     #: One of the lengths that CloudWatch Logs knows.
     retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365]
@@ -491,6 +512,8 @@ class Stage(Settings, frozen=True):
     keeping: Keeping = Keeping()
     #: Without it each command goes by its own queue.
     express: Express | None = None
+    #: Without it nobody holds payments against the orders, but `spillway payments reconcile`.
+    payments: Payments | None = None
     recreated: Recreated = Recreated()
     #: Without it no function runs in a VPC.
     network: Network | None = None
@@ -727,6 +750,11 @@ class Stage(Settings, frozen=True):
     def coupon_keys_parameter(self) -> str:
         """The keys that make single-use codes."""
         return f"/spillway/{self.name}/coupon-keys"
+
+    @property
+    def gateway_key_parameter(self) -> str:
+        """What the payments function asks the gateway with."""
+        return f"/spillway/{self.name}/{GATEWAY_KEY}"
 
     def api_key_parameter(self, downstream: str) -> str:
         return f"/spillway/{self.name}/{downstream}/api-key"

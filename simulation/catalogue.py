@@ -28,6 +28,7 @@ ADA = "customer-ada"
 NO_XML = "\uffff"
 BOB = f"customer-bob{NO_XML}"
 MALLORY = "customer-mallory"
+DORA = "customer-dora"
 KEY_ID = "v2.k1"
 KEY = b"the gateway's key in the simulation"
 #: Orders that one schedule can have, besides one at prices that change meanwhile.

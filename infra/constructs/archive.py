@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from infra.constructs.function import Deployment, OrderFunction
 from infra.constructs.review import accept_finding, as_cited
+from infra.constructs.scheduled import run_on_schedule
 from orders.aws.archive_file import PREFIX
 from orders.aws.archiving import JOURNAL_KEY
 
@@ -50,42 +48,14 @@ class Archive(Construct):
             f"AwsSolutions-IAM5[Resource::{as_cited(self, objects)}]",
             reason="Each day and run has an object of its own.",
         )
-        lambda_.CfnEventInvokeConfig(
+        run_on_schedule(
             self,
-            "Once",
-            function_name=function.function.function_name,
-            qualifier=function.alias.alias_name,
-            maximum_retry_attempts=0,
-        )
-        self._schedule(function, deployment)
-
-    def _schedule(self, function: OrderFunction, deployment: Deployment) -> None:
-        role = iam.Role(
-            self,
-            "ScheduleRole",
-            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"),
-            description="Starts the archive function",
-        )
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["lambda:InvokeFunction"], resources=[function.alias.function_arn]
-            )
-        )
-        schedule = scheduler.CfnSchedule(
-            self,
-            "Daily",
-            name=deployment.stage.resource_name("archive"),
+            function,
+            id_="Daily",
+            expression="cron(0 3 * * ? *)",
             description="Moves orders that settled long ago to the archive",
-            schedule_expression="cron(0 3 * * ? *)",
-            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-            target=scheduler.CfnSchedule.TargetProperty(
-                arn=function.alias.function_arn,
-                role_arn=role.role_arn,
-                input="{}",
-                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(maximum_retry_attempts=0),
-            ),
+            deployment=deployment,
         )
-        schedule.node.add_dependency(role)
 
 
 def allow_reading_archive(function: OrderFunction, archive: s3.IBucket) -> None:

@@ -17,6 +17,7 @@ from infra.constructs.intake import Intake
 from infra.constructs.known_at_start import known_at_start
 from infra.constructs.named_data import NamedData
 from infra.constructs.orders_api import OrdersApi
+from infra.constructs.payments import Payments
 from infra.constructs.reads import Reads
 from infra.constructs.reference import reference
 from infra.constructs.relay import Relay
@@ -74,6 +75,15 @@ class ServiceStack(Stack):
         reads = Reads(self, "Reads", table=held.table, archive=held.archive, deployment=deployment)
         if stage.keeping.days is not None:
             Archive(self, "Archive", table=held.table, archive=held.archive, deployment=deployment)
+        if stage.payments is not None:
+            Payments(
+                self,
+                "Payments",
+                table=held.table,
+                archive=held.archive,
+                overflow=queues["overflow"],
+                deployment=deployment,
+            )
         Relay(
             self,
             "Relay",

@@ -13,7 +13,7 @@ It keeps to what Stripe documents (https://docs.stripe.com/api, version 2024-06-
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -27,6 +27,7 @@ LIST_DEFAULT, LIST_MAX = 10, 100
 #: answer is lost; or the first under the same key is still under way.
 Fault = Literal["too_many", "fails_before", "fails_after", "answer_lost", "key_in_use"]
 Document = dict[str, Any]
+NextFault = Callable[[str, str], Fault | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +97,35 @@ class _Kept:
 
 class FakeStripe:
     """`now` gives Unix milliseconds. `next_fault` says what goes wrong with a request, by its
-    method and path."""
+    method and path. `on_refund` is called after each, with the payment's id and metadata."""
 
-    def __init__(self, now: Any, key: str = "rk_test_fake", next_fault: Any = None) -> None:
+    def __init__(
+        self,
+        now: Callable[[], int],
+        key: str = "rk_test_fake",
+        next_fault: NextFault = lambda _method, _path: None,
+        on_refund: Callable[[str, Mapping[str, str]], object] = lambda _id, _metadata: None,
+    ) -> None:
         self._now = now
         self._key = key
-        self._next_fault = next_fault or (lambda _method, _path: None)
+        self._next_fault = next_fault
+        self._on_refund = on_refund
         self._payments: dict[str, _Payment] = {}
         self._kept: dict[str, _Kept] = {}
         self.refunds: list[Document] = []
 
     def answer(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        fault: Fault | None = None,
     ) -> Answer:
-        """`url` with or without its origin; `headers` in lower case."""
+        """`url` with or without its origin; `headers` in lower case. `fault`: in place of the next
+        one."""
         parts = urlsplit(url)
-        fault = self._next_fault(method, parts.path)
+        fault = fault or self._next_fault(method, parts.path)
         try:
             self._admit(headers.get("authorization"), fault)
             given = dict(parse_qsl(parts.query if method == "GET" else body.decode()))
@@ -226,6 +240,7 @@ class FakeStripe:
         if not 0 < amount <= left:
             raise _invalid("", "Refund amount is greater than unrefunded amount on charge")
         payment.refunded += amount
+        self._on_refund(payment.id, payment.metadata)
         refund = {
             "id": f"re_{len(self.refunds) + 1:024}",
             "object": "refund",
@@ -249,6 +264,10 @@ class HttpAnswer:
 
     status: int
     data: bytes
+
+    @property
+    def traced(self) -> str:
+        return f"answered {self.status}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ nothing of how the service decides.
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -38,6 +38,7 @@ PROGRESS = "#progress"
 NO_BUGS = "no_bugs"
 ANNOUNCED = "announced"
 NO_COMMAND_LOST = "no_command_lost"
+PAID = "paid_is_ordered_or_refunded"
 #: How long an order still costs what things cost when its id was made.
 GRACE_MS = 60 * 60 * 1000
 
@@ -87,6 +88,8 @@ class InvariantChecker:
     books: dict[str, int] = field(default_factory=lambda: {**BOOKS})
     broken: list[Broken] = field(default_factory=list)
     on_broken: Callable[[Broken], None] = lambda _: None
+    #: Whether a queue's count was wrong before, as counts may be for a while.
+    counts_lag: Callable[[], bool] = lambda: False
     outcomes: Counter[str] = field(default_factory=Counter)
     states: set[str] = field(default_factory=set)
     excused: int = 0
@@ -241,6 +244,47 @@ class InvariantChecker:
     def _is_undone(self, key: tuple[str, str]) -> bool:
         customer_id, order_id = key
         return saga.undoing(items.facts(self.table.get((customer_id, order_id + PROGRESS))))
+
+    def gave_back(self, reference: str, metadata: Mapping[str, str]) -> None:
+        """The gateway has given a payment back of its own accord, as `payments` asked it to."""
+        key = (metadata["customer_id"], metadata["order_id"])
+        self._refunded.add(reference)
+        counted = not self.counts_lag() and not self.has_order(key)
+        if counted and reference in self._paid_in_overflow(key):
+            self._unpaid(key, "its payment went back, and it waits in the overflow queue")
+        if self.payment_of(key) == reference and not self._is_undone(key):
+            self._unpaid(key, "its payment went back, and its order stands")
+
+    def _paid_in_overflow(self, key: tuple[str, str]) -> Iterator[str]:
+        """The payments of what waits under this key in the overflow queue or as a dead letter."""
+        for body in chain(_bodies(self.overflow), _bodies(self.overflow.dead_letters)):
+            if f'"{key[1]}"' not in body:
+                continue
+            named = msgspec.json.decode(body)
+            payment = items.decompressed(b64decode(named["order"])).payment
+            if named["customer_id"] == key[0] and payment is not None:
+                yield payment.reference
+
+    def payment_of(self, key: tuple[str, str]) -> str | None:
+        """The payment that the order names; None where there is no order, or nothing to pay."""
+        content = self._content(key)
+        payment = None if content is None else items.decompressed(content).payment
+        return None if payment is None else payment.reference
+
+    def judge_payment(
+        self, reference: str, metadata: Mapping[str, str], amount: int, back: int
+    ) -> None:
+        """When all is over, a payment is ordered or has gone back."""
+        key = (metadata["customer_id"], metadata["order_id"])
+        if self.payment_of(key) != reference:
+            # What waits there could be any of them, until a person has seen it.
+            if back != amount and not any(_bodies(self.overflow.dead_letters)):
+                self._unpaid(key, f"{reference} bought nothing, and {back} of {amount} went back")
+        elif back and not self._is_undone(key):
+            self._unpaid(key, f"{reference} went back, and its order stands")
+
+    def _unpaid(self, key: tuple[str, str], detail: str) -> None:
+        self.breaks(PAID, key, detail)
 
     def refunded(self, draft: Draft) -> None:
         """The gateway has given a payment back, at the service's proof that its id is void."""

@@ -164,8 +164,8 @@ class Connections:
                 f"{method} {path}",
                 kinds,
                 round(self.timeout_seconds * 1000),
-                _no_answer,
-                _no_answer,
+                no_answer,
+                no_answer,
                 writes=method == "POST",
             )
         return site
@@ -194,7 +194,7 @@ def _outcome(answer: Answer) -> str:
     return f"answered {answer.status}"
 
 
-def _no_answer(_: str, chance: Chance) -> Exception:
+def no_answer(_: str, chance: Chance) -> Exception:
     """urllib3's ways of saying that no answer came."""
     pool: Any = None
     match chance.below(4):

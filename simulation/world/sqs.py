@@ -51,7 +51,8 @@ _AT_SEND = Kinds((Fault.DELAYED,))
 @dataclass(eq=False, slots=True)
 class Message:
     """`visible_at`: from when it can be received. `receipt` is the latest, "" before the first.
-    `source`: the queue that it was received from too often."""
+    `source`: the queue that it was received from too often. `counted`: the queue's count has it, as
+    it must within a minute or so."""
 
     id: str
     label: str
@@ -63,6 +64,7 @@ class Message:
     receives: int = 0
     receipt: str = ""
     source: str = ""
+    counted: bool = True
 
     def system_attributes(self) -> dict[str, str]:
         attributes = {
@@ -165,6 +167,8 @@ class Queue:
         now = self.now()
         waiting = flying = delayed = 0
         for message in self.messages.values():
+            if not message.counted:
+                continue
             if message.visible_at <= now:
                 waiting += 1
             elif message.in_flight:

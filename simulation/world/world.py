@@ -31,7 +31,7 @@ from orders.domain.keeping import KEPT_DAYS_MIN
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAMS
 from orders.domain.waits import CALL_SECONDS
-from orders.handlers import archive, deliver, drain, intake, reads, relay, watchdog
+from orders.handlers import archive, deliver, drain, intake, payments, reads, relay, watchdog
 from orders.settings import EXPRESS_CALLS, DeliverSettings
 from orders.wiring import Runtime
 from simulation import store
@@ -39,6 +39,7 @@ from simulation.catalogue import BOOKS, KEY, KEY_ID
 from simulation.downstreams.fake import FakeDownstream
 from simulation.downstreams.fault_settings import FaultSettings
 from simulation.downstreams.ledger import MemoryLedger
+from simulation.gateway.stripe import FakeStripe
 from simulation.world.bucket import Bucket, BucketConnections
 from simulation.world.calls import Calls
 from simulation.world.chance import Chance
@@ -47,6 +48,7 @@ from simulation.world.event_sources import STREAM_POLL_MS, QueueReader, ShardRea
 from simulation.world.express import ALL_DONE, ExpressChecker
 from simulation.world.faults import Faults
 from simulation.world.functions import Code, EnvironmentClock, Function, Tasks
+from simulation.world.gateway import GatewayConnections
 from simulation.world.invariants import InvariantChecker
 from simulation.world.network import Connections
 from simulation.world.parameters import SsmClient
@@ -63,12 +65,14 @@ COUPONS_TABLE = "spillway-dev-coupons"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:spillway-dev-order-events"
 EXPRESS_SECONDS = 1
 API_KEY = "the downstreams' key"
+GATEWAY_KEY = "rk_test_simulated"
 _QUEUES = "https://sqs.eu-west-1.amazonaws.com/123456789012"
 
 _CODE: Mapping[str, Code] = {
     "intake": Code(wiring.wire_intake, intake.handle),
     "reads": Code(wiring.wire_reads, reads.handle),
     "archive": Code(wiring.wire_archive, archive.handle),
+    "payments": Code(wiring.wire_payments, payments.handle),
     "drain": Code(wiring.wire_drain, drain.handle),
     "relay": Code(wiring.wire_relay, relay.handle),
     "watchdog": Code(wiring.wire_watchdog, watchdog.handle),
@@ -131,6 +135,7 @@ class World:
         self.topic = Topic(TOPIC, self.invariants.contradicted)
         self.bucket = Bucket(store.objects(BOOKS))
         self.archive = Bucket(on_put=self.invariants.archive_changed)
+        self.gateway = FakeStripe(self.now, GATEWAY_KEY, on_refund=self.invariants.gave_back)
         self.invariants.bucket = self.bucket
         self.invariants.archive = self.archive
         self.queues = self._make_queues()
@@ -347,7 +352,15 @@ class World:
 
         def pool(timeout_seconds: float) -> Any:
             if not called:
-                return BucketConnections(buckets, self.calls, self.seed, timeout_seconds, may_list)
+                connections = BucketConnections(
+                    buckets, self.calls, self.seed, timeout_seconds, may_list
+                )
+                gateway_url = settings.get("GATEWAY_URL")
+                if gateway_url is None:
+                    return connections
+                return GatewayConnections(
+                    gateway_url, self.gateway, self.calls, timeout_seconds, connections
+                )
             return Connections(called, self.fakes, self.calls, timeout_seconds, self.invariants)
 
         return Runtime(
@@ -490,6 +503,7 @@ def _parameters() -> Mapping[str, str]:
     return {
         stage.receipt_keys_parameter: msgspec.json.encode({KEY_ID: KEY.hex()}).decode(),
         stage.coupon_keys_parameter: msgspec.json.encode({KEY_ID: store.CODE_KEY.hex()}).decode(),
+        stage.gateway_key_parameter: GATEWAY_KEY,
         **{stage.api_key_parameter(downstream): API_KEY for downstream in DOWNSTREAMS},
     }
 
@@ -517,6 +531,7 @@ def deployment(
         events=_events(silent),
         logs=replace(stage.logs, good_news_one_in=1),
         keeping=stages.Keeping(days=KEPT_DAYS_MIN),
+        payments=stages.Payments(gateway="stripe"),
         express=_express(express),
     )
     addresses = Addresses(

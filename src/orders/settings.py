@@ -29,6 +29,10 @@ EXPRESS_SHARE = 1 / 2
 EXPRESS_CALLS: tuple[Downstream, ...] = tuple(DOWNSTREAM_OF[step] for step in ONCE_RESERVED)
 #: Who says what an order costs.
 PricesBy = Literal["book", "signed", "book_or_signed", "client"]
+#: The payment gateways that have an API, in orders.gateways.
+GatewayName = Literal["stripe"]
+#: A payment is looked at when it is a day old, so less than two days would be nothing.
+WINDOW_DAYS_MIN = 2
 #: What an event says of an order: `EventType`'s names.
 EventName = Literal["accepted", "confirmed", "rejected", "cancelled"]
 #: Of how many orders one has its good news logged (`orders.telemetry`).
@@ -249,6 +253,20 @@ class WatchdogSettings(_Publishing, frozen=True):
 class ReadsSettings(WithClaims, frozen=True, kw_only=True):
     orders_table: str
     archive_bucket: str
+
+
+class PaymentsSettings(WithBucket, frozen=True, kw_only=True):
+    orders_table: str
+    archive_bucket: str
+    overflow_queue_url: str
+    overflow_dead_letter_queue_url: str
+    gateway: GatewayName
+    gateway_url: str
+    gateway_key_parameter: str
+    window_days: Annotated[int, Meta(ge=WINDOW_DAYS_MIN)]
+    refunds_max: Annotated[int, Meta(ge=0)]
+    #: The function's timeout.
+    run_seconds: Annotated[int, Meta(ge=1, le=900)]
 
 
 class ArchiveSettings(WithBucket, frozen=True, kw_only=True):

@@ -35,7 +35,8 @@ from orders.domain.trace import Trace
 FIELDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "at": "when it was over, Unix milliseconds by the function's clock",
-        "step": "`intake`, `drain`, `relay`, `deliver`, `watchdog`, `reads` or `archive`",
+        "step": "`intake`, `drain`, `relay`, `deliver`, `watchdog`, `reads`,"
+        " `archive` or `payments`",
         "outcome": "what became of it: see the table of outcomes",
         "order_id": "left out where what was given is no order id",
         "customer": "hash of the customer id, the same as at the end of an idempotency key",
@@ -64,6 +65,9 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "messages": "how many messages a batch message was split into",
         "archived": "how many orders a run has moved to the archive",
         "left": "how many it would have, and left in the table, because something had changed",
+        "payments": "how many payments a run has held against the orders",
+        "given_back": "how many of them it has given back",
+        "for_a_person": "how many of them a person must look at: see [payments](payments.md)",
         "detail": "a failure's own text; it holds no personal data",
         "error": "a bug's type and place, never its text, which may quote the input",
     }

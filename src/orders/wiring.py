@@ -77,6 +77,7 @@ from orders.settings import (
     DeliverSettings,
     DrainSettings,
     IntakeSettings,
+    PaymentsSettings,
     ReadsSettings,
     RelaySettings,
     WatchdogSettings,
@@ -87,6 +88,7 @@ from orders.telemetry import JsonLines
 
 if TYPE_CHECKING:
     from orders.flow.archive import Archive
+    from orders.flow.reconcile import Reconcile
 
 _A = TypeVar("_A")
 
@@ -94,6 +96,8 @@ _A = TypeVar("_A")
 # Commands inside batch messages take turns, so that a downstream gets no more calls at once.
 CONCURRENT_MAX = 10
 CONNECT_TIMEOUT_SECONDS = 2.0
+#: A page of a hundred payments takes Stripe a second or so.
+GATEWAY_SECONDS = 20.0
 #: How much longer than for the table intake waits for the overflow queue, the second try counted.
 OVERFLOW_TO_TABLE = 2
 
@@ -192,7 +196,9 @@ def _bucket(name: str, settings: WithBucket, runtime: Runtime, try_seconds: floa
     return Bucket(url, runtime.pool(try_seconds), runtime.sign_s3)
 
 
-def _archive_reader(settings: IntakeSettings | ReadsSettings, runtime: Runtime) -> ArchiveReader:
+def _archive_reader(
+    settings: IntakeSettings | ReadsSettings | PaymentsSettings, runtime: Runtime
+) -> ArchiveReader:
     return ArchiveReader(
         _bucket(settings.archive_bucket, settings, runtime, ARCHIVE_TRY_SECONDS),
         runtime.clock,
@@ -374,6 +380,31 @@ def wire_archive(runtime: Runtime) -> tuple[Archive, Log]:
     return archive, _log(runtime)
 
 
+def wire_payments(runtime: Runtime) -> tuple[Reconcile, PaymentsSettings, Log]:
+    # It alone needs these.
+    from orders.aws.queues import SqsBuffered
+    from orders.flow.reconcile import Reconcile
+    from orders.gateways.stripe import Stripe
+
+    settings = PaymentsSettings.read(runtime.environment)
+    key = _parameter(settings.gateway_key_parameter, runtime)
+    reconcile = Reconcile(
+        gateway=Stripe(runtime.pool(GATEWAY_SECONDS), key.text, settings.gateway_url),
+        orders=DynamoOrders(
+            runtime.client("dynamodb"), settings.orders_table, _archive_reader(settings, runtime)
+        ),
+        buffered=SqsBuffered(
+            runtime.client("sqs"),
+            settings.overflow_queue_url,
+            settings.overflow_dead_letter_queue_url,
+        ),
+        clock=runtime.clock,
+        concurrent_map=runtime.concurrent_map(CONCURRENT_MAX),
+        returns_max=settings.refunds_max,
+    )
+    return reconcile, settings, _log(runtime)
+
+
 def _consumer(
     step: str,
     settings: DeliverSettings | DrainSettings | WatchdogSettings,
@@ -487,3 +518,4 @@ deliver = cache(partial(wire_deliver, SYSTEM))
 watchdog = cache(partial(wire_watchdog, SYSTEM))
 reads = cache(partial(wire_reads, SYSTEM))
 archive = cache(partial(wire_archive, SYSTEM))
+payments = cache(partial(wire_payments, SYSTEM))

@@ -5,7 +5,17 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from infra.stage import STAGES, CustomerClaim, Keeping, Network, OidcIssuer, Recreated, Stage, load
+from infra.stage import (
+    STAGES,
+    CustomerClaim,
+    Keeping,
+    Network,
+    OidcIssuer,
+    Payments,
+    Recreated,
+    Stage,
+    load,
+)
 from tests.infra.templates import Reviewed, Templates
 
 
@@ -98,6 +108,7 @@ def unlike() -> Stage:
             accounting=replace(downstreams.accounting, auth="sigv4", invoke_arn=function),
         ),
         keeping=Keeping(table_class="infrequent_access", days=90, imported=True),
+        payments=Payments(gateway="stripe", refunds_max=20),
         recreated=Recreated(service=1),
         xray=True,
     )

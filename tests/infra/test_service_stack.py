@@ -161,15 +161,44 @@ def test_orders_leave_the_table_only_where_the_stage_says_so(
     }
 
 
-def test_the_archive_runs_once_a_day_and_never_twice(unusual: Templates) -> None:
-    [schedule] = unusual.resources("AWS::Scheduler::Schedule")
-    minute, hour, *days = schedule["ScheduleExpression"].removeprefix("cron(")[:-1].split()
-    assert minute.isdecimal()
-    assert hour.isdecimal()
-    assert days == ["*", "*", "?", "*"]
-    assert schedule["Target"]["RetryPolicy"] == {"MaximumRetryAttempts": 0}
-    [once] = unusual.resources("AWS::Lambda::EventInvokeConfig")
-    assert (once["MaximumRetryAttempts"], once["Qualifier"]) == (0, "live")
+def test_payments_are_held_against_the_orders_only_where_the_stage_says_so(
+    dev: Templates, unusual: Templates
+) -> None:
+    """The function makes ids void, and takes nothing away; of the queue it reads the depth."""
+    assert "payments" not in dev.functions()
+    environment = environment_of(unusual, "payments")
+    read = settings.PaymentsSettings.read(environment)
+    # An address is read from behind its first colon.
+    assert (read.gateway_url, read.window_days, read.refunds_max) == (
+        "//api.stripe.com",
+        3,
+        20,
+    )
+    assert read.run_seconds == unusual.functions()["payments"]["Timeout"] == 900
+    assert environment.keys() == {*read.environment(), "AWS_SDK_UA_APP_ID"}
+    assert unusual.permissions_of("payments") == {
+        "*": {"xray:PutTelemetryRecords", "xray:PutTraceSegments"},
+        "/aws/lambda/spillway-unusual-payments": WRITE_LOGS,
+        "spillway-unusual-orders": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+        "spillway-unusual-overflow": {"sqs:GetQueueAttributes"},
+        "spillway-unusual-overflow-dead-letters": {"sqs:GetQueueAttributes"},
+        "parameter/spillway/unusual/gateway-key": {"ssm:GetParameter"},
+        "/orders/*": {"s3:GetObject"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("function", "times"), [("archive", "0 3 * * ? *"), ("payments", "10 * * * ? *")]
+)
+def test_what_runs_on_a_schedule_never_runs_twice(
+    unusual: Templates, function: str, times: str
+) -> None:
+    schedule = unusual.resource("AWS::Scheduler::Schedule", Name=f"spillway-unusual-{function}")
+    properties = schedule["Properties"]
+    assert properties["ScheduleExpression"] == f"cron({times})"
+    assert properties["Target"]["RetryPolicy"] == {"MaximumRetryAttempts": 0}
+    for once in unusual.resources("AWS::Lambda::EventInvokeConfig"):
+        assert (once["MaximumRetryAttempts"], once["Qualifier"]) == (0, "live")
 
 
 def test_a_store_for_companies_says_so_to_both_and_takes_a_number_once(in_vpc: Templates) -> None:

@@ -114,8 +114,8 @@ MADE_AT_IMPORT = """
 from orders import wiring
 made = []
 wiring.prepare = made.append
-from orders.handlers import archive, deliver, drain, intake, reads, relay, watchdog
-names = ("archive", "deliver", "drain", "intake", "reads", "relay", "watchdog")
+from orders.handlers import archive, deliver, drain, intake, payments, reads, relay, watchdog
+names = ("archive", "deliver", "drain", "intake", "payments", "reads", "relay", "watchdog")
 assert made == [getattr(wiring, name) for name in names], made
 """
 

@@ -12,7 +12,7 @@ What Stripe answers to a refund, and what it means:
     400 charge_already_refunded                  given back before
     400 and 404 otherwise, 402                   Stripe will not: a person must see why
     409, 429, 5xx, no answer                     unknown: the same key asks again
-    401, 403, anything else                      a wrong key or permission: it waits
+    401, 403                                     a wrong key or permission: it waits and rings
 
 Stripe keeps a key for a day at least, with whatever it answered under it, an error 500 too. After
 that the request is made anew; but of a payment no more goes back than is left of it.
@@ -32,7 +32,7 @@ from urllib3.exceptions import HTTPError
 
 from orders.domain.payments import Paid, order_key
 from orders.domain.units import Millis
-from orders.failures import PermanentFailure, TransientFailure
+from orders.failures import Misconfigured, PermanentFailure, TransientFailure
 
 _T = TypeVar("_T")
 
@@ -46,8 +46,9 @@ PAGE_MAX = 100
 #: Two currencies without decimals, which Stripe counts in hundredths all the same.
 _IN_HUNDREDTHS = frozenset({"ISK", "UGX"})
 _TRIES = 2
-_REFERENCE = re.compile(r"[A-Za-z0-9_]{1,255}")
+_REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _WILL_NOT = frozenset({400, 402, 404})
+_WRONG_KEY = frozenset({401, 403})
 _ON_ITS_WAY = frozenset({"pending", "succeeded", "requires_action"})
 _ALREADY = "charge_already_refunded"
 
@@ -141,7 +142,7 @@ class Stripe:
             return True
         if status in _WILL_NOT:
             raise PermanentFailure(f"Stripe answered {status} {code}")
-        raise TransientFailure(f"Stripe answered {status} {code}")
+        raise _unanswered(status, code)
 
     def _read(self, path: str, type_: type[_T]) -> _T | None:
         """None where there is no such thing."""
@@ -157,7 +158,7 @@ class Stripe:
             if status == 404:
                 return None
             if status < 500 or not left:
-                raise TransientFailure(f"Stripe answered {status} {_code(answer)}")
+                raise _unanswered(status, _code(answer))
         raise AssertionError("the last try returns or raises")
 
     def _answer(
@@ -202,6 +203,11 @@ def _decoded(answer: bytes, type_: type[_T]) -> _T:
     except ValueError as error:
         # msgspec's errors are ValueErrors. What they quote may be a customer's.
         raise TransientFailure("Stripe's answer is not as its API describes it") from error
+
+
+def _unanswered(status: int, code: str) -> TransientFailure:
+    failure = Misconfigured if status in _WRONG_KEY else TransientFailure
+    return failure(f"Stripe answered {status} {code}")
 
 
 def _code(answer: bytes) -> str:

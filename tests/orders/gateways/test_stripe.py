@@ -9,7 +9,7 @@ import pytest
 
 from orders.domain.payments import Paid
 from orders.domain.units import Millis
-from orders.failures import PermanentFailure, TransientFailure
+from orders.failures import Misconfigured, PermanentFailure, TransientFailure
 from orders.gateways.stripe import Stripe
 from simulation.gateway.stripe import FakeStripe, Fault, StripeConnections
 from simulation.world.runtime import SetClock
@@ -90,9 +90,9 @@ def test_a_read_that_fails_once_is_made_again(account: Account) -> None:
 @pytest.mark.parametrize(
     "act", [lambda one: one.taken(), lambda one: one.stripe.give_back(PAYMENT)]
 )
-def test_a_wrong_key_waits(account: Account, act: Callable[[Account], object]) -> None:
+def test_a_wrong_key_waits_and_rings(account: Account, act: Callable[[Account], object]) -> None:
     account.key = "expired"
-    with pytest.raises(TransientFailure, match="401"):
+    with pytest.raises(Misconfigured, match="401"):
         act(account)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from spillway.errors import UsageError
 from spillway.target.options import Target, with_target
 from spillway.ui.options import JsonOption, check_writable, print_result
 
@@ -16,6 +17,7 @@ payments = typer.Typer(
 )
 #: A wrong stage or gateway looks as if nobody's order had arrived.
 REFUNDS_MAX = 100
+STRIPE_DAYS = 7
 
 
 @payments.command()
@@ -23,9 +25,16 @@ REFUNDS_MAX = 100
 def reconcile(
     target: Target,
     file: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Option("--file", metavar="CSV", help="A settlement file; may be repeated."),
-    ],
+    ] = None,
+    stripe: Annotated[
+        bool, typer.Option("--stripe", help="Ask Stripe, with the key in the parameter store.")
+    ] = False,
+    days: Annotated[
+        int | None,
+        typer.Option("--days", min=1, help="How far back to look; 7 with --stripe, else all."),
+    ] = None,
     column: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,13 +66,23 @@ def reconcile(
     Example: `spillway payments reconcile --file settlement.csv --report report.csv --stage prod`
     """
     from spillway.operate.payments.report import document, show
-    from spillway.operate.payments.running import reconciled
+    from spillway.operate.payments.running import reconciled, stripe_of
     from spillway.operate.payments.settlement_file import SettlementFiles, columns_of
 
     check_writable(report)
-    gateway = SettlementFiles.read(file, columns_of(column or ()))
+    if stripe == bool(file):
+        raise UsageError("Where are the payments? Name a --file, or --stripe.")
+    columns = columns_of(column or ())
+    files = SettlementFiles.read(file, columns) if file else None
     service = target.reach()
-    found = reconciled(gateway, service, report, give_back=refund, refunds_max=refunds_max)
+    found = reconciled(
+        files or stripe_of(service),
+        service,
+        report,
+        give_back=refund,
+        refunds_max=refunds_max,
+        days=days or (None if files else STRIPE_DAYS),
+    )
     show_it = partial(show, returns_max=refunds_max)
     print_result(found, as_json=as_json, document=document, show=show_it)
     if not found.held:

@@ -5,13 +5,19 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import urllib3
+from botocore.exceptions import ClientError
+
+from infra.stage import GATEWAY_KEY
 from orders.aws.queues import SqsBuffered
 from orders.aws.table import DynamoOrders
+from orders.domain.keeping import DAY_MS
 from orders.domain.units import Millis
 from orders.failures import Failure
 from orders.flow.reconcile import Reconcile, Reconciled
+from orders.gateways.stripe import Stripe
 from orders.ports import Clock, Gateway
-from orders.wiring import SystemClock
+from orders.wiring import GATEWAY_SECONDS, SystemClock
 from spillway.errors import SpillwayError
 from spillway.operate.payments.report import Found, ReportFile
 from spillway.target.archive import READ_AT_ONCE
@@ -19,7 +25,6 @@ from spillway.target.service import Service
 from spillway.ui.progress import bar
 
 _SYSTEM = SystemClock()
-_EVER = Millis(0)
 
 
 def reconciled(
@@ -29,10 +34,10 @@ def reconciled(
     *,
     give_back: bool,
     refunds_max: int,
-    since: Millis = _EVER,
+    days: int | None = None,
     clock: Clock = _SYSTEM,
 ) -> Found:
-    """Look at each payment that was begun since then, and write it into the report.
+    """Look at each payment that was begun in the last `days`, and write it into the report.
 
     SpillwayError: the gateway or the table stopped answering. What was done is done, and the next
     run goes on.
@@ -58,10 +63,28 @@ def reconciled(
             threads.map,
             refunds_max,
         )
+        until = clock.now()
+        since = Millis(0 if days is None else until - days * DAY_MS)
         try:
-            found.ran = run.run(since, clock.now(), add, give_back=give_back)
+            found.ran = run.run(since, until, add, give_back=give_back)
         except Failure as failure:
             raise SpillwayError(
                 f"It could not be looked at to its end ({failure}): start it again."
             ) from failure
     return found
+
+
+def stripe_of(service: Service) -> Stripe:
+    """Stripe with the stage's own key. SpillwayError: there is none."""
+    name = f"/spillway/{service.stage}/{GATEWAY_KEY}"
+    try:
+        answer = service.client("ssm").get_parameter(Name=name, WithDecryption=True)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ParameterNotFound":
+            raise
+        raise SpillwayError(
+            f"There is no parameter {name}: put a restricted key of Stripe there"
+            " (docs/payments.md)."
+        ) from None
+    key = str(answer["Parameter"]["Value"])
+    return Stripe(urllib3.PoolManager(timeout=GATEWAY_SECONDS), lambda: key)

@@ -14,7 +14,7 @@ import msgspec
 from infra.access_log import ACCESS_LOG_FIELDS
 from infra.alarms import alarms
 from infra.event_sources import QueueSource, queue_sources
-from infra.metrics import DELIVERIES, EVERY_FUNCTION, LOG_METRICS
+from infra.metrics import DELIVERIES, EVERY_FUNCTION, LOG_METRICS, PAYMENTS_FOR_A_PERSON
 from infra.stage import Stage, StageError, TableClass, load
 from orders.settings import EXPRESS_CALLS, EventName
 from spillway.errors import UsageError
@@ -79,6 +79,7 @@ def deployed_by(stage: Stage) -> Deployed:
     # A release that is shifted bit by bit has an alarm for each function that takes part, and one
     # for all on a metric of its own (infra.constructs.release).
     gradual = stage.releases.shifting != "all_at_once"
+    without = () if stage.payments is not None else (PAYMENTS_FOR_A_PERSON,)
     return Deployed(
         stage=stage.name,
         memory_mb={
@@ -90,7 +91,7 @@ def deployed_by(stage: Stage) -> Deployed:
         stream_window_seconds=stage.watchdog.stream_window_seconds,
         alarms=sum(alarm.paid for alarm in alarms(stage)) + (len(_SHIFTED) + 1) * gradual,
         dashboards=1,
-        custom_metrics=len(LOG_METRICS) + gradual,
+        custom_metrics=len(LOG_METRICS) - len(without) + gradual,
         log_days=stage.logs.retention_days,
         api_requests_per_second=stage.api.place.requests_per_second_max,
         api_burst=stage.api.place.burst_max,

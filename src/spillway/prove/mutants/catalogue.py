@@ -650,6 +650,25 @@ original
             "[before, after]",
         ),
     ),
+    Mutant(
+        "refunded-without-voiding",
+        "a payment goes back, and its order id still takes an order",
+        ReplaceExpression(
+            "flow.reconcile:Reconcile._voided",
+            "self.orders.void(VoidId(one.payment.key, self.clock.now()))",
+            "None",
+        ),
+    ),
+    Mutant(
+        "overflow-forgotten",
+        "a payment goes back whose order waits in the overflow queue",
+        ReplaceExpression("flow.reconcile:Reconcile._voided", "not in_table", "False"),
+    ),
+    Mutant(
+        "second-payment-forgotten",
+        "of two payments for an order both stay",
+        ReplaceExpression("domain.payments:finding", "Finding.PAID_TWICE", "Finding.ORDERED"),
+    ),
 )
 
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}

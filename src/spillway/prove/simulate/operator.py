@@ -27,6 +27,7 @@ from spillway.target.reading import OrdersTable
 
 #: How long a redrive may take before the terminal is closed.
 PATIENCE_MS = 10 * 60 * 1000
+ALL_DAYS = 3_650
 
 
 def redrive(world: World) -> None:
@@ -67,6 +68,16 @@ def archive(world: World) -> None:
             world.invariants.raised("archive", error)
 
     world.functions["archive"].invoke("run", {"segment": 0, "of": 1}, ended)
+
+
+def reconcile(world: World) -> None:
+    """A run of payments over all that was ever paid, as an operator starts it."""
+
+    def ended(_: object, error: str | None) -> None:
+        if error is not None:
+            world.invariants.raised("payments", error)
+
+    world.functions["payments"].invoke("run", {"days": ALL_DAYS}, ended)
 
 
 def command_again(world: World, key: OrderKey) -> None:

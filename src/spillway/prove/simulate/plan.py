@@ -17,6 +17,7 @@ from simulation import store
 from simulation.catalogue import (
     ADA,
     BOB,
+    DORA,
     FORGERIES,
     MALLORY,
     REFUSE_RATE,
@@ -123,6 +124,11 @@ _WRONG_KEYS = 0.04
 #: Schedules in whose stage no events are published, so that relay is not run for what calls for
 #: nothing else.
 _SILENT = 0.25
+
+#: Schedules in which payments are held against the orders a day later, and how many customers have
+#: paid then whose orders are in no table.
+_RECONCILED = 0.2
+_PAYERS = 3
 
 #: Each with the bound below which a number in [0, 1) means it.
 _COUNTS = ((0.82, 1), (0.96, 2), (1.0, SLOTS))
@@ -234,6 +240,32 @@ class ExpressPath:
         return self.at_start is (self.changes_at is None)
 
 
+class Payer(StrEnum):
+    """What a customer does who has paid."""
+
+    DIES = "dies"
+    #: Sends the order when its id is good no more, and then has it made void.
+    SENDS_LATE = "sends it too late"
+    #: Sent it in time. It was acknowledged, and is still in the overflow queue a day later.
+    OVERFLOWED = "had it overflow"
+    #: And no count of the queue shows it: SQS calls them approximate.
+    UNCOUNTED = "had it overflow, uncounted"
+
+
+@dataclass(frozen=True, slots=True)
+class Payments:
+    """A day later what was paid is held against the orders. Times are ms after that moment.
+
+    `payers`: orders that are not in the table by then, and when their customers, or drain, come
+    back to them. `twice`: the first order was paid a second time.
+    """
+
+    payers: tuple[tuple[Draft, Payer, int], ...]
+    twice: bool
+    runs_at: tuple[int, ...]
+    heal_after: int
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`heal_after`: ms from the start, after which nothing goes wrong any more. `express`: None
@@ -253,6 +285,7 @@ class Plan:
     months_later: MonthsLater | None = None
     express: ExpressPath | None = None
     silent: bool = False
+    payments: Payments | None = None
 
 
 def planned(seed: int) -> Plan:
@@ -262,7 +295,23 @@ def planned(seed: int) -> Plan:
     plan = _with_express(plan, chance) if chance() < _EXPRESS else plan
     chance = Chance(seed, "wrong key")
     plan = _with_a_wrong_key(plan, chance) if chance() < _WRONG_KEYS else plan
-    return replace(plan, silent=Chance(seed, "without events")() < _SILENT)
+    plan = replace(plan, silent=Chance(seed, "without events")() < _SILENT)
+    chance = Chance(seed, "payments")
+    return replace(plan, payments=_payments(chance)) if chance() < _RECONCILED else plan
+
+
+def _payments(chance: Chance) -> Payments:
+    within = chance.pick((200, SECOND, MINUTE))
+    payers = tuple(
+        (
+            draft_at(START - number * 10 * SECOND, "today", DORA),
+            chance.pick(tuple(Payer)),
+            chance.below(within),
+        )
+        for number in range(1, 1 + _PAYERS)
+    )
+    runs_at = (chance.below(within), chance.below(within), HOUR + chance.below(within))
+    return Payments(payers, chance() < 0.5, runs_at, 2 * HOUR)
 
 
 def _with_a_wrong_key(plan: Plan, chance: Chance) -> Plan:

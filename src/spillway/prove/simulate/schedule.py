@@ -6,8 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from operator import attrgetter
 
 import msgspec
@@ -15,13 +16,16 @@ import msgspec
 from orders.aws import archive_file, items
 from orders.aws.archiving import JOURNAL_KEY
 from orders.aws.book_index import book_key
+from orders.aws.messages import overflow_message_of
 from orders.aws.topic import cloud_event
 from orders.domain.events import EventType, all_true
 from orders.domain.keeping import DAY_MS, KEPT_DAYS_MIN
-from orders.domain.order import OrderKey
+from orders.domain.order import AcceptedOrder, OrderKey, order_id_time
+from orders.domain.payments import PLACEABLE_MS
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS, Downstream
 from orders.domain.units import CustomerId, Millis, OrderId
+from orders.handlers.wire import Content, content_of
 from simulation.catalogue import ADA, BOB, MALLORY, START, Draft, paid_by_another
 from simulation.downstreams.ledger import Entry
 from simulation.world.express import EXPRESS_WITHIN_BOUNDS
@@ -38,11 +42,14 @@ from spillway.prove.simulate import operator
 from spillway.prove.simulate.customers import Customer, ask_as_stranger
 from spillway.prove.simulate.plan import (
     HOUR,
+    SECOND,
     ExpressPath,
     LateAct,
     Moment,
     MonthsLater,
     Ordered,
+    Payer,
+    Payments,
     Plan,
     PriceChange,
     probe,
@@ -141,6 +148,8 @@ class _Schedule:
             names[MALLORY, order.draft.key.order_id] = f"{order.name} of a second account"
             names[BOB, order.draft.key.order_id] = f"{order.name} of another"
             names[order.draft.key.customer_id, order.draft.key.order_id] = order.name
+        for number, (draft, _, _) in enumerate(plan.payments.payers if plan.payments else (), 1):
+            names[draft.key.customer_id, draft.key.order_id] = f"paid order {number}"
         names[probe().key.customer_id, probe().key.order_id] = "the order at the end"
         self.world = World(
             plan.seed,
@@ -161,6 +170,9 @@ class _Schedule:
                 broken.at, "", str(broken), fault="broken"
             )
         self.customers: list[Customer] = []
+        if plan.payments is not None:
+            self._pay(plan.payments)
+        self.world.invariants.counts_lag = self._counts_lag
 
     def run(self) -> Result:
         world = self.world
@@ -194,9 +206,7 @@ class _Schedule:
             customer.read()
         self._rest()
         self._judge()
-        if self.plan.months_later is not None and not world.invariants.broken:
-            self._archive(self.plan.months_later)
-            self._judge()
+        self._later_on()
         return Result(
             seed=self.plan.seed,
             broken=tuple(world.invariants.broken),
@@ -293,6 +303,93 @@ class _Schedule:
                 do(*arguments)
 
         self._at(after, inject)
+
+    def _later_on(self) -> None:
+        broken = self.world.invariants.broken
+        if self.plan.payments is not None and not broken:
+            self._reconcile(self.plan.payments)
+            self._judge()
+        if self.plan.months_later is not None and not broken:
+            self._archive(self.plan.months_later)
+            self._judge()
+
+    # A day later
+
+    def _pay(self, payments: Payments) -> None:
+        """The gateway has taken what every order costs that is or could be sent."""
+        sent = chain.from_iterable(
+            (order.draft, order.clash, order.namesake) for order in self.plan.orders
+        )
+        drafts = [*filter(None, sent), *(draft for draft, _, _ in payments.payers)]
+        # Others send what was refused with the payment of what was taken.
+        paid = {draft.order.payment.reference: draft for draft in drafts if draft.order.payment}
+        for reference, draft in paid.items():
+            self._paid(draft, reference)
+        if payments.twice and paid:
+            first = next(iter(paid))
+            self._paid(paid[first], f"{first}_again")
+
+    def _paid(self, draft: Draft, reference: str) -> None:
+        key, payment = draft.key, draft.order.payment
+        metadata = {"customer_id": key.customer_id, "order_id": key.order_id}
+        if payment is not None:
+            self.world.gateway.pay(payment.amount, payment.currency, metadata, id_=reference)
+
+    def _reconcile(self, payments: Payments) -> None:
+        """Runs of payments, two of them at about the same time, while customers come back too late
+        and orders leave the overflow queue; then two more, a day apart, when nothing goes wrong any
+        more: the gateway keeps a failed answer for a day."""
+        world = self.world
+        world.scheduler.skip_to(max(world.now(), START + PLACEABLE_MS + 2 * HOUR))
+        begins = world.now()
+        self.heal_at = self.faults.heal_at = begins + payments.heal_after
+        for number, (draft, payer, at) in enumerate(payments.payers, 1):
+            if payer is Payer.DIES:
+                continue
+            customer = self._customer(f"paid order {number}", draft)
+            if payer is Payer.SENDS_LATE:
+                world.scheduler.at(begins + at, customer.place)
+                world.scheduler.at(begins + at + SECOND, customer.refund)
+            else:
+                self._overflowed(customer, at, counted=payer is Payer.OVERFLOWED)
+        for at in payments.runs_at:
+            world.scheduler.at(begins + at, operator.reconcile, world)
+        world.scheduler.run(self.heal_at)
+        world.scheduler.skip_to(self.heal_at + HOUR)
+        self._rest()
+        self._redrive()
+        for _ in range(2):
+            world.scheduler.skip_to(world.now() + PLACEABLE_MS)
+            operator.reconcile(world)
+            self._rest()
+        for customer in self.customers:
+            customer.read()
+        self._rest()
+        for each in world.gateway.payments():
+            world.invariants.judge_payment(*each)
+
+    def _counts_lag(self) -> bool:
+        stale = any(fault.kind is Fault.STALE_COUNT for fault in self.faults.injected)
+        return stale or not all(
+            each.counted for each in self.world.queues["overflow"].messages.values()
+        )
+
+    def _overflowed(self, customer: Customer, drained_after: int, *, counted: bool) -> None:
+        """A day ago it was answered 202; drain gets it so long after now."""
+        world, draft = self.world, customer.draft
+        # Before any outage: this order is no evidence of one.
+        accepted_at = order_id_time(draft.key.order_id)
+        content = content_of(draft.event["body"].encode())
+        if not isinstance(content, Content):
+            raise TypeError("the catalogue has an order that cannot be read")
+        order = AcceptedOrder(draft.key, accepted_at, content.digest, draft.order, book="today")
+        body = overflow_message_of(order)
+        queue = world.queues["overflow"]
+        queue.send(world.label(body), body, {}, drained_after).counted = counted
+        customer.sent = True
+        answered_at = datetime.fromtimestamp(accepted_at // 1000, UTC).isoformat()
+        customer.answers.append(Answer(202, answered_at))
+        world.invariants.acknowledged(draft, 202)
 
     # Months later
 
