@@ -18,6 +18,7 @@ from orders.settings import (
     DeliverSettings,
     DrainSettings,
     IntakeSettings,
+    OAuthClient,
     PaymentsSettings,
     ReadsSettings,
     RelaySettings,
@@ -113,19 +114,8 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
 
 def _deliveries(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
     called = {
-        name: Called(
-            url=addresses.downstream_urls[name],
-            auth=downstream.auth,
-            idempotency=downstream.idempotency,
-            timeout_seconds=downstream.timeout_seconds,
-            description=stage.descriptions[name],
-            api_key_parameter=(
-                stage.api_key_parameter(name) if downstream.auth == "api_key" else None
-            ),
-            signing_service=downstream.signing and downstream.signing[0],
-            signing_region=downstream.signing and downstream.signing[1],
-        )
-        for name, downstream in stage.downstreams.by_name().items()
+        name: _called(stage, name, addresses.downstream_urls[name])
+        for name in stage.downstreams.by_name()
     }
     return {
         f"deliver-{name}": DeliverSettings(
@@ -145,6 +135,33 @@ def _deliveries(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
         )
         for name in called
     }
+
+
+def _called(stage: Stage, name: Downstream, url: str) -> Called:
+    downstream, secrets = stage.downstreams.by_name()[name], stage.secret_parameters(name)
+    oauth = None
+    if downstream.token_url is not None and downstream.client_id is not None:
+        oauth = OAuthClient(
+            token_url=downstream.token_url,
+            client_id=downstream.client_id,
+            secret_parameter=secrets["client-secret"],
+            scope=downstream.scope,
+            audience=downstream.audience,
+            client_auth=downstream.client_auth,
+        )
+    return Called(
+        url=url,
+        auth=downstream.auth,
+        idempotency=downstream.idempotency,
+        timeout_seconds=downstream.timeout_seconds,
+        description=stage.descriptions[name],
+        api_key_parameter=secrets.get("api-key"),
+        signing_service=downstream.signing and downstream.signing[0],
+        signing_region=downstream.signing and downstream.signing[1],
+        oauth=oauth,
+        client_certificate_parameter=secrets.get("client-certificate"),
+        server_ca_parameter=secrets.get("server-ca"),
+    )
 
 
 def _archive(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:

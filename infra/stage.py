@@ -27,6 +27,8 @@ from orders.gateways.stripe import URL as STRIPE_URL
 from orders.settings import (
     EXPRESS_SHARE,
     WINDOW_DAYS_MIN,
+    Auth,
+    ClientAuth,
     EventName,
     GatewayName,
     OneIn,
@@ -293,7 +295,7 @@ class Functions(Settings, frozen=True):
 class Downstream(Settings, frozen=True):
     #: Without a slash at the end. With fakes, a parameter of the deployment replaces it.
     url: Url
-    auth: Literal["api_key", "sigv4"]
+    auth: Auth
     #: How long one call may take before its outcome counts as unknown.
     timeout_seconds: Annotated[int, Meta(ge=1, le=60)]
     #: Deliveries that run at once: what this downstream bears.
@@ -308,10 +310,34 @@ class Downstream(Settings, frozen=True):
     #: they are GETs), arn:aws:lambda:eu-west-1:111122223333:function:stock for a function's URL,
     #: arn:aws:vpc-lattice:eu-west-1:111122223333:service/svc-0123456789abcdef0/*.
     invoke_arn: str | None = None
+    #: OAuth 2 client credentials: where tokens are, and who we are there. The client's secret is in
+    #: Parameter Store. Fetching a token is part of the `timeout_seconds` of the call that needs it.
+    token_url: Annotated[str, Meta(pattern=r"^https?://\S+$")] | None = None
+    client_id: Annotated[str, Meta(min_length=1)] | None = None
+    #: What the token is asked for, where the endpoint wants to know: scopes with a space between
+    #: them, and whose API it is for.
+    scope: str | None = None
+    audience: str | None = None
+    #: "form" is for an endpoint that does not take the client's secret by HTTP Basic.
+    client_auth: ClientAuth = "basic"
+    #: We show a certificate (mutual TLS). It and its key are in Parameter Store. With auth = "none"
+    #: it alone says who calls.
+    client_certificate: bool = False
+    #: Its own certificate is signed by an authority in Parameter Store instead of by a public one.
+    server_ca: bool = False
 
     def __post_init__(self) -> None:
         if (self.auth == "sigv4") != (self.invoke_arn is not None):
             raise ValueError("invoke_arn goes with auth sigv4, and only with it")
+        for name, value in (("token_url", self.token_url), ("client_id", self.client_id)):
+            if (self.auth == "oauth") != (value is not None):
+                raise ValueError(f"{name} goes with auth oauth, and only with it")
+        if self.auth != "oauth" and (self.scope or self.audience or self.client_auth != "basic"):
+            raise ValueError("scope, audience and client_auth go with auth oauth, and only with it")
+        if self.auth == "none" and not self.client_certificate:
+            raise ValueError(
+                "auth none goes with client_certificate = true: something must say who calls"
+            )
         if self.signing is not None:
             self._check_address(*self.signing)
 
@@ -674,8 +700,8 @@ class Stage(Settings, frozen=True):
         has a gateway endpoint, which is free; Lambda itself polls and ships logs, from outside."""
         if self.network is None or self.network.aws_by != "endpoints":
             return ()
-        keys = any(one.auth == "api_key" for one in self.downstreams.by_name().values())
-        return ("sqs", "ssm") if keys else ("sqs",)
+        secrets = any(self.secret_parameters(name) for name in saga.DOWNSTREAMS)
+        return ("sqs", "ssm") if secrets else ("sqs",)
 
     @property
     def _intake_seconds_max(self) -> int:
@@ -696,10 +722,11 @@ class Stage(Settings, frozen=True):
         it is somebody else's, or is not reached by TLS."""
         if self.fakes:
             return
-        addresses = {
-            f"downstreams.{name}.url": downstream.url
-            for name, downstream in self.downstreams.by_name().items()
-        }
+        addresses: dict[str, str] = {}
+        for name, downstream in self.downstreams.by_name().items():
+            addresses[f"downstreams.{name}.url"] = downstream.url
+            if downstream.token_url is not None:
+                addresses[f"downstreams.{name}.token_url"] = downstream.token_url
         if self.web.url is not None:
             addresses["web.url"] = self.web.url
         if isinstance(self.identity, OidcIssuer):
@@ -756,8 +783,24 @@ class Stage(Settings, frozen=True):
         """What the payments function asks the gateway with."""
         return f"/spillway/{self.name}/{GATEWAY_KEY}"
 
-    def api_key_parameter(self, downstream: str) -> str:
-        return f"/spillway/{self.name}/{downstream}/api-key"
+    def secret_parameters(self, downstream: saga.Downstream) -> dict[str, str]:
+        """What a delivery reads to call this downstream, by what it is: `api-key`, `client-secret`
+        (OAuth's), `client-certificate`, `server-ca`."""
+        settings = self.downstreams.by_name()[downstream]
+        needed = {
+            "api-key": settings.auth == "api_key",
+            "client-secret": settings.auth == "oauth",
+            "client-certificate": settings.client_certificate,
+            "server-ca": settings.server_ca,
+        }
+        return {
+            kind: self.secret_parameter(downstream, kind)
+            for kind, is_needed in needed.items()
+            if is_needed
+        }
+
+    def secret_parameter(self, downstream: str, kind: str) -> str:
+        return f"/spillway/{self.name}/{downstream}/{kind}"
 
 
 def load(name: str, stages: Path = STAGES) -> Stage:

@@ -11,6 +11,7 @@ from infra.constructs.function import Deployment, OrderFunction
 from infra.constructs.review import accept_finding
 from infra.constructs.work_queue import Work, consume
 from infra.stage import Downstream
+from orders.domain import saga
 
 
 class Deliver(Construct):
@@ -26,7 +27,7 @@ class Deliver(Construct):
         id_: str,
         *,
         name: str,
-        downstreams: Mapping[str, Downstream],
+        downstreams: Mapping[saga.Downstream, Downstream],
         commands: Work,
         table: dynamodb.ITableV2,
         deployment: Deployment,
@@ -43,9 +44,9 @@ class Deliver(Construct):
             on=table.table_arn,
         )
         for called, downstream in downstreams.items():
-            if downstream.invoke_arn is None:
-                deliver.allow_parameter(deployment.stage.api_key_parameter(called))
-            else:
+            for parameter in deployment.stage.secret_parameters(called).values():
+                deliver.allow_parameter(parameter)
+            if downstream.invoke_arn is not None:
                 _allow_invocation(deliver, downstream.invoke_arn)
         if deployment.stage.network is not None:
             deliver.join(deployment.stage.network)

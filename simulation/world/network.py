@@ -18,6 +18,7 @@ from urllib3.exceptions import (
     ProtocolError,
 )
 from urllib3.exceptions import ReadTimeoutError as HttpReadTimeoutError
+from urllib3.util import Timeout
 
 from simulation.downstreams.exchange import Request
 from simulation.downstreams.fake import FakeDownstream
@@ -92,6 +93,7 @@ class Connections:
         *,
         body: bytes | None,
         headers: Mapping[str, str],
+        timeout: Timeout,
         retries: bool,
         redirect: bool,
         preload_content: bool,
@@ -99,6 +101,8 @@ class Connections:
         base = next((base for base in self.downstreams if url.startswith(f"{base}/")), None)
         if retries or redirect or base is None:
             raise AssertionError(f"{url}: another host, or urllib3's own retries")
+        if not timeout.total:
+            raise AssertionError(f"{url}: may take forever")
         downstream = self.downstreams[base]
         fake = self.fakes[downstream]
         path, _, query = url.removeprefix(base).partition("?")

@@ -504,7 +504,7 @@ def _parameters() -> Mapping[str, str]:
         stage.receipt_keys_parameter: msgspec.json.encode({KEY_ID: KEY.hex()}).decode(),
         stage.coupon_keys_parameter: msgspec.json.encode({KEY_ID: store.CODE_KEY.hex()}).decode(),
         stage.gateway_key_parameter: GATEWAY_KEY,
-        **{stage.api_key_parameter(downstream): API_KEY for downstream in DOWNSTREAMS},
+        **{stage.secret_parameter(downstream, "api-key"): API_KEY for downstream in DOWNSTREAMS},
     }
 
 

@@ -17,7 +17,10 @@ from orders.domain.events import EventType
 from orders.domain.keeping import KEPT_DAYS_MIN
 from orders.domain.saga import DOWNSTREAM_OF, ONCE_RESERVED, Downstream
 
-Auth = Literal["api_key", "sigv4"]
+#: "none": the client certificate alone says who calls.
+Auth = Literal["api_key", "sigv4", "oauth", "none"]
+#: How a client proves itself to OAuth's token endpoint: by HTTP Basic, or in the form.
+ClientAuth = Literal["basic", "form"]
 #: Under which name SigV4 signs for API Gateway, for a function's URL, and for VPC Lattice.
 SigningService = Literal["execute-api", "lambda", "vpc-lattice-svcs"]
 Idempotency = Literal["keys", "lookup"]
@@ -172,6 +175,17 @@ class RelaySettings(_Publishing, frozen=True):
     relay_dead_letter_queue_url: str
 
 
+class OAuthClient(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Who the deliveries are to an OAuth 2 token endpoint."""
+
+    token_url: str
+    client_id: str
+    secret_parameter: str
+    scope: str | None = None
+    audience: str | None = None
+    client_auth: ClientAuth = "basic"
+
+
 class Called(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """How a downstream is called. `url` has no slash at the end."""
 
@@ -185,12 +199,18 @@ class Called(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     signing_service: SigningService | None = None
     #: The downstream's, which may be another than the function's own.
     signing_region: str | None = None
+    oauth: OAuthClient | None = None
+    #: A certificate of ours with its key, for mutual TLS.
+    client_certificate_parameter: str | None = None
+    #: Authorities that may have signed the downstream's certificate, instead of the public ones.
+    server_ca_parameter: str | None = None
 
     def __post_init__(self) -> None:
         for auth, name, value in (
             ("api_key", "api_key_parameter", self.api_key_parameter),
             ("sigv4", "signing_service", self.signing_service),
             ("sigv4", "signing_region", self.signing_region),
+            ("oauth", "oauth", self.oauth),
         ):
             if (self.auth == auth) != (value is not None):
                 raise ValueError(f"{name} goes with auth {auth}, and only with it")

@@ -55,9 +55,11 @@ from orders.domain.waits import (
     PARAMETER_INIT_WAIT_MS,
     PARAMETER_TRY_SECONDS,
 )
+from orders.downstream.description import ApiKey as ApiKeyHeader
 from orders.downstream.description import described
 from orders.downstream.http import HttpDownstream
-from orders.downstream.transport import Authorise, Https
+from orders.downstream.proofs import ApiKey, NoProof, Signature
+from orders.downstream.transport import CONNECT_TIMEOUT_SECONDS, Https, Pool, Proof
 from orders.flow.consumer import Consumer
 from orders.flow.coupons import LimitedCoupons
 from orders.flow.deliver import Deliver
@@ -95,7 +97,6 @@ _A = TypeVar("_A")
 # As many as Lambda passes in at once, so that no single message waits for another one's downstream.
 # Commands inside batch messages take turns, so that a downstream gets no more calls at once.
 CONCURRENT_MAX = 10
-CONNECT_TIMEOUT_SECONDS = 2.0
 #: A page of a hundred payments takes Stripe a second or so.
 GATEWAY_SECONDS = 20.0
 #: How much longer than for the table intake waits for the overflow queue, the second try counted.
@@ -309,13 +310,15 @@ def _downstream(
     *,
     key_wait_ms: int = PARAMETER_INIT_WAIT_MS,
 ) -> HttpDownstream:
+    description = described(called.description, name)
     return HttpDownstream(
-        description=described(called.description, name),
+        description=description,
         url=called.url.rstrip("/"),
         send=Https(
-            runtime.pool(timeout_seconds),
-            _authorise(called, runtime, key_wait_ms),
+            _pool(name, called, timeout_seconds, runtime, key_wait_ms),
+            _proof(called, description.api_key, runtime, key_wait_ms),
             runtime.clock,
+            timeout_seconds,
         ),
         clock=runtime.clock,
         look_up_first=called.idempotency == "lookup",
@@ -434,18 +437,54 @@ def _coupons(settings: RelaySettings | WatchdogSettings, runtime: Runtime) -> Dy
     )
 
 
-def _authorise(called: Called, runtime: Runtime, key_wait_ms: int) -> Authorise:
-    parameter = called.api_key_parameter
-    if parameter is None:
-        return sigv4_for(*called.signing)
-    key = _prepared(parameter, runtime, key_wait_ms)
+def _proof(called: Called, api_key: ApiKeyHeader, runtime: Runtime, key_wait_ms: int) -> Proof:
+    if called.api_key_parameter is not None:
+        key = _prepared(called.api_key_parameter, runtime, key_wait_ms)
+        return ApiKey(key, api_key.header, api_key.prefix)
+    if called.auth == "sigv4":
+        return Signature(sigv4_for(*called.signing))
+    if called.oauth is None:
+        return NoProof()
+    # Few stages have it, and somebody waits for a delivery's cold start.
+    from orders.downstream.oauth import ClientCredentials
 
-    def with_api_key(
-        _method: str, _url: str, headers: Mapping[str, str], _body: bytes
-    ) -> dict[str, str]:
-        return {**headers, "x-api-key": key.text()}
+    return ClientCredentials(
+        token_url=called.oauth.token_url,
+        client_id=called.oauth.client_id,
+        secret=_prepared(called.oauth.secret_parameter, runtime, key_wait_ms),
+        pool=runtime.pool(called.timeout_seconds),
+        clock=runtime.clock,
+        timeout_seconds=called.timeout_seconds,
+        scope=called.oauth.scope,
+        audience=called.oauth.audience,
+        client_auth=called.oauth.client_auth,
+    )
 
-    return with_api_key
+
+def _pool(
+    name: Downstream, called: Called, timeout_seconds: float, runtime: Runtime, key_wait_ms: int
+) -> Pool:
+    certificate, authorities = (
+        None if parameter is None else _prepared(parameter, runtime, key_wait_ms)
+        for parameter in (called.client_certificate_parameter, called.server_ca_parameter)
+    )
+    make = partial(runtime.pool, timeout_seconds)
+    if certificate is None and authorities is None:
+        return make()
+    # As with OAuth.
+    from orders.downstream.certificates import CertifiedPool, days_left
+
+    def loaded(ends_at: Millis) -> None:
+        days = days_left(ends_at, runtime.clock.now())
+        if days is not None:
+            _log(runtime)(
+                "deliver",
+                "certificate_ends",
+                downstream=name,
+                detail=f"the client certificate ends in {days} days",
+            )
+
+    return CertifiedPool(make, loaded, certificate, authorities)
 
 
 def _log(runtime: Runtime, good_news_one_in: int = 1) -> Log:

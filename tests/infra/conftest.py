@@ -77,6 +77,14 @@ def private() -> Stage:
         downstreams=replace(
             dev.downstreams,
             inventory=replace(dev.downstreams.inventory, auth="sigv4", invoke_arn=lattice),
+            fulfilment=replace(
+                dev.downstreams.fulfilment,
+                auth="oauth",
+                token_url="https://login.example.com/token",
+                client_id="spillway",
+                scope="shipments.write",
+                server_ca=True,
+            ),
         ),
     )
 
@@ -104,7 +112,9 @@ def unlike() -> Stage:
         downstreams=replace(
             downstreams,
             inventory=replace(downstreams.inventory, auth="sigv4", invoke_arn=signed),
-            fulfilment=replace(downstreams.fulfilment, idempotency="lookup"),
+            fulfilment=replace(
+                downstreams.fulfilment, idempotency="lookup", auth="none", client_certificate=True
+            ),
             accounting=replace(downstreams.accounting, auth="sigv4", invoke_arn=function),
         ),
         keeping=Keeping(table_class="infrequent_access", days=90, imported=True),

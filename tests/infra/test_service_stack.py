@@ -212,14 +212,44 @@ def test_a_store_for_companies_says_so_to_both_and_takes_a_number_once(in_vpc: T
 def test_a_signed_downstream_needs_no_key_and_may_be_invoked(unusual: Templates) -> None:
     permissions = unusual.permissions_of("deliver-inventory")
     assert permissions["abc/prod/POST/*"] == {"execute-api:Invoke"}
-    assert "parameter/spillway/unusual/inventory/api-key" not in permissions
-    assert "parameter/spillway/unusual/fulfilment/api-key" in unusual.permissions_of(
-        "deliver-fulfilment"
-    )
+    assert parameters(permissions) == set()
     environment = environment_of(unusual, "deliver-inventory")
     read = settings.DeliverSettings.read(environment)
     called = read.called["inventory"]
     assert (called.auth, called.signing) == ("sigv4", ("execute-api", "eu-west-1"))
+
+
+def parameters(permissions: Mapping[str, set[str]]) -> set[str]:
+    return {on for on, actions in permissions.items() if "ssm:GetParameter" in actions}
+
+
+def test_a_delivery_reads_the_certificate_that_it_shows_and_nothing_else(
+    unusual: Templates,
+) -> None:
+    name = "/spillway/unusual/fulfilment/client-certificate"
+    assert parameters(unusual.permissions_of("deliver-fulfilment")) == {f"parameter{name}"}
+    read = settings.DeliverSettings.read(environment_of(unusual, "deliver-fulfilment"))
+    called = read.called["fulfilment"]
+    assert (called.auth, called.client_certificate_parameter) == ("none", name)
+
+
+def test_a_delivery_reads_the_secret_of_its_oauth_client(in_vpc: Templates) -> None:
+    place = "/spillway/private/fulfilment"
+    # Inventory's, too: it calls fulfilment on the express path.
+    for function in ("deliver-fulfilment", "deliver-inventory"):
+        read = settings.DeliverSettings.read(environment_of(in_vpc, function))
+        called = read.called["fulfilment"]
+        assert called.oauth == settings.OAuthClient(
+            token_url="https://login.example.com/token",
+            client_id="spillway",
+            secret_parameter=f"{place}/client-secret",
+            scope="shipments.write",
+        )
+        assert called.server_ca_parameter == f"{place}/server-ca"
+        assert {
+            f"parameter{place}/client-secret",
+            f"parameter{place}/server-ca",
+        } <= parameters(in_vpc.permissions_of(function))
 
 
 def test_a_function_s_url_may_be_called_and_the_function_only_by_it(unusual: Templates) -> None:

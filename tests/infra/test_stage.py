@@ -172,6 +172,23 @@ def test_the_stage_names_the_downstreams_of_the_domain() -> None:
         (PRICED, f"{PRICED}\nanyone_may_name_a_price = true", r"goes with anyone_may_name_a_price"),
         ('auth = "api_key"', 'auth = "sigv4"', r"invoke_arn goes with auth sigv4"),
         ('auth = "api_key"', 'auth = "api_key"\ninvoke_arn = "arn"', r"invoke_arn goes with auth"),
+        ('auth = "api_key"', 'auth = "oauth"', r"token_url goes with auth oauth, and only with it"),
+        (
+            'auth = "api_key"',
+            'auth = "oauth"\ntoken_url = "https://login.example/token"',
+            r"client_id goes with auth oauth",
+        ),
+        (
+            'auth = "api_key"',
+            'auth = "api_key"\nclient_id = "us"',
+            r"client_id goes with auth oauth",
+        ),
+        (
+            'auth = "api_key"',
+            'auth = "api_key"\nscope = "books"',
+            r"scope, audience and client_auth go with auth oauth",
+        ),
+        ('auth = "api_key"', 'auth = "none"', r"auth none goes with client_certificate = true"),
         (
             'auth = "api_key"',
             'auth = "sigv4"\ninvoke_arn = "arn:aws:execute-api:*:*:abc/prod/POST/*"',

@@ -219,7 +219,7 @@ def put_secrets(ssm: Any, keys: Keys) -> None:
     stage = load("dev")
     values = {stage.receipt_keys_parameter: keys.receipt.parameter}
     values["/spillway/dev/price-keys"] = keys.price.parameter
-    values |= {stage.api_key_parameter(name): key for name, key in keys.api_keys.items()}
+    values |= {stage.secret_parameter(name, "api-key"): key for name, key in keys.api_keys.items()}
     for name, value in values.items():
         ssm.put_parameter(Name=name, Value=value, Type="SecureString")
 

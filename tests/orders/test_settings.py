@@ -192,6 +192,16 @@ def test_sigv4_has_no_api_key() -> None:
     assert DeliverSettings.read(settings.environment()) == settings
 
 
+def test_oauth_says_where_tokens_are_and_who_we_are() -> None:
+    called: dict[str, object] = {**CALLED, "auth": "oauth"}
+    del called["api_key_parameter"]
+    with pytest.raises(SettingInvalid, match="oauth goes with auth oauth"):
+        DeliverSettings.read(calling(called))
+    called["oauth"] = {"token_url": "https://login.example/token", "client_id": "spillway"}
+    with pytest.raises(SettingInvalid, match="secret_parameter"):
+        DeliverSettings.read(calling(called))
+
+
 @pytest.mark.parametrize(
     ("prices", "parameter"),
     [("signed", ""), ("book_or_signed", ""), ("book", "/price-keys"), ("client", "/price-keys")],

@@ -24,6 +24,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
+import urllib3
 from botocore.exceptions import ClientError, ReadTimeoutError
 from urllib3.exceptions import HTTPError
 
@@ -247,14 +248,23 @@ class _Pool:
     timeout_seconds: float
     tries: int = 0
 
-    def request(self, _method: str, url: str, *, headers: Mapping[str, str], **_: Any) -> Any:
+    def request(
+        self,
+        _method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        timeout: urllib3.Timeout | None = None,
+        **_: Any,
+    ) -> Any:
         parts = urlsplit(url)
         of_bucket = ".s3." in parts.netloc
         service = "s3" if of_bucket else "downstream"
         state = self.outside.states[service]
         self.tries += 1
         if state != "well":
-            self.outside.be_slow(service, self.timeout_seconds)
+            left = self.timeout_seconds if timeout is None else float(str(timeout.total))
+            self.outside.be_slow(service, min(left, self.timeout_seconds))
         # Of the bucket's two tries a slow one answers the second.
         if state == "hangs" or (state == "slow" and of_bucket and self.tries % 2):
             raise HTTPError

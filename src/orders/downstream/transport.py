@@ -5,20 +5,22 @@ urllib3 comes with the AWS SDK, so this costs no import of its own; its pool kee
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, SSLError
 
 from orders.domain.units import Millis
-from orders.failures import TransientFailure
+from orders.failures import Misconfigured, TransientFailure
 from orders.ports import Clock
 
 #: More of an answer is not read, for a delivery must not burst of what its downstream says. The
 #: contract's answers are a few words; some give back the order besides, of 1,500 lines at most.
 BODY_BYTES_MAX = 1_000_000
+CONNECT_TIMEOUT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Call:
     url: str
     headers: Mapping[str, str]
     body: bytes
-    traceparent: str
+    traceparent: str = ""
     until: Millis | None = None
 
 
@@ -49,60 +51,108 @@ class Answer:
 
 class Transport(Protocol):
     def __call__(self, call: Call, /) -> Answer:
-        """Make a call, once. Raises TransientFailure when no answer came, or not in time."""
+        """Raises TransientFailure when no answer came, or not in time."""
 
 
-class Authorise(Protocol):
-    def __call__(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, /
-    ) -> dict[str, str]:
-        """The headers with what proves who calls: an API key, or a SigV4 signature."""
+class Proof(Protocol):
+    """What proves who calls."""
+
+    def headers(self, call: Call, until: Millis) -> Mapping[str, str]:
+        """Those of the call with the proof added: an API key, a token, a SigV4 signature. Raises
+        TransientFailure, also where it would come later than `until`."""
+
+    def renew(self, shown: Mapping[str, str], until: Millis) -> bool:
+        """The downstream answered 401 to these headers. Returns whether there are others now.
+        Raises as `headers`."""
+
+
+class Pool(Protocol):
+    """urllib3's, as far as it is used here."""
+
+    def request(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Https:
-    """The pool must not retry: that is the queue's job."""
+    """A call takes at most about `timeout_seconds`, whatever proves who calls counted.
 
-    pool: urllib3.PoolManager
-    authorise: Authorise
+    A 401 says that nothing was done, so the call is made once more if its proof could be renewed.
+    Nothing else is tried again, neither here nor by the pool: that is the queue's job.
+    """
+
+    pool: Pool
+    proof: Proof
     clock: Clock
+    timeout_seconds: float
 
     def __call__(self, call: Call) -> Answer:
-        headers = self.authorise(call.method, call.url, call.headers, call.body)
-        # The key may have been waited for.
-        self._still_in_time(call)
-        try:
-            # The pool bounds each wait for bytes, so an answer that hangs ends in time; one that
-            # comes a byte at a time ends with its command's time, or with the function, and its
-            # batch comes back.
-            answer = self.pool.request(
-                call.method,
-                call.url,
-                body=call.body or None,
-                headers={**headers, "traceparent": call.traceparent},
-                retries=False,
-                redirect=False,
-                preload_content=False,
-            )
-            body = self._body(answer, call)
-        except HTTPError as error:
-            raise TransientFailure(f"{call.asked}: {type(error).__name__}") from error
-        names = {name.lower(): value for name, value in answer.headers.items()}
-        return Answer(answer.status, names, body)
+        until = deadline(self.clock, self.timeout_seconds, call.until)
+        headers = self.proof.headers(call, until)
+        answer = self._once(call, headers, until)
+        if answer.status == 401 and self.proof.renew(headers, until):
+            answer = self._once(call, self.proof.headers(call, until), until)
+        return answer
 
-    def _body(self, answer: urllib3.BaseHTTPResponse, call: Call) -> bytes:
-        """At least the first `BODY_BYTES_MAX` of it. Raises TransientFailure."""
-        body = b""
-        try:
-            while len(body) < BODY_BYTES_MAX and (part := answer.read1(BODY_BYTES_MAX)):
-                body += part
-                self._still_in_time(call)
-        finally:
-            # A connection whose answer was read to its end is back in the pool already.
-            answer.close()
-        return body
+    def _once(self, call: Call, headers: Mapping[str, str], until: Millis) -> Answer:
+        traced = {**headers, "traceparent": call.traceparent}
+        return exchange(self.pool, replace(call, headers=traced), self.clock, until)
 
-    def _still_in_time(self, call: Call) -> None:
-        """Raises TransientFailure."""
-        if call.until is not None and self.clock.now() > call.until:
-            raise TransientFailure(f"{call.asked}: not in time")
+
+def deadline(clock: Clock, timeout_seconds: float, until: Millis | None) -> Millis:
+    own = Millis(clock.now() + round(timeout_seconds * 1000))
+    return own if until is None else min(own, until)
+
+
+def exchange(pool: Pool, call: Call, clock: Clock, until: Millis) -> Answer:
+    """One request and its answer, read to its end or `BODY_BYTES_MAX`. Raises TransientFailure."""
+    left = (until - clock.now()) / 1000
+    # A key or a token may have been waited for.
+    if left <= 0:
+        raise _late(call)
+    try:
+        answer = pool.request(
+            call.method,
+            call.url,
+            body=call.body or None,
+            headers=call.headers,
+            timeout=urllib3.Timeout(total=left, connect=min(CONNECT_TIMEOUT_SECONDS, left)),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
+        body = _body(answer, call, clock, until)
+    except SSLError as error:
+        raise _tls_failure(call, error) from error
+    except HTTPError as error:
+        raise TransientFailure(f"{call.asked}: {type(error).__name__}") from error
+    names = {name.lower(): value for name, value in answer.headers.items()}
+    return Answer(answer.status, names, body)
+
+
+def _body(answer: urllib3.BaseHTTPResponse, call: Call, clock: Clock, until: Millis) -> bytes:
+    """urllib3 bounds each wait for bytes. An answer that comes a byte at a time ends here."""
+    body = b""
+    try:
+        while len(body) < BODY_BYTES_MAX and (part := answer.read1(BODY_BYTES_MAX)):
+            body += part
+            if clock.now() > until:
+                raise _late(call)
+    finally:
+        # A connection whose answer was read to its end is back in the pool already.
+        answer.close()
+    return body
+
+
+def _late(call: Call) -> TransientFailure:
+    return TransientFailure(f"{call.asked}: not in time")
+
+
+def _tls_failure(call: Call, error: SSLError) -> TransientFailure:
+    """A certificate that one side does not accept is no outage: somebody must replace it."""
+    why = error.args[0] if error.args else None
+    if isinstance(why, ssl.SSLCertVerificationError):
+        return Misconfigured(f"{call.asked}: its certificate is not valid ({why.verify_message})")
+    reason = (why.reason or "") if isinstance(why, ssl.SSLError) else ""
+    if "ALERT" in reason:
+        return Misconfigured(f"{call.asked}: it ended the TLS handshake ({reason.lower()})")
+    return TransientFailure(f"{call.asked}: {type(error).__name__}")

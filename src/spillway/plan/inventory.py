@@ -138,8 +138,10 @@ def _parameters(variables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name.removesuffix("_PARAMETER").lower().replace("_", " "), str(value)
         if name == "DOWNSTREAMS":
             for called in json.loads(value).values():
-                if "api_key_parameter" in called:
-                    yield "downstream api key", called["api_key_parameter"]
+                for setting, parameter in {**called, **called.get("oauth", {})}.items():
+                    if setting.endswith("_parameter"):
+                        what = parameter.rpartition("/")[2].replace("-", " ")
+                        yield f"downstream {what}", parameter
 
 
 def _list(value: Any) -> list[Any]:

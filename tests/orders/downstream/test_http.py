@@ -20,7 +20,8 @@ from orders.domain.units import Millis
 from orders.downstream.description import described
 from orders.downstream.http import HttpDownstream, undeclared
 from orders.downstream.keys import idempotency_key
-from orders.downstream.transport import Authorise, Https
+from orders.downstream.proofs import Sign, Signature
+from orders.downstream.transport import Https
 from orders.failures import Failure, Misconfigured, PermanentFailure, TransientFailure
 from orders.ports import Clock, Command
 from simulation.world.runtime import SetClock
@@ -116,13 +117,13 @@ def downstream(
     name: Any = "inventory",
     timeout: float = 0.5,
     *,
-    authorise: Authorise = with_key,
+    sign: Sign = with_key,
     look_up_first: bool = False,
     clock: Clock | None = None,
 ) -> HttpDownstream:
     pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=timeout, read=timeout))
     clock = clock or SetClock(NOW)
-    send = Https(pool, authorise, clock)
+    send = Https(pool, Signature(sign), clock, timeout)
     return HttpDownstream(described(name, name), url, send, clock, look_up_first)
 
 
@@ -144,7 +145,7 @@ def test_done_with_a_reference(server: Server) -> None:
     assert downstream(server.url).perform(command()) == Outcome(NOW, reference="R-1")
 
 
-@pytest.mark.parametrize(("late", "asked"), [(0, 1), (1, 0)])
+@pytest.mark.parametrize(("late", "asked"), [(-500, 1), (0, 0)])
 def test_a_call_that_nobody_waits_for_any_more_is_not_begun(
     server: Server, late: int, asked: int
 ) -> None:
@@ -533,7 +534,7 @@ def test_any_customer_is_looked_up_under_the_signed_address_and_named_in_no_fail
         signed.append(url)
         return with_key(method, url, headers, body)
 
-    service = downstream(server.url, authorise=remembering, look_up_first=True)
+    service = downstream(server.url, sign=remembering, look_up_first=True)
     server.to_lookup.status = 503
     with pytest.raises(TransientFailure) as raised:
         service.perform(Command(order_key(customer, order_id()), Step.RESERVE, an_order()))

@@ -13,6 +13,7 @@ from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, Outcome, Step
 from orders.downstream.description import described
 from orders.downstream.http import HttpDownstream
+from orders.downstream.proofs import Signature
 from orders.downstream.transport import Https
 from orders.failures import TransientFailure
 from orders.ports import Command
@@ -82,7 +83,7 @@ class Bench:
         return HttpDownstream(
             description=described(self._name, self._name),
             url=str(self._client.base_url.join(self._name)),
-            send=Https(urllib3.PoolManager(timeout=5.0), authorise, clock),
+            send=Https(urllib3.PoolManager(), Signature(authorise), clock, timeout_seconds=5.0),
             clock=clock,
             look_up_first=look_up_first,
         )

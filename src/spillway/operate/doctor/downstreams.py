@@ -68,7 +68,7 @@ def _authorisation(account: Account, name: str, downstream: Downstream) -> dict[
     key = f"doctor-{uuid.uuid4()}"
     if downstream.auth == "sigv4":
         return {"idempotency-key": key}
-    secret = api_key(account, account.stage.api_key_parameter(name))
+    secret = api_key(account, account.stage.secret_parameter(name, "api-key"))
     # A line break would be refused by the client; the check of secrets has said so.
     return None if secret is None else {"idempotency-key": key, "x-api-key": secret.strip()}
 
@@ -114,7 +114,7 @@ def _judged(
     if downstream.auth == "sigv4":
         return _judged_unsigned(name, status)
     if status in _NO_ENTRY:
-        put = account.stage.api_key_parameter(name)
+        put = account.stage.secret_parameter(name, "api-key")
         return fault(name, f"answers {status}: it does not know the key", f"put its key into {put}")
     if downstream.idempotency == "lookup":
         right = status == 404 and code == NOTHING_ON_RECORD

@@ -28,7 +28,7 @@ def check_secrets(account: Account) -> Iterator[Finding]:
         yield _signing_keys(account, stage.coupon_keys_parameter)
     for name, downstream in stage.downstreams.by_name().items():
         if downstream.auth == "api_key":
-            yield _api_key(account, stage.api_key_parameter(name))
+            yield _api_key(account, stage.secret_parameter(name, "api-key"))
 
 
 def api_key(account: Account, name: str) -> str | None:

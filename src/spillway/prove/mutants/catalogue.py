@@ -192,7 +192,7 @@ original
         "timeout-is-refusal",
         "a downstream that does not answer in time counts as having refused",
         ReplaceStatement(
-            "downstream.transport:Https.__call__",
+            "downstream.transport:exchange",
             "TransientFailure",
             """return Answer(409, {}, b'{"code":"%s"}' % type(error).__name__.encode())""",
         ),
@@ -581,7 +581,7 @@ original
     Mutant(
         "express-begun-late",
         "a call of express that had to wait for its downstream's key is begun whenever that comes",
-        ReplaceBody("downstream.transport:Https._still_in_time", "return"),
+        ReplaceExpression("downstream.transport:exchange", "left <= 0", "False"),
     ),
     Mutant(
         "event-with-two-times",
