@@ -105,10 +105,10 @@ def deadline(clock: Clock, timeout_seconds: float, until: Millis | None) -> Mill
 
 def exchange(pool: Pool, call: Call, clock: Clock, until: Millis) -> Answer:
     """One request and its answer, read to its end or `BODY_BYTES_MAX`. Raises TransientFailure."""
-    left = (until - clock.now()) / 1000
     # A key or a token may have been waited for.
-    if left <= 0:
-        raise _late(call)
+    _still_in_time(call, clock, until)
+    # urllib3 takes no time of 0 s.
+    left = max(0.001, (until - clock.now()) / 1000)
     try:
         answer = pool.request(
             call.method,
@@ -135,16 +135,17 @@ def _body(answer: urllib3.BaseHTTPResponse, call: Call, clock: Clock, until: Mil
     try:
         while len(body) < BODY_BYTES_MAX and (part := answer.read1(BODY_BYTES_MAX)):
             body += part
-            if clock.now() > until:
-                raise _late(call)
+            _still_in_time(call, clock, until)
     finally:
         # A connection whose answer was read to its end is back in the pool already.
         answer.close()
     return body
 
 
-def _late(call: Call) -> TransientFailure:
-    return TransientFailure(f"{call.asked}: not in time")
+def _still_in_time(call: Call, clock: Clock, until: Millis) -> None:
+    """Raises TransientFailure."""
+    if clock.now() >= until:
+        raise TransientFailure(f"{call.asked}: not in time")
 
 
 def _tls_failure(call: Call, error: SSLError) -> TransientFailure:
