@@ -61,7 +61,6 @@ class SecureParameter:
     _pause_max_ms: int = PAUSE_FIRST_MS
     _fails_until: int = 0
     _renew_at: int = 0
-    _renewed: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def text(self) -> str:
@@ -69,17 +68,16 @@ class SecureParameter:
         return self._within(PARAMETER_WAIT_MS)
 
     def renew(self) -> bool:
-        """Whoever was shown the text has turned it away. Returns whether there is another one now,
-        also where another thread has read it in these seconds."""
+        """Whoever was shown the text has turned it away. Returns whether it is another one now."""
         with self._lock:
             now = self.clock.now()
             # Further ahead than any pause is only what an earlier clock has said.
-            if not now < self._renew_at <= now + RENEW_AGAIN_MS:
-                self._renew_at = now + RENEW_AGAIN_MS
-                before = self._text
-                self._read(now)
-                self._renewed = self._text != before
-            return self._renewed
+            if now < self._renew_at <= now + RENEW_AGAIN_MS:
+                return False
+            self._renew_at = now + RENEW_AGAIN_MS
+            before = self._text
+            self._read(now)
+            return self._text != before
 
     def prepare(self, wait_ms: int = PARAMETER_INIT_WAIT_MS) -> None:
         """Read it in the init phase, where no customer waits yet. Without success the first

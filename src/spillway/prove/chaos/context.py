@@ -20,7 +20,7 @@ from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Checkout, Placed
 from spillway.run.load.settling import Waiting
 from spillway.run.stack import Stack
-from spillway.target.reading import read_effects
+from spillway.target.reading import read_depths, read_effects
 from spillway.target.records import Effect, Record
 from spillway.target.service import of_stack
 from spillway.ui.progress import Stages
@@ -135,6 +135,11 @@ class ScenarioContext:
         return read_effects(
             self.stack.client("dynamodb"), self.stack.tables[downstream], downstream
         )
+
+    def dead_letters(self, queue: str) -> int:
+        """How many messages are in this queue's dead-letter queue."""
+        depths = read_depths(self.stack.client("sqs"), self.stack.queues)
+        return sum(depth.messages for depth in depths if depth.queue == f"{queue}_dead_letter")
 
     def records(self) -> dict[OrderKey, Record]:
         """What the orders table has so far."""

@@ -189,12 +189,12 @@ def remove_poison(stack: Stack, poison: Poison) -> list[Violation]:
     ]
 
 
-def redrive_relay(stack: Stack) -> int:
-    """What an operator does: `spillway redrive relay`. Returns how many dead letters moved."""
+def redrive(stack: Stack, name: str) -> int:
+    """What an operator does: `spillway redrive NAME`. Returns how many dead letters moved."""
     work = Redrive(
         sqs=stack.client("sqs"),
         streams=stack.client("dynamodbstreams"),
-        sources=[source_of(stack.queues, "relay")],
+        sources=[source_of(stack.queues, name)],
         dry_run=False,
     )
     work.run()

@@ -26,7 +26,6 @@ from spillway.operate.status.alarms import read_alarms
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.chaos import disruptions
 from spillway.prove.chaos.context import ScenarioContext, until
-from spillway.prove.chaos.disruptions import IdleDetector
 from spillway.prove.chaos.scenario import Control, Scenario
 from spillway.prove.demo.faults import faulty
 from spillway.prove.demo.result import now, shipped_after
@@ -156,7 +155,7 @@ async def _without_accounting(context: ScenarioContext, what: str, **faults: Any
         "an answer that is not about the order waits",
         MUTANTS["dead-letters-a-401"],
         Promise.ALWAYS_SETTLES,
-        like="accounting_dead_letter",
+        like="dead-lettered while accounting",
     ),
 )
 async def wrong_key(context: ScenarioContext) -> None:
@@ -168,7 +167,8 @@ async def refuse_our_key(
     context: ScenarioContext, downstream: Downstream, for_seconds: float = 0.0
 ) -> None:
     """While customers order what is left, and for so long at the least. It must ring meanwhile, put
-    nothing into a dead-letter queue, and go on without a hand."""
+    nothing into a dead-letter queue, and go on without a hand. What is there all the same is moved
+    back once the key is mended: the run would wait for it in vain."""
     began_at = now()
     async with context.disruption(
         f"{downstream} refuses our API key",
@@ -177,13 +177,22 @@ async def refuse_our_key(
         during = await context.order()
         await context.until_hit(hits, len(during))
         context.watcher.stage(f"Waiting for the alarm {NEEDS_A_FIX}")
-        await until(lambda: int(_rang_at(context) is not None), 1, IdleDetector(context.stack))
+        await until(
+            lambda: int(_rang_at(context) is not None),
+            1,
+            lambda: context.dead_letters(downstream) > 0,
+        )
         await asyncio.sleep(for_seconds - (now() - began_at) / 1000)
     rang_at = await asyncio.to_thread(_rang_at, context)
     if rang_at is None:
         context.trial.seen_beside.append(f"the alarm {NEEDS_A_FIX} did not ring")
     else:
         context.trial.measures["rang_after_seconds"] = (rang_at - began_at) / 1000
+
+    moved = await asyncio.to_thread(disruptions.redrive, context.stack, downstream)
+    if moved:
+        detail = f"{moved} commands were dead-lettered while {downstream} refused our key"
+        context.run.violations.append(Violation(Promise.ALWAYS_SETTLES, None, detail))
 
 
 def _rang_at(context: ScenarioContext) -> int | None:
@@ -483,7 +492,7 @@ async def _redrive(context: ScenarioContext) -> None:
     """Relay dead-letters what the topic does not take, because orders must not wait for it."""
     await context.until_settled()
     context.watcher.stage("Redriving the events that relay could not publish")
-    redriven = await asyncio.to_thread(disruptions.redrive_relay, context.stack)
+    redriven = await asyncio.to_thread(disruptions.redrive, context.stack, "relay")
     context.trial.measures["announcements_redriven"] = redriven
 
 

@@ -97,7 +97,7 @@ class TestOnAStackOfItsOwn:
             control = try_out(private_stack, scenario, planned, Silent(), private=False)
 
         assert control.evidence is not None
-        assert "accounting_dead_letter" in control.evidence
+        assert "dead-lettered while accounting refused our key" in control.evidence
 
     def test_an_order_that_is_answered_and_not_stored_is_noticed(
         self, private_stack: Stack
