@@ -20,6 +20,8 @@ from orders.ports import Clock
 #: More of an answer is not read, for a delivery must not burst of what its downstream says. The
 #: contract's answers are a few words; some give back the order besides, of 1,500 lines at most.
 BODY_BYTES_MAX = 1_000_000
+#: Who calls is not known, or not let in.
+TURNED_AWAY = frozenset({401, 403})
 CONNECT_TIMEOUT_SECONDS = 2.0
 
 
@@ -62,8 +64,8 @@ class Proof(Protocol):
         TransientFailure, also where it would come later than `until`."""
 
     def renew(self, shown: Mapping[str, str], until: Millis) -> bool:
-        """The downstream answered 401 to these headers. Returns whether there are others now.
-        Raises as `headers`."""
+        """These headers were turned away. Returns whether there are others now. Raises as
+        `headers`."""
 
 
 class Pool(Protocol):
@@ -76,7 +78,8 @@ class Pool(Protocol):
 class Https:
     """A call takes at most about `timeout_seconds`, whatever proves who calls counted.
 
-    A 401 says that nothing was done, so the call is made once more if its proof could be renewed.
+    A 401 or 403 says that nothing was done, so the call is made once more if its proof could be
+    renewed. AWS's API Gateway answers 403 to a wrong key; a token has the rights of its first hour.
     Nothing else is tried again, neither here nor by the pool: that is the queue's job.
     """
 
@@ -89,7 +92,7 @@ class Https:
         until = deadline(self.clock, self.timeout_seconds, call.until)
         headers = self.proof.headers(call, until)
         answer = self._once(call, headers, until)
-        if answer.status == 401 and self.proof.renew(headers, until):
+        if answer.status in TURNED_AWAY and self.proof.renew(headers, until):
             answer = self._once(call, self.proof.headers(call, until), until)
         return answer
 

@@ -53,7 +53,7 @@ _TONES: Mapping[str, Tone] = {
 
 
 _ABOUT_THE_DOWNSTREAM = re.compile(
-    r"[A-Z]+ (?:/\S*|where it said to ask)?: "
+    r"(?:[A-Z]+ (?:/\S*|where it said to ask)?|token of \S+): "
     r"(?:answered (?P<status>\d{3})|(?P<error>\w+)$|(?P<other>.+))"
 )
 
@@ -165,10 +165,11 @@ def follow(
 
 
 def trouble_of(line: Line) -> str | None:
-    """What a downstream did to a failed attempt, in a few words; None where it was not asked."""
+    """What a downstream did to an attempt that failed, in a few words; None where it did not."""
     found = _ABOUT_THE_DOWNSTREAM.match(str(line.fields.get("detail", "")))
     if found is None:
-        return None
+        # It was not called, because our own settings for it need a fix.
+        return line.why if line.outcome == "misconfigured" else None
     if found["status"] is not None:
         return f"status {found['status']}"
     if found["other"] is not None:

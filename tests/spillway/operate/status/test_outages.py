@@ -119,6 +119,8 @@ def test_what_began_on_another_day_has_its_date() -> None:
         ("POST /shipments/x: ReadTimeoutError", "timed out"),
         ("POST /shipments: NewConnectionError", "no connection"),
         ("POST /shipments: answered 401 key_expired", "status 401"),
+        ("token of login.example.com: answered 401 invalid_client", "status 401"),
+        ("POST : answered 403", "status 403"),
         ("GET where it said to ask: answered 401", "status 401"),
         ("GET /shipments: names another host to ask at", "names another host to ask at"),
         ("POST /shipments: answered as if it were a lookup", "answered as if it were a lookup"),
