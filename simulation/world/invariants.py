@@ -38,7 +38,6 @@ PROGRESS = "#progress"
 NO_BUGS = "no_bugs"
 ANNOUNCED = "announced"
 NO_COMMAND_LOST = "no_command_lost"
-PAID = "paid_is_ordered_or_refunded"
 #: How long an order still costs what things cost when its id was made.
 GRACE_MS = 60 * 60 * 1000
 
@@ -284,7 +283,7 @@ class InvariantChecker:
             self._unpaid(key, f"{reference} went back, and its order stands")
 
     def _unpaid(self, key: tuple[str, str], detail: str) -> None:
-        self.breaks(PAID, key, detail)
+        self.breaks(Promise.PAID_IS_ORDERED_OR_REFUNDED, key, detail)
 
     def refunded(self, draft: Draft) -> None:
         """The gateway has given a payment back, at the service's proof that its id is void."""

@@ -18,3 +18,4 @@ class Promise(StrEnum):
     ZERO_IDLE = "zero_idle"
     PRICED_BY_THE_STORE = "priced_by_the_store"
     COUPON_WITHIN_LIMITS = "coupon_within_limits"
+    PAID_IS_ORDERED_OR_REFUNDED = "paid_is_ordered_or_refunded"

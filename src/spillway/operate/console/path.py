@@ -26,6 +26,7 @@ MEANINGS: Mapping[Promise, str] = {
     Promise.ZERO_IDLE: "Without orders, nothing runs.",
     Promise.PRICED_BY_THE_STORE: "Every order costs what the store says.",
     Promise.COUPON_WITHIN_LIMITS: "A limited coupon is used no more often than it may be.",
+    Promise.PAID_IS_ORDERED_OR_REFUNDED: "Each payment is ordered, or goes back.",
 }
 
 #: A queue with an older message is behind: a healthy queue is empty within seconds.

@@ -62,6 +62,9 @@ _NOT_JUDGED = {
     Promise.ONE_ORDER_PER_ID: "not judged: only customers know what they were answered",
     Promise.FAILURE_STAYS_LOCAL: "not judged: that needs an outage, see `spillway chaos`",
     Promise.COUPON_WITHIN_LIMITS: "not judged: no limited coupon was used",
+    Promise.PAID_IS_ORDERED_OR_REFUNDED: (
+        "not judged: only the gateway knows who has paid, see `spillway payments reconcile`"
+    ),
 }
 
 

@@ -19,6 +19,7 @@ from spillway.prove.audit.judging import (
     judge_isolation,
     outage_was_real,
 )
+from spillway.prove.audit.payments import judge_payments, payment_evidence
 from spillway.prove.audit.pricing import PriceAudit
 from spillway.prove.audit.verdicts import Violation, verdicts
 from spillway.prove.demo.result import Run, now, shipped_after
@@ -103,6 +104,8 @@ def judge_run(done: Run) -> None:
     if done.coupons is not None:
         violations += judge_coupons(done.coupons.findings)
         evidence |= coupon_evidence(done.coupons)
+    violations += judge_payments(done.payments, done.records, now())
+    evidence |= payment_evidence(done.payments, done.records)
     outage = done.outage
     if outage is not None and outage.keys and outage_was_real(outage, done.effects):
         violations += judge_isolation(outage, done.effects)

@@ -24,6 +24,9 @@ CANCELLED_SHARE = 0.05
 EMPTY_SHELF_SHARE = 0.03
 REFUSED_SHARE = 0.02
 
+#: For each order so many customers die between paying and sending.
+DIED_SHARE = 0.05
+
 #: The last orders are placed while one downstream is out. With too few orders, none are.
 OUTAGE_SHARE = 0.04
 OUTAGE_ORDERS_MAX = 8
@@ -40,6 +43,7 @@ class Plan:
     """`cancel_after` maps an order's place in `drafts` to how many seconds after its acceptance its
     customer cancels. The last `outage_orders` are placed while accounting is out. Downstreams have
     these `fault_settings` for the whole run. `sales`: None unless the orders come from a file.
+    `died`: so many more customers have paid and then sent nothing.
     """
 
     drafts: tuple[Draft, ...]
@@ -50,6 +54,7 @@ class Plan:
     copies: int
     seed: int
     sales: Sales | None = None
+    died: int = 0
 
 
 def plan(
@@ -83,6 +88,7 @@ def plan(
         copies=copies,
         seed=seed,
         sales=sales,
+        died=max(1, round(DIED_SHARE * len(drafts))),
     )
 
 

@@ -12,6 +12,7 @@ from orders.domain.promises import Promise
 from orders.domain.saga import Step
 from orders.domain.status import SETTLED
 from spillway.operate.coupons import uses
+from spillway.prove.audit.payments import PaymentOnRecord
 from spillway.prove.audit.pricing import PriceAudit
 from spillway.prove.audit.verdicts import Verdict, Violation
 from spillway.prove.demo.plan import Plan
@@ -26,7 +27,7 @@ class Run:
 
     `histories` maps customers to the order ids in their history; `invocations` counts each
     function's runs at rest, None on a shared stack; `violations` were found during the run.
-    `prices` and `coupons` are None where they were not looked at.
+    `payments` is the gateway's record. `prices` and `coupons` are None where nobody looked at them.
     """
 
     plan: Plan
@@ -44,6 +45,7 @@ class Run:
     invocations: dict[str, int] | None = None
     prices: PriceAudit | None = None
     coupons: uses.Audit | None = None
+    payments: list[PaymentOnRecord] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     promises: dict[Promise, Verdict] = field(default_factory=dict)
 

@@ -17,6 +17,7 @@ from orders.domain.status import SETTLED
 from spillway.errors import SpillwayError
 from spillway.prove.demo.faults import failing, faulty
 from spillway.prove.demo.inspection import judge_run, probe, quiesce, read_tables
+from spillway.prove.demo.payments import reconcile
 from spillway.prove.demo.plan import Plan
 from spillway.prove.demo.result import Run, now
 from spillway.run.load.clients import ATTEMPTS_MAX, Client, Tokens, Unanswered
@@ -78,6 +79,8 @@ def carry_out(
             asyncio.run(_customers_order(done, steps, stack, watcher, hooks, attempts_max))
         watcher.stage("Watching that nothing runs when there is nothing to do")
         quiesce(stack, done, private=private)
+        watcher.stage("Holding payments against the orders")
+        reconcile(stack, done)
         watcher.stage("Comparing the orders with the three downstreams")
         read_tables(stack, done, private=private)
         judge_run(done)

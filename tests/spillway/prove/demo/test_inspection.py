@@ -41,6 +41,7 @@ def test_a_good_run_holds_all_that_was_looked_at_and_claims_no_more() -> None:
         Promise.FAILURE_STAYS_LOCAL,
         Promise.PRICED_BY_THE_STORE,
         Promise.COUPON_WITHIN_LIMITS,
+        Promise.PAID_IS_ORDERED_OR_REFUNDED,
     }
 
 

@@ -47,6 +47,7 @@ def test_the_document_has_the_keys_that_scripts_rely_on() -> None:
         "zero_idle",
         "priced_by_the_store",
         "coupon_within_limits",
+        "paid_is_ordered_or_refunded",
     ]
     for promise in document_["promises"].values():
         assert promise.keys() >= {"held", "violations", "examples"}
