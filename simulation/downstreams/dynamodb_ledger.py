@@ -16,13 +16,14 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from simulation.downstreams.ledger import Entry, LedgerUnavailableError
+from simulation.downstreams.ledger import Entry, KeyReusedError, LedgerUnavailableError
 
 #: As many as the server's worker threads: more would be idle, fewer would make a thread wait.
 CONNECTIONS_MAX = 40
 CONNECT_TIMEOUT_SECONDS = 2
 READ_TIMEOUT_SECONDS = 10
 ATTEMPTS_MAX = 3
+_CONDITION_FAILED = "ConditionalCheckFailed"
 
 Item = dict[str, dict[str, str]]
 
@@ -34,16 +35,45 @@ class DynamoDBLedger:
         self._client = client
         self._table_name = table_name
 
-    def claim(self, idempotency_key: str, fingerprint: str) -> str:
-        claim = _item(pk=f"key#{idempotency_key}", sk="claim", fingerprint=fingerprint)
-        return self._put_once(claim)["fingerprint"]["S"]
+    def claim(self, idempotency_key: str, fingerprint: str) -> None:
+        with _translated_errors():
+            try:
+                self._client.put_item(**self._claim(idempotency_key, fingerprint))
+            except self._client.exceptions.ConditionalCheckFailedException:
+                raise KeyReusedError(idempotency_key) from None
 
-    def record(self, entry: Entry) -> Entry:
+    def record(self, entry: Entry, fingerprint: str) -> Entry:
+        """One request for both items: a command is most of what a local run asks of its table."""
+        claim = self._claim(entry.idempotency_key, fingerprint)
         keys = {
             "pk": _order_key(entry.customer_id, entry.order_id),
             "sk": f"{entry.step}#{entry.idempotency_key}",
         }
-        return _entry(self._put_once(_item(**keys, **asdict(entry))))
+        written = {
+            "TableName": self._table_name,
+            "Item": _item(**keys, **asdict(entry)),
+            "ConditionExpression": "attribute_not_exists(pk)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        with _translated_errors():
+            try:
+                self._client.transact_write_items(TransactItems=[{"Put": claim}, {"Put": written}])
+            except self._client.exceptions.TransactionCanceledException as error:
+                of_claim, of_entry = error.response["CancellationReasons"]
+                if of_claim["Code"] == _CONDITION_FAILED:
+                    raise KeyReusedError(entry.idempotency_key) from None
+                if of_entry["Code"] != _CONDITION_FAILED:
+                    raise
+                return _entry(of_entry["Item"])
+        return entry
+
+    def _claim(self, idempotency_key: str, fingerprint: str) -> dict[str, Any]:
+        return {
+            "TableName": self._table_name,
+            "Item": _item(pk=f"key#{idempotency_key}", sk="claim", fingerprint=fingerprint),
+            "ConditionExpression": "attribute_not_exists(pk) OR fingerprint = :fingerprint",
+            "ExpressionAttributeValues": {":fingerprint": {"S": fingerprint}},
+        }
 
     def entries(self, customer_id: str, order_id: str) -> tuple[Entry, ...]:
         key = {":pk": {"S": _order_key(customer_id, order_id)}}
@@ -60,21 +90,6 @@ class DynamoDBLedger:
                 TableName=self._table_name, ConsistentRead=True, **request
             )
             return [_entry(item) for page in pages for item in page["Items"] if "outcome" in item]
-
-    def _put_once(self, item: Item) -> Item:
-        """The item under this key after a conditional put: one write, no read."""
-        with _translated_errors():
-            try:
-                self._client.put_item(
-                    TableName=self._table_name,
-                    Item=item,
-                    ConditionExpression="attribute_not_exists(pk)",
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
-            except self._client.exceptions.ConditionalCheckFailedException as error:
-                standing: Item = error.response["Item"]
-                return standing
-        return item
 
 
 def dynamodb_ledgers(

@@ -21,7 +21,7 @@ from simulation.downstreams import accounting, fulfilment, inventory
 from simulation.downstreams.command import Command, Lookup
 from simulation.downstreams.exchange import Problem, Request, Response, problem
 from simulation.downstreams.fault_settings import FaultSettings
-from simulation.downstreams.ledger import Entry
+from simulation.downstreams.ledger import Entry, KeyReusedError
 from simulation.downstreams.service import Service, check_method
 
 BODY_BYTES_MAX = 1024 * 1024
@@ -86,14 +86,15 @@ class FakeDownstream(Service):
         key = self._effect_key(request, fault_settings)
         command = _decode(request.body, self._commands[request.path])
         command.check()
-        if not self._claim(key, command):
+        try:
+            undone = None if command.undoes is None else self._undone(command, key)
+            if command.undoes is not None and undone is None:
+                detail = f"No {command.undoes} has been done for this order."
+                raise Problem(422, f"nothing_to_{command.step}", detail)
+            return self._decide(command, key, fault_settings, undone)
+        except KeyReusedError:
             detail = "This key came with another request before."
-            raise Problem(422, "idempotency_key_reused", detail)
-        undone = self._undone(command)
-        if command.undoes is not None and undone is None:
-            detail = f"No {command.undoes} has been done for this order."
-            raise Problem(422, f"nothing_to_{command.step}", detail)
-        return self._decide(command, key, fault_settings, undone)
+            raise Problem(422, "idempotency_key_reused", detail) from None
 
     def _effect_key(self, request: Request, fault_settings: FaultSettings) -> str:
         """What the effect is stored under: the caller's key, or one that no other command has."""

@@ -38,20 +38,23 @@ class LedgerUnavailableError(Exception):
     """The storage did not answer: whether it did what was asked is unknown."""
 
 
+class KeyReusedError(Exception):
+    """This key first came with another body."""
+
+
 class Ledger(Protocol):
     """One downstream's storage. Both writes are conditional and atomic; nothing is overwritten.
 
-    Claim and entry are two writes. A crash between them is harmless: the retry finds its own claim
-    and goes on to the entry.
-
-    Every method may raise `LedgerUnavailableError`.
+    `fingerprint` is that of the body that came with the key. Both writes may raise
+    `KeyReusedError`, and every method `LedgerUnavailableError`.
     """
 
-    def claim(self, idempotency_key: str, fingerprint: str) -> str:
-        """The fingerprint of the body that this key first came with: this one, if it is new."""
+    def claim(self, idempotency_key: str, fingerprint: str) -> None:
+        """From now on this key belongs to this body alone."""
 
-    def record(self, entry: Entry) -> Entry:
-        """The entry on record for this order, step and key: this one, if there was none."""
+    def record(self, entry: Entry, fingerprint: str) -> Entry:
+        """Claim its key, and return the entry on record for this order, step and key: this one, if
+        there was none."""
 
     def entries(self, customer_id: str, order_id: str) -> tuple[Entry, ...]:
         """All of one order, no older than this call."""
@@ -69,12 +72,17 @@ class MemoryLedger:
         self._claims: dict[str, str] = {}
         self._entries: dict[tuple[str, str], dict[tuple[str, str], Entry]] = {}
 
-    def claim(self, idempotency_key: str, fingerprint: str) -> str:
+    def claim(self, idempotency_key: str, fingerprint: str) -> None:
         with self._lock:
-            return self._claims.setdefault(idempotency_key, fingerprint)
+            self._claim(idempotency_key, fingerprint)
 
-    def record(self, entry: Entry) -> Entry:
+    def _claim(self, idempotency_key: str, fingerprint: str) -> None:
+        if self._claims.setdefault(idempotency_key, fingerprint) != fingerprint:
+            raise KeyReusedError(idempotency_key)
+
+    def record(self, entry: Entry, fingerprint: str) -> Entry:
         with self._lock:
+            self._claim(entry.idempotency_key, fingerprint)
             order = self._entries.setdefault((entry.customer_id, entry.order_id), {})
             recorded = order.setdefault((entry.step, entry.idempotency_key), entry)
         if recorded is entry:

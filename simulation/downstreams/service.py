@@ -68,13 +68,17 @@ class Service(ABC):
             self.fault_settings = decode_fault_settings(request.body)
         return Response(200, self.fault_settings.document())
 
-    def _claim(self, key: str, command: Command) -> bool:
-        """Whether the key is new, or came with this very command before."""
-        fingerprint = _fingerprint(command)
-        return self.ledger.claim(key, fingerprint) == fingerprint
+    def _claim(self, key: str, command: Command) -> None:
+        """Raises `KeyReusedError` unless the key is new, or came with this very command before."""
+        self.ledger.claim(key, _fingerprint(command))
 
-    def _undone(self, command: Command) -> Entry | None:
-        """The effect that this command undoes, None if there is none."""
+    def _undone(self, command: Command, key: str) -> Entry | None:
+        """The effect that this command undoes, None if there is none.
+
+        The key is claimed first, for a command that comes too early leaves no entry that does.
+        Raises `KeyReusedError`.
+        """
+        self._claim(key, command)
         for entry in self.ledger.entries(command.customer_id, command.order_id):
             if entry.step == command.undoes and entry.done:
                 return entry
@@ -91,6 +95,7 @@ class Service(ABC):
         """The entry on record for this key: a new one, done or refused, if there was none.
 
         `reference`: the fake's own name for what it does, made from the key where it has no other.
+        Raises `KeyReusedError`.
         """
         circumstances = Circumstances(fault_settings, undone, self.now_ms())
         refusal = command.refusal(circumstances)
@@ -106,7 +111,8 @@ class Service(ABC):
                 code=None if refusal is None else refusal.code,
                 detail=None if refusal is None else refusal.detail,
                 **command.totals(),
-            )
+            ),
+            _fingerprint(command),
         )
 
     def _check_api_key(self, request: Request) -> None:

@@ -33,7 +33,7 @@ from simulation.downstreams.command import (
 from simulation.downstreams.exchange import Rejected, Request, Response
 from simulation.downstreams.fault_settings import FaultSettings
 from simulation.downstreams.inventory import Release, Reserve
-from simulation.downstreams.ledger import Entry, LedgerUnavailableError
+from simulation.downstreams.ledger import Entry, KeyReusedError, LedgerUnavailableError
 from simulation.downstreams.service import Service, same
 
 HOLDS = "/reservierungen"
@@ -187,8 +187,10 @@ class Erp(Service):
         key = _key_of(request)
         document = _decode(request.body)
         hold = document.hold
-        if not self._claim(key, hold):
-            raise _rejected(409, "VORGANG_VERGEBEN", "Der Vorgang kam mit einem anderen Beleg.")
+        try:
+            self._claim(key, hold)
+        except KeyReusedError:
+            raise _key_reused() from None
         with self._lock:
             entries = self.ledger.entries(hold.customer_id, hold.order_id)
             decided = next((one for one in entries if one.idempotency_key == key), None)
@@ -229,10 +231,11 @@ class Erp(Service):
         if held is None or not held.done:
             raise _rejected(404, "RESERVIERUNG_UNBEKANNT", f"{number} ist keine Reservierung.")
         release = Release(customer_id=held.customer_id, order_id=held.order_id)
-        if not self._claim(key, release):
-            raise _rejected(409, "VORGANG_VERGEBEN", "Der Vorgang kam mit einem anderen Beleg.")
         reference = str(next(self._release_numbers))
-        entry = self._decide(release, key, fault_settings, held, reference)
+        try:
+            entry = self._decide(release, key, fault_settings, held, reference)
+        except KeyReusedError:
+            raise _key_reused() from None
         return Response(200, {"StornoNr": int(entry.reference), "ReservierungsNr": number})
 
 
@@ -276,6 +279,10 @@ def _declined(entry: Entry) -> dict[str, object]:
 def _callback(entry: Entry, correlation: str) -> bytes:
     decided = _held(entry, "RESERVIERT") if entry.done else _declined(entry)
     return msgspec.json.encode({"Kennung": correlation, **decided})
+
+
+def _key_reused() -> Rejected:
+    return _rejected(409, "VORGANG_VERGEBEN", "Der Vorgang kam mit einem anderen Beleg.")
 
 
 def _refused(entry: Entry) -> Rejected:

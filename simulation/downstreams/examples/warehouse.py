@@ -18,7 +18,7 @@ from simulation.downstreams.command import Code, Command, CustomerId, OrderId, Q
 from simulation.downstreams.exchange import Problem, Request, Response
 from simulation.downstreams.fault_settings import FaultSettings
 from simulation.downstreams.fulfilment import Address, CancelShipment, RecallShipment, Ship
-from simulation.downstreams.ledger import Entry
+from simulation.downstreams.ledger import Entry, KeyReusedError
 from simulation.downstreams.service import Service
 
 _Named = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
@@ -152,10 +152,12 @@ class Warehouse(Service):
 
     def _outcome(self, message: Instruction, fault_settings: FaultSettings) -> dict[str, object]:
         command = message.command
-        if not self._claim(message.message_id, command):
-            raise _Refused("MESSAGE_ID_REUSED", "This messageId came with another message before.")
-        undone = None if isinstance(message, ShipRequest) else self._shipment(message)
-        entry = self._decide(command, message.message_id, fault_settings, undone)
+        try:
+            undone = None if isinstance(message, ShipRequest) else self._shipment(message)
+            entry = self._decide(command, message.message_id, fault_settings, undone)
+        except KeyReusedError:
+            text = "This messageId came with another message before."
+            raise _Refused("MESSAGE_ID_REUSED", text) from None
         outcome = {"correlation": message.correlation, "orderNumber": entry.order_id}
         verb = _VERB[entry.step]
         if entry.code is not None:
@@ -163,7 +165,7 @@ class Warehouse(Service):
         return {"type": f"{verb}_CONFIRMED", **outcome, "confirmation": entry.reference}
 
     def _shipment(self, message: CancelRequest | RecallRequest) -> Entry:
-        undone = self._undone(message.command)
+        undone = self._undone(message.command, message.message_id)
         if undone is None or undone.reference != message.shipment_number:
             raise _Refused("SHIPMENT_UNKNOWN", f"There is no shipment {message.shipment_number}.")
         return undone

@@ -342,22 +342,38 @@ def test_health_needs_no_key() -> None:
     assert (answer.status, answer.document) == (200, {"status": "healthy"})
 
 
-class LedgerThatDiesAfterTheClaim(MemoryLedger):
-    """Loses its first record, as a process would that is killed between the two writes."""
+class LedgerThatDiesAtFirst(MemoryLedger):
+    """Loses its first record, as a process would that is killed before the write."""
 
     def __init__(self) -> None:
         super().__init__()
         self.died = False
 
-    def record(self, entry: Entry) -> Entry:
+    def record(self, entry: Entry, fingerprint: str) -> Entry:
         if not self.died:
             self.died = True
             raise LedgerUnavailableError("killed")
-        return super().record(entry)
+        return super().record(entry, fingerprint)
+
+
+class LedgerThatIsAskedToRecordAlone(MemoryLedger):
+    def claim(self, idempotency_key: str, fingerprint: str) -> None:
+        raise AssertionError("a claim of its own")
+
+    def entries(self, customer_id: str, order_id: str) -> tuple[Entry, ...]:
+        raise AssertionError("a look at what came before")
+
+
+@pytest.mark.parametrize("step", ["reserve", "ship", "post", "refund"])
+def test_a_command_that_undoes_nothing_is_one_request_to_the_storage(step: str) -> None:
+    ledger = LedgerThatIsAskedToRecordAlone()
+    service = fake(DOWNSTREAM_OF[step], ledger)
+    assert answered(service(command(step))).status == 201
+    assert [entry.step for entry in ledger.all_entries()] == [step]
 
 
 def test_a_storage_that_fails_is_an_unknown_outcome_that_the_retry_settles() -> None:
-    ledger = LedgerThatDiesAfterTheClaim()
+    ledger = LedgerThatDiesAtFirst()
     service = fake("inventory", ledger)
     unknown = answered(service(command("reserve")))
     assert (unknown.status, unknown.document["code"]) == (503, "unavailable")

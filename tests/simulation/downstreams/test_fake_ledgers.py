@@ -9,6 +9,7 @@ import pytest
 from simulation.downstreams.dynamodb_ledger import dynamodb_ledgers
 from simulation.downstreams.ledger import (
     Entry,
+    KeyReusedError,
     Ledger,
     LedgerUnavailableError,
 )
@@ -29,16 +30,19 @@ REFUSED = replace(
 )
 REFUNDED = replace(RESERVED, step="refund", units=None, amount=3115, currency="GBP")
 
+#: The fingerprint of the body that came with a key.
+BODY = "fingerprint"
+
 
 @pytest.mark.parametrize("entry", [RESERVED, REFUSED, REFUNDED], ids=lambda e: e.reference)
 def test_an_entry_is_read_back_as_it_was_written(ledger: Ledger, entry: Entry) -> None:
-    assert ledger.record(entry) == entry
+    assert ledger.record(entry, BODY) == entry
     assert ledger.entries(CUSTOMER, ORDER) == (entry,)
 
 
 def test_what_stands_under_a_key_is_never_overwritten(ledger: Ledger) -> None:
-    ledger.record(RESERVED)
-    assert ledger.record(REFUSED) == RESERVED
+    ledger.record(RESERVED, BODY)
+    assert ledger.record(REFUSED, BODY) == RESERVED
     assert ledger.entries(CUSTOMER, ORDER) == (RESERVED,)
 
 
@@ -49,14 +53,34 @@ def test_another_key_another_step_and_another_customer_are_entries_of_their_own(
     released = replace(RESERVED, step="release")
     other = replace(RESERVED, customer_id="another")
     for entry in (RESERVED, again, released, other):
-        assert ledger.record(entry) == entry
+        assert ledger.record(entry, BODY) == entry
     assert set(ledger.entries(CUSTOMER, ORDER)) == {RESERVED, again, released}
 
 
-def test_a_claim_stays_with_the_body_that_came_first(ledger: Ledger) -> None:
-    assert ledger.claim("key", "first") == "first"
-    assert ledger.claim("key", "second") == "first"
-    assert ledger.claim("other-key", "second") == "second"
+def test_a_key_stays_with_the_body_that_came_first(ledger: Ledger) -> None:
+    ledger.claim("key", "first")
+    ledger.claim("key", "first")
+    with pytest.raises(KeyReusedError):
+        ledger.claim("key", "second")
+    ledger.claim("other-key", "second")
+
+
+def test_an_entry_claims_its_key_and_is_not_written_under_the_key_of_another(
+    ledger: Ledger,
+) -> None:
+    ledger.record(RESERVED, "first")
+    with pytest.raises(KeyReusedError):
+        ledger.claim(RESERVED.idempotency_key, "second")
+    elsewhere = replace(RESERVED, customer_id="another")
+    with pytest.raises(KeyReusedError):
+        ledger.record(elsewhere, "second")
+    assert ledger.all_entries() == [RESERVED]
+
+
+def test_an_entry_is_written_under_a_key_that_its_own_body_has_claimed(ledger: Ledger) -> None:
+    ledger.claim(RESERVED.idempotency_key, BODY)
+    assert ledger.record(RESERVED, BODY) == RESERVED
+    assert ledger.entries(CUSTOMER, ORDER) == (RESERVED,)
 
 
 def test_all_entries_are_found_and_claims_are_not_among_them(ledger: Ledger) -> None:
@@ -65,8 +89,7 @@ def test_all_entries_are_found_and_claims_are_not_among_them(ledger: Ledger) -> 
         for number in range(11)
     }
     for entry in written:
-        ledger.claim(entry.idempotency_key, "fingerprint")
-        ledger.record(entry)
+        ledger.record(entry, BODY)
     found = ledger.all_entries()
     assert len(found) == len(written)
     assert set(found) == written
@@ -77,7 +100,7 @@ def test_an_empty_ledger_has_no_entries(ledger: Ledger) -> None:
 
 
 def test_a_customer_id_with_a_slash_is_kept_apart_from_its_neighbour(ledger: Ledger) -> None:
-    ledger.record(replace(RESERVED, customer_id="idp/7"))
+    ledger.record(replace(RESERVED, customer_id="idp/7"), BODY)
     assert ledger.entries("idp", ORDER) == ()
     assert [entry.customer_id for entry in ledger.entries("idp/7", ORDER)] == ["idp/7"]
 
@@ -85,7 +108,7 @@ def test_a_customer_id_with_a_slash_is_kept_apart_from_its_neighbour(ledger: Led
 def test_of_many_at_once_under_one_key_one_is_written(ledger: Ledger) -> None:
     candidates = [replace(RESERVED, reference=f"reserve_{number}") for number in range(20)]
     with ThreadPoolExecutor(20) as threads:
-        standing = set(threads.map(ledger.record, candidates))
+        standing = set(threads.map(lambda entry: ledger.record(entry, BODY), candidates))
     assert len(standing) == 1
     assert set(ledger.entries(CUSTOMER, ORDER)) == standing
 
@@ -107,7 +130,7 @@ def test_an_unknown_table_is_a_ledger_that_is_unavailable(
 @pytest.fixture(
     params=[
         lambda ledger: ledger.claim("key", "fingerprint"),
-        lambda ledger: ledger.record(RESERVED),
+        lambda ledger: ledger.record(RESERVED, BODY),
         lambda ledger: ledger.entries(CUSTOMER, ORDER),
         lambda ledger: ledger.all_entries(),
     ],

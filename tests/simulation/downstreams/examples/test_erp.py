@@ -17,6 +17,11 @@ from tests.simulation.downstreams.examples.builders import (
     set_faults,
 )
 
+KEY_TAKEN = {
+    "Code": "VORGANG_VERGEBEN",
+    "Text": "Der Vorgang kam mit einem anderen Beleg.",
+}
+
 
 def test_a_hold_is_taken_and_decided_with_the_next_batch(ledger: Ledger) -> None:
     erp = an_erp(ledger)
@@ -95,6 +100,16 @@ def test_a_hold_is_released_once_by_its_number() -> None:
     assert again == first
     assert [entry.step for entry in ledger.all_entries()] == ["reserve", "release"]
     assert answered(erp(find_hold())).document["Status"] == "STORNIERT"
+
+
+def test_a_key_stays_with_the_document_that_it_first_came_with() -> None:
+    erp = an_erp()
+    number = held(erp)
+    key = release(number).headers["x-vorgang"]
+    erp(release(number))
+    for request in (hold(Belegwert="7"), hold(key), release(number, hold().headers["x-vorgang"])):
+        answer = answered(erp(request))
+        assert (answer.status, answer.document["Fehler"]) == (409, KEY_TAKEN)
 
 
 def test_in_an_outage_nothing_is_decided_and_nothing_is_lost() -> None:
