@@ -15,7 +15,9 @@ from msgspec import Meta
 
 from orders.downstream.transport import Answer
 
-Meaning = Literal["done", "refused", "unknown", "wrong", "later", "nothing"]
+Meaning = Literal["done", "refused", "unknown", "misconfigured", "wrong", "later", "nothing"]
+#: Those that decide nothing about an order.
+_UNDECIDED = frozenset({"unknown", "misconfigured"})
 Pointer = Annotated[str, Meta(pattern=r"^(/[^/]*)+$")]
 Scalar = str | int | bool
 StatusRange = Literal["2xx", "3xx", "4xx", "5xx"]
@@ -44,6 +46,13 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f'{name} goes with means = "{goes_with}", not "{self.means}"')
         if self.means == "refused" and self.code is None:
             raise ValueError('means = "refused" goes with a code, which says why')
+
+    @property
+    def is_sweeping(self) -> bool:
+        """It decides about orders by answers that say nothing of them, as a 401 does."""
+        if self.where or self.means in _UNDECIDED:
+            return False
+        return not self.status or not {"3xx", "4xx"}.isdisjoint(self.status)
 
     def fits(self, answer: Answer, document: Any, *, lookup: bool) -> bool:
         if self.means == "nothing" and not lookup:

@@ -189,6 +189,12 @@ def _ready(request: StepRequest, file: _File) -> Request:
     answers = (*request.answers, *file.answers)
     if not answers:
         raise ValueError("no answer is declared, so none would mean that it was done")
+    lookup_answers = (*lookup.answers, *file.answers)
+    for rule in (*answers, *lookup_answers):
+        if file.by == "https" and rule.is_sweeping:
+            raise ValueError(
+                f'means = "{rule.means}" fits what a wrong key is answered too: name each status'
+            )
     used = Used()
     return Request(
         method=request.method,
@@ -197,6 +203,6 @@ def _ready(request: StepRequest, file: _File) -> Request:
         body=None if request.body is None else template.body(request.body, used),
         lookup=None if lookup.path is None else template.path(lookup.path, used),
         answers=answers,
-        lookup_answers=(*lookup.answers, *file.answers),
+        lookup_answers=lookup_answers,
         needs=used.needs,
     )

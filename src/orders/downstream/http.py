@@ -159,6 +159,8 @@ class HttpDownstream:
                 return None
             case "unknown":
                 raise TransientFailure(answered)
+            case "misconfigured":
+                raise Misconfigured(answered)
             case "wrong":
                 raise PermanentFailure(answered)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +22,7 @@ from orders.downstream.description import described
 from orders.downstream.http import HttpDownstream, undeclared
 from orders.downstream.keys import idempotency_key
 from orders.downstream.proofs import Sign, Signature
+from orders.downstream.transport import Answer as Answered
 from orders.downstream.transport import Https
 from orders.failures import Failure, Misconfigured, PermanentFailure, TransientFailure
 from orders.ports import Clock, Command
@@ -564,3 +566,20 @@ def test_a_sentence_is_no_code_and_goes_no_further(server: Server) -> None:
     server.to_command.status = 409
     server.to_command.body = b'{"code":"Ada Fletcher has moved"}'
     assert outcome(downstream(server.url), command()).refusal == "unnamed"
+
+
+def test_a_description_may_say_that_an_answer_is_not_about_the_order(tmp_path: Path) -> None:
+    expired = 'status = [400]\nwhere = { "/error" = ["KEY_EXPIRED"] }\nmeans = "misconfigured"'
+    (tmp_path / "erp.toml").write_text(
+        f"[reserve]\npath = '/holds'\n[release]\npath = '/releases'\n[[answers]]\n{expired}"
+    )
+
+    def answering(error: str) -> HttpDownstream:
+        answer = Answered(400, {}, json.dumps({"error": error}).encode())
+        description = described("erp", "inventory", tmp_path)
+        return HttpDownstream(description, "https://erp", lambda _: answer, SetClock(NOW), False)
+
+    with pytest.raises(Misconfigured, match="POST /holds: answered 400"):
+        answering("KEY_EXPIRED").perform(command())
+    with pytest.raises(PermanentFailure):
+        answering("NO_SUCH_ARTICLE").perform(command())
