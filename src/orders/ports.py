@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from orders.domain.book import Book
 from orders.domain.coupon_limits import Denied, NumberUsed, Use
 from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, Order, OrderKey, VoidId
-from orders.domain.payments import Paid
 from orders.domain.saga import Downstream, Facts, Outcome, Step
 from orders.domain.trace import Trace
 from orders.domain.units import CustomerId, Millis, OrderId
+
+if TYPE_CHECKING:
+    # It needs all the rules, which not every function does.
+    from orders.domain.payments import Paid
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.alarms import alarms
-from infra.metrics import ARCHIVE
+from infra.metrics import ARCHIVE, PAYMENTS
 from infra.stage import PROTECTED_STACKS
 from orders.aws.book_file import BookFileInvalid
 from orders.domain.units import Millis
@@ -94,7 +94,9 @@ def _kept_logs(account: Account) -> Iterator[str]:
     """A function that still ran when its log group was deleted has made it again."""
     prefix = f"/aws/lambda/{account.service.resource_name('')}"
     pages = account.client("logs").get_paginator("describe_log_groups")
-    names = FUNCTIONS if account.stage.keeping.days is None else (*FUNCTIONS, ARCHIVE)
+    names = [*FUNCTIONS]
+    names += [ARCHIVE] if account.stage.keeping.days is not None else []
+    names += [PAYMENTS] if account.stage.payments is not None else []
     functions = {account.service.log_group(name) for name in names}
     for page in pages.paginate(logGroupNamePrefix=prefix):
         yield from (

@@ -26,6 +26,8 @@ def check_secrets(account: Account) -> Iterator[Finding]:
         yield ok(stage.coupon_keys_parameter, "none yet: `spillway coupons generate` makes them")
     else:
         yield _signing_keys(account, stage.coupon_keys_parameter)
+    if stage.payments is not None:
+        yield _api_key(account, stage.gateway_key_parameter)
     for name, downstream in stage.downstreams.by_name().items():
         if downstream.auth == "api_key":
             yield _api_key(account, stage.secret_parameter(name, "api-key"))

@@ -21,13 +21,13 @@ from typing import Any, Literal
 import msgspec
 from botocore.exceptions import ClientError
 
-from infra.metrics import ARCHIVE
+from infra.metrics import ARCHIVE, PAYMENTS
 from orders.domain.order import order_id_time
 from orders.domain.units import OrderId
 from spillway.target.service import FUNCTIONS, Service
 
-#: Whatever logs; the archive names no orders.
-LOGGING = (*FUNCTIONS, ARCHIVE)
+#: Whatever logs. A stage may have neither of the last two, and the archive names no orders.
+LOGGING = (*FUNCTIONS, ARCHIVE, PAYMENTS)
 #: Limits: the latest lines that are kept, and the pages that are read of each function.
 LINES_MAX = 1_000
 PAGES_MAX = 200
@@ -47,6 +47,7 @@ ANSWERED = frozenset({"done", "refused"})
 Tone = Literal["good", "plain", "again", "bad"]
 _TONES: Mapping[str, Tone] = {
     **dict.fromkeys(("accepted", "replayed", "buffered", "placed", "there", "done"), "good"),
+    **dict.fromkeys(("given_back", "reconciled"), "good"),
     **dict.fromkeys(("refused", "cancellation_taken", "gone", "taken"), "plain"),
     **dict.fromkeys(("postponed", "misconfigured", "unavailable", "stuck"), "again"),
 }
@@ -203,7 +204,7 @@ def _of_function(
                 return latest, False
     except ClientError as error:
         # Only a stage on which orders leave the table has this function.
-        if function != ARCHIVE or error.response["Error"]["Code"] != "ResourceNotFoundException":
+        if function in FUNCTIONS or error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
     return latest, True
 

@@ -50,6 +50,10 @@ def reconcile(
             "--refunds-max", min=0, help="With more to give back than this, give nothing back."
         ),
     ] = REFUNDS_MAX,
+    orders: Annotated[
+        bool,
+        typer.Option("--orders", help="Find orders without a payment, too: reads the whole table."),
+    ] = False,
     report: Annotated[
         Path | None,
         typer.Option("--report", metavar="OUT.csv", help="Write a line for each payment."),
@@ -81,6 +85,7 @@ def reconcile(
         report,
         give_back=refund,
         refunds_max=refunds_max,
+        orders=orders,
         days=days or (None if files else STRIPE_DAYS),
     )
     show_it = partial(show, returns_max=refunds_max)

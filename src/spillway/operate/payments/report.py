@@ -10,7 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
+from orders.domain.order import OrderKey, Payment
 from orders.domain.payments import FOR_A_PERSON, SURPLUS, Finding
+from orders.domain.units import Millis
 from orders.flow.reconcile import Ran, Reconciled, Return
 from spillway.currencies import in_major_units
 from spillway.errors import SpillwayError, why_not
@@ -58,6 +60,15 @@ COLUMNS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class UnpaidOrder:
+    """An order whose payment the gateway does not have."""
+
+    key: OrderKey
+    payment: Payment
+    accepted_at: Millis
+
+
 @dataclass(slots=True)
 class Found:
     """What is told at the end. `named`: the first of those that are not as they should be. `sums`:
@@ -68,16 +79,23 @@ class Found:
     taken: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     returned: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     gave_back: bool = False
+    #: The time that the payments are of; None before the first.
+    begins: Millis | None = None
+    ends: Millis | None = None
+    unpaid: list[UnpaidOrder] = field(default_factory=list)
 
     @property
     def held(self) -> bool:
         """Whether each payment is ordered, or has gone back, or may still be ordered."""
         wrong = sum(self.ran.findings[each] for each in FOR_A_PERSON)
         open_ = sum(count for each, count in self.ran.returns.items() if each not in _FINE)
-        return wrong + open_ == 0 and not self.ran.unfinished
+        return wrong + open_ + len(self.unpaid) == 0 and not self.ran.unfinished
 
     def add(self, one: Reconciled) -> None:
+        at = one.payment.at
         self.taken[one.payment.currency] += one.payment.amount
+        self.begins = at if self.begins is None else min(self.begins, at)
+        self.ends = at if self.ends is None else max(self.ends, at)
         if one.finding in SURPLUS:
             back = one.payment.amount if one.returned in _FINE else one.payment.left
             self.returned[one.payment.currency] += back
@@ -117,9 +135,10 @@ class ReportFile:
         if self._file is not None:
             self._file.close()
 
-    def add(self, one: Reconciled) -> None:
+    def add(self, one: Reconciled | UnpaidOrder) -> None:
         if self._writer is not None:
-            self._writer.writerow(_unformulated(str(row(one)[name])) for name in COLUMNS)
+            fields = row(one) if isinstance(one, Reconciled) else row_of_order(one)
+            self._writer.writerow(_unformulated(str(fields[name])) for name in COLUMNS)
 
 
 def row(one: Reconciled) -> dict[str, Any]:
@@ -142,6 +161,21 @@ def row(one: Reconciled) -> dict[str, Any]:
     }
 
 
+def row_of_order(order: UnpaidOrder) -> dict[str, Any]:
+    paid = order.payment
+    return dict.fromkeys(COLUMNS, "") | {
+        "reference": paid.reference,
+        "taken_at": rfc3339(order.accepted_at),
+        "amount": in_major_units(paid.amount, paid.currency),
+        "currency": paid.currency,
+        "customer_id": order.key.customer_id,
+        "order_id": order.key.order_id,
+        "finding": "order_without_payment",
+        "meaning": "the gateway does not have the order's payment",
+        "returned_amount": in_major_units(0, paid.currency),
+    }
+
+
 def document(found: Found) -> dict[str, Any]:
     ran = found.ran
     return {
@@ -154,6 +188,7 @@ def document(found: Found) -> dict[str, Any]:
         "returns": {each.value: ran.returns[each] for each in Return},
         "taken_minor_units": dict(sorted(found.taken.items())),
         "returned_minor_units": dict(sorted(found.returned.items())),
+        "orders_without_payment": [one.key.order_id for one in found.unpaid],
         "named": [{name: str(value) for name, value in row(one).items()} for one in found.named],
     }
 
@@ -173,6 +208,12 @@ def _lines(found: Found, returns_max: int) -> Iterator[str]:
         yield f"  {count:>9,}  {RETURNED[returned]}"
     for one in found.named:
         yield f"{_name(one)}: {MEANING[one.finding]}{_what_next(one)}."
+    for order in found.unpaid:
+        paid = order.payment
+        yield (
+            f"Order {order.key.order_id} was paid with {paid.reference},"
+            f" {money(paid.amount, paid.currency)}, which the gateway does not have."
+        )
     if ran.held:
         yield (
             f"Nothing was given back, because more than {returns_max:,} payments would be: is this"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import urllib3
 from botocore.exceptions import ClientError
 
 from infra.stage import GATEWAY_KEY
+from orders.aws import items
 from orders.aws.queues import SqsBuffered
 from orders.aws.table import DynamoOrders
 from orders.domain.keeping import DAY_MS
+from orders.domain.order import order_id_time
 from orders.domain.units import Millis
 from orders.failures import Failure
 from orders.flow.reconcile import Reconcile, Reconciled
@@ -19,10 +22,11 @@ from orders.gateways.stripe import Stripe
 from orders.ports import Clock, Gateway
 from orders.wiring import GATEWAY_SECONDS, SystemClock
 from spillway.errors import SpillwayError
-from spillway.operate.payments.report import Found, ReportFile
+from spillway.operate.payments.report import Found, ReportFile, UnpaidOrder
 from spillway.target.archive import READ_AT_ONCE
+from spillway.target.reading import placed_here
 from spillway.target.service import Service
-from spillway.ui.progress import bar
+from spillway.ui.progress import Bar, bar
 
 _SYSTEM = SystemClock()
 
@@ -34,15 +38,18 @@ def reconciled(
     *,
     give_back: bool,
     refunds_max: int,
+    orders: bool = False,
     days: int | None = None,
     clock: Clock = _SYSTEM,
 ) -> Found:
-    """Look at each payment that was begun in the last `days`, and write it into the report.
+    """Look at each payment that was begun in the last `days`, and write it into the report. With
+    `orders` look at each order of the same time, too: whether the gateway has its payment.
 
     SpillwayError: the gateway or the table stopped answering. What was done is done, and the next
     run goes on.
     """
     found = Found(gave_back=give_back)
+    on_record: set[str] = set()
     queues = service.queues
     with (
         ReportFile(report) as file,
@@ -53,6 +60,8 @@ def reconciled(
         def add(one: Reconciled) -> None:
             file.add(one)
             found.add(one)
+            if orders:
+                on_record.add(one.payment.reference)
             progress.advance()
 
         run = Reconcile(
@@ -67,11 +76,37 @@ def reconciled(
         since = Millis(0 if days is None else until - days * DAY_MS)
         try:
             found.ran = run.run(since, until, add, give_back=give_back)
+            if orders and found.begins is not None and found.ends is not None:
+                progress.start("Looking for each order's payment")
+                for order in _orders(service, found.begins, found.ends, progress):
+                    if not _is_paid(order, on_record, gateway):
+                        file.add(order)
+                        found.unpaid.append(order)
         except Failure as failure:
             raise SpillwayError(
                 f"It could not be looked at to its end ({failure}): start it again."
             ) from failure
     return found
+
+
+def _orders(service: Service, begins: Millis, ends: Millis, progress: Bar) -> Iterator[UnpaidOrder]:
+    """The orders that were paid in this time. Reads the whole table."""
+    for page in service.orders.pages():
+        for item in placed_here(page):
+            progress.advance()
+            if items.is_progress(item) or order_id_time(items.key_of(item).order_id) < begins:
+                continue
+            order = items.accepted_order(item)
+            if order.order.payment is not None and order.accepted_at <= ends:
+                yield UnpaidOrder(order.key, order.order.payment, order.accepted_at)
+
+
+def _is_paid(order: UnpaidOrder, on_record: Collection[str], gateway: Gateway) -> bool:
+    if order.payment.reference in on_record:
+        return True
+    # It may have been begun before that time.
+    payment = gateway.find(order.payment.reference)
+    return payment is not None and payment.key == order.key
 
 
 def stripe_of(service: Service) -> Stripe:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from orders.domain.order import OrderKey, VoidId
 from orders.domain.payments import PLACEABLE_MS
-from orders.domain.units import CustomerId
+from orders.domain.units import CustomerId, Millis
 from simulation.world.runtime import SetClock
 from simulation.world.table import MemoryOrders
 from spillway.operate.payments.report import Found, document
@@ -50,14 +51,16 @@ class Shop:
         self.ordered = accepted()
         self.orders.place(self.ordered)
         self.lost = OrderKey(CustomerId("=HYPERLINK(1)"), order_id())
-        paid = self.ordered.order.payment
-        assert paid is not None
+        assert self.ordered.order.payment is not None
+        self.payment = self.ordered.order.payment
         self.lines = [
-            f"{paid.reference},payment,9.05,GBP,{AT},{CUSTOMER},{self.ordered.key.order_id}",
+            f"{self.payment.reference},payment,9.05,GBP,{AT},{CUSTOMER},{self.ordered.key.order_id}",
             f"pay_lost,payment,1.29,GBP,{AT},{self.lost.customer_id},{self.lost.order_id}",
         ]
 
-    def reconcile(self, *, give_back: bool = False, refunds_max: int = 100) -> Found:
+    def reconcile(
+        self, *, give_back: bool = False, refunds_max: int = 100, orders: bool = False
+    ) -> Found:
         path = self.folder / "settlement.csv"
         header = "reference,kind,amount,currency,at,customer_id,order_id"
         path.write_text("\n".join((header, *self.lines)) + "\n")
@@ -67,6 +70,7 @@ class Shop:
             self.folder / "report.csv",
             give_back=give_back,
             refunds_max=refunds_max,
+            orders=orders,
             clock=SetClock(NOW + PLACEABLE_MS + 1),
         )
 
@@ -117,3 +121,20 @@ def test_while_anything_waits_in_the_overflow_queue_nothing_is_made_void(shop: S
     assert not found.held
     assert document(found)["returns"]["later"] == 1
     assert shop.orders.place(accepted(shop.lost)) is None
+
+
+def test_an_order_whose_payment_the_gateway_does_not_have_is_named(shop: Shop) -> None:
+    """Only of the time that the payments are of."""
+    for at in (NOW - 60_000, NOW - 1_000, NOW + 60_000):
+        order = accepted(OrderKey(CUSTOMER, order_id(at)), Millis(at + 500))
+        paid = replace(shop.payment, reference="pay_forged")
+        shop.orders.place(replace(order, order=replace(order.order, payment=paid)))
+    earlier = f"pay_1,payment,1.00,GBP,2026-11-23T09:59:58Z,{CUSTOMER},{order_id(NOW - 2_000)}"
+    assert shop.reconcile().unpaid == []
+    shop.lines.append(earlier)
+    found = shop.reconcile(orders=True)
+    [unpaid] = found.unpaid
+    assert unpaid.accepted_at == NOW - 500
+    assert document(found)["orders_without_payment"] == [unpaid.key.order_id]
+    assert shop.report[-1]["finding"] == "order_without_payment"
+    assert not found.held
