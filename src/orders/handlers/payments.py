@@ -19,6 +19,8 @@ HOUR_MS = 60 * 60 * 1000
 LOOKS = 3
 #: Its last minute is for the request that is under way.
 SPARE_MS = 60 * 1000
+#: The first run of a day sees all that earlier ones left for later.
+OVERDUE_MS = PLACEABLE_MS + DAY_MS - HOUR_MS
 
 _OUTCOME = {
     Return.GIVEN_BACK: "given_back",
@@ -49,6 +51,8 @@ def handle(
     until = Millis(started - PLACEABLE_MS)
     since = _since(event, started, settings.window_days)
 
+    tell = _Telling(log, started)
+
     def log_run(outcome: str, **fields: object) -> None:
         log("payments", outcome, duration_ms=reconcile.clock.now() - started, **fields)
 
@@ -56,7 +60,7 @@ def handle(
         ran = reconcile.run(
             since,
             until,
-            _Telling(log),
+            tell,
             give_back=True,
             stop_at=Millis(started + settings.run_seconds * 1000 - SPARE_MS),
         )
@@ -69,7 +73,7 @@ def handle(
     except Exception as bug:  # noqa: BLE001 - it is raised again, without its text
         log_run("bug", error=error_location(bug))
         raise PaymentsFailed(error_location(bug)) from None
-    log_run(_outcome(ran), **_counts(ran))
+    log_run(_outcome(ran), **_counts(ran, tell.overdue))
 
 
 def _since(event: Mapping[str, Any], now: Millis, window_days: int) -> Millis:
@@ -81,12 +85,18 @@ def _since(event: Mapping[str, Any], now: Millis, window_days: int) -> Millis:
 
 
 class _Telling:
-    """A line for each payment that something was done for, or that a person must look at."""
+    """A line for each payment that something was done for, or that a person must look at.
 
-    def __init__(self, log: Log) -> None:
-        self._log = log
+    `overdue`: how many should have gone back a day ago and have not, whatever it is that each run
+    waits for."""
+
+    def __init__(self, log: Log, now: Millis) -> None:
+        self._log, self._now = log, now
+        self.overdue = 0
 
     def __call__(self, one: Reconciled) -> None:
+        if one.returned is Return.LATER and self._now - one.payment.at > OVERDUE_MS:
+            self.overdue += 1
         outcome = _OUTCOME.get(one.returned) if one.returned is not None else None
         if one.finding in FOR_A_PERSON:
             outcome = "for_a_person"
@@ -103,8 +113,8 @@ def _outcome(ran: Ran) -> str:
     return "unfinished" if ran.unfinished else "reconciled"
 
 
-def _counts(ran: Ran) -> dict[str, object]:
-    people = sum(ran.findings[each] for each in FOR_A_PERSON)
+def _counts(ran: Ran, overdue: int) -> dict[str, object]:
+    people = overdue + sum(ran.findings[each] for each in FOR_A_PERSON)
     people += ran.returns[Return.REFUSED] + ran.returns[Return.BY_HAND]
     if ran.held:
         people += ran.returns[Return.DUE]

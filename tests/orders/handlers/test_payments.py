@@ -33,9 +33,12 @@ SETTINGS = PaymentsSettings(
 )
 
 
-class Empty:
+class Buffered:
+    def __init__(self) -> None:
+        self.messages = 0
+
     def is_empty(self) -> bool:
-        return True
+        return not self.messages
 
 
 class Function:
@@ -43,8 +46,10 @@ class Function:
         self.clock, self.log, self.key = SetClock(NOW), MemoryLog(), KEY
         self.stripe = FakeStripe(self.clock.now)
         gateway = Stripe(StripeConnections(self.stripe), lambda: self.key, "https://stripe")  # type: ignore[arg-type]
-        orders = MemoryOrders()
-        self.reconcile = Reconcile(gateway, orders, Empty(), self.clock, map, SETTINGS.refunds_max)
+        orders, self.buffered = MemoryOrders(), Buffered()
+        self.reconcile = Reconcile(
+            gateway, orders, self.buffered, self.clock, map, SETTINGS.refunds_max
+        )
 
     def paid(self, hours_ago: float, *, named: bool = True) -> str:
         self.clock.milliseconds = at = NOW - round(hours_ago * HOUR_MS)
@@ -98,6 +103,16 @@ def test_what_only_a_person_can_decide_is_counted_for_the_alarm(function: Functi
     assert (for_a_person, told["reason"], run["for_a_person"]) == ("for_a_person", "unnamed", 1)
 
 
+def test_what_waits_for_a_day_too_long_is_for_a_person(function: Function) -> None:
+    """Somebody has left a dead letter of the overflow queue where it is."""
+    function.paid(26)
+    function.buffered.messages = 1
+    (postponed, _), (_, run) = function.run({"days": 3})
+    assert (postponed, run.get("for_a_person")) == ("postponed", None)
+    function.paid(49)
+    assert function.run({"days": 3})[-1][1]["for_a_person"] == 1
+
+
 def test_too_many_at_once_ring_and_stay(function: Function) -> None:
     for _ in range(3):
         function.paid(26)
@@ -115,7 +130,7 @@ def test_a_wrong_key_of_the_gateway_fails_the_run_and_rings(function: Function) 
 
 def test_a_bug_is_named_by_its_place_alone(function: Function) -> None:
     function.paid(26)
-    broken = Reconcile(None, MemoryOrders(), Empty(), function.clock, map, 2)  # type: ignore[arg-type]
+    broken = Reconcile(None, MemoryOrders(), Buffered(), function.clock, map, 2)  # type: ignore[arg-type]
     with pytest.raises(PaymentsFailed, match="AttributeError at run"):
         handle({}, broken, SETTINGS, function.log)
     assert function.log.lines[-1]["outcome"] == "bug"
