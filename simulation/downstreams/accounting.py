@@ -48,6 +48,7 @@ class Post(Command, frozen=True, kw_only=True):
     total: Amount
     payment_reference: Text | None
     purchase_order: Text | None
+    payment_terms: Text | None = None
 
     def check(self) -> None:
         goods = sum(line.quantity * line.unit_price for line in self.lines)
@@ -77,6 +78,7 @@ class Refund(Command, frozen=True, kw_only=True):
     payment_reference: Text | None
     amount: Amount
     currency: Currency
+    payment_terms: Text | None = None
 
     def check(self) -> None:
         _check_payment(self.payment_reference, self.amount)

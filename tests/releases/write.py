@@ -11,7 +11,7 @@ from typing import Any
 from orders.aws import archive_file, items, messages
 from orders.aws.topic import cloud_event
 from orders.domain import events
-from orders.domain.order import AcceptedOrder, OrderKey, VoidId
+from orders.domain.order import AcceptedOrder, OrderKey, Payment, VoidId
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.trace import parsed
 from orders.domain.units import CustomerId, Millis
@@ -78,7 +78,7 @@ def _retail() -> AcceptedOrder:
 
 
 def _wholesale() -> AcceptedOrder:
-    """Of a company; too large to travel in a command."""
+    """Of a company, on terms; too large to travel in a command."""
     skus = (hashlib.sha256(str(number).encode()).hexdigest()[:16] for number in range(500))
     lines = [line(sku, 1 + number % 9, 255) for number, sku in enumerate(skus)]
     address = {
@@ -93,7 +93,8 @@ def _wholesale() -> AcceptedOrder:
     order = accepted(
         LARGE, lines=lines, channel="wholesale", purchase_order="PO-4711", address=address
     )
-    return replace(order, buyer=CustomerId("its-buyer"))
+    content = replace(order.order, payment=Payment("cr_1", 1, "GBP", "credit.k1.0", "net30"))
+    return replace(order, buyer=CustomerId("its-buyer"), order=content)
 
 
 def _facts() -> list[Facts]:

@@ -594,6 +594,14 @@ _DECLARED: Mapping[str, tuple[Forgery | Own | Declared, ...]] = {
         forged(("a weak one", "JPY", Rule.PAYMENT_CURRENCY_DIFFERS), **_LATE),
         missing,
     ),
+    "/payment/terms": (
+        forged(
+            ("terms that nobody agreed to", "net30", Rule.RECEIPT_INVALID),
+            at="/payment/receipt",
+            **_LATE,
+        ),
+        forged(("none", "", Rule.TEXT_INVALID), **_LATE),
+    ),
     "/payment/receipt": (
         forged(
             ("invented", f"{KEY_ID}.{'0' * 64}", Rule.RECEIPT_INVALID),

@@ -89,7 +89,7 @@ def compressed(order: Order) -> bytes:
     """
     content = {name: getattr(order, name) for name in _FIELDS}
     content["address"] = order.address.given
-    content["payment"] = order.payment or _no_payment(order)
+    content["payment"] = (order.payment or _no_payment(order)).given
     return zlib.compress(_encoder.encode(content))
 
 

@@ -67,12 +67,28 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What the gateway took before the order was sent; `receipt` is its signature over it."""
+    """What the gateway took before the order was sent; `receipt` is its signature over it.
+
+    With `terms`, such as `net30`, nothing was taken: it is the decision of who gives the customer
+    credit, to be paid by these terms, and `receipt` the signature over that.
+    """
 
     reference: str
     amount: int
     currency: str
     receipt: str
+    terms: str | None = None
+
+    @property
+    def given(self) -> dict[str, object]:
+        """The fields as they are stored and shown: what was taken has no terms."""
+        fields: dict[str, object] = {
+            "reference": self.reference,
+            "amount": self.amount,
+            "currency": self.currency,
+            "receipt": self.receipt,
+        }
+        return fields if self.terms is None else {**fields, "terms": self.terms}
 
 
 @dataclass(frozen=True, slots=True)

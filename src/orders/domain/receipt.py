@@ -1,4 +1,5 @@
-"""The payment gateway's receipt: proof that this customer paid this amount for this order.
+"""The payment gateway's receipt: proof that this customer paid this amount for this order. Or a
+credit decision in its place: proof that they may pay it by these terms.
 
 A receipt is `v2.<key>.<HMAC-SHA256 in hex>` over `canonical`. Issued for another customer, order or
 amount it does not verify. Who tells the gateway the customer may lie and gains nothing: the receipt
@@ -6,7 +7,9 @@ counts only for an order of the customer that it names. docs/contracts/vectors/r
 examples.
 
 What stands before the last dot names the key, and thereby the form that this key signs, so a key
-never proves less than it says. Keys without `v2.` sign the form of 0.2.0, which names no customer:
+never proves less than it says, and nothing else: a key whose id begins with `credit.` signs credit
+decisions alone, and no other key does. So who takes payments cannot give credit, and a decision
+never passes for a payment. Keys without `v2.` sign the form of 0.2.0, which names no customer:
 an order id is unique only for its customer, so one payment could buy the same order for two. They
 are for the time in which a gateway changes over (docs/production.md), and go with a later release.
 """
@@ -15,7 +18,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Literal
 
 from orders.domain.order import OrderKey, Payment
@@ -24,18 +28,35 @@ from orders.domain.signed_text import one_fact_a_line
 #: Begins the id of each key that signs the customer too. 0.2.0 found no key with a dot in its id,
 #: so no stage can have one by chance.
 _WITH_CUSTOMER = "v2."
+#: Begins the id of each key that signs credit decisions.
+_OF_CREDIT = "credit."
 
 Verdict = Literal["valid", "invalid", "key_unknown"]
 
 
 def sign(
-    key: bytes, key_id: str, *, order_key: OrderKey, reference: str, amount: int, currency: str
+    key: bytes,
+    key_id: str,
+    *,
+    order_key: OrderKey,
+    reference: str,
+    amount: int,
+    currency: str,
+    terms: str | None = None,
 ) -> str:
-    """What the gateway does. It is here for the fake gateway and for tests.
+    """What the gateway does, and who gives credit. It is here for the fake gateway and for tests.
 
-    `key_id` decides the form. Raises ValueError for texts with a line break: that is no receipt.
+    `key_id` decides the form. Raises ValueError for texts with a line break, and for terms where
+    the key signs payments, or none where it signs credit: that is no receipt.
     """
-    form = canonical if names_customer(key_id) else _canonical_of_0_2_0
+    of_credit = key_id.startswith(_OF_CREDIT)
+    if of_credit != (terms is not None):
+        raise ValueError("this key signs the other kind")
+    form: Callable[[OrderKey, str, int, str], str]
+    if terms is not None:
+        form = partial(canonical_of_credit, terms=terms)
+    else:
+        form = canonical if names_customer(key_id) else _canonical_of_0_2_0
     message = form(order_key, reference, amount, currency).encode()
     return f"{key_id}.{hmac.new(key, message, hashlib.sha256).hexdigest()}"
 
@@ -54,6 +75,7 @@ def verify(payment: Payment, order_key: OrderKey, keys: Mapping[str, bytes]) -> 
             reference=payment.reference,
             amount=payment.amount,
             currency=payment.currency,
+            terms=payment.terms,
         )
     except ValueError:
         return "invalid"
@@ -63,7 +85,24 @@ def verify(payment: Payment, order_key: OrderKey, keys: Mapping[str, bytes]) -> 
 
 def names_customer(receipt_or_key_id: str) -> bool:
     """Whether what is signed names the customer."""
-    return receipt_or_key_id.startswith(_WITH_CUSTOMER)
+    return receipt_or_key_id.startswith((_WITH_CUSTOMER, _OF_CREDIT))
+
+
+def canonical_of_credit(
+    order_key: OrderKey, reference: str, amount: int, currency: str, *, terms: str
+) -> str:
+    """What is signed of a credit decision. Raises ValueError for texts with a line break."""
+    return one_fact_a_line(
+        (
+            "spillway-credit 1",
+            f"customer {order_key.customer_id}",
+            f"order {order_key.order_id}",
+            f"amount {amount}",
+            f"currency {currency}",
+            f"terms {terms}",
+            f"reference {reference}",
+        )
+    )
 
 
 def canonical(order_key: OrderKey, reference: str, amount: int, currency: str) -> str:

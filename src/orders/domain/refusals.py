@@ -23,6 +23,7 @@ DISCOUNTS_MAX = 50
 ADDRESS_LINES_MAX = 5
 SKU_MAX = 64
 RECEIPT_MAX = 200
+TERMS_MAX = 64
 CUSTOMER_ID_MAX = 256
 
 ORDER_ID_AGE_MAX_MS = 24 * 60 * 60 * 1000
@@ -392,6 +393,8 @@ def _payment(key: OrderKey, order: Order, terms: Terms) -> Iterator[Refusal]:
 def _paid(key: OrderKey, order: Order, payment: Payment, terms: Terms) -> Iterator[Refusal]:
     yield from identifier_refusals(payment.reference, "/payment/reference", TEXT_MAX)
     yield from identifier_refusals(payment.receipt, "/payment/receipt", RECEIPT_MAX)
+    if payment.terms is not None:
+        yield from identifier_refusals(payment.terms, "/payment/terms", TERMS_MAX)
     if payment.amount != order.total:
         yield Refusal(
             Rule.PAYMENT_AMOUNT_DIFFERS, "/payment/amount", "The payment differs from the total."
@@ -413,7 +416,9 @@ def _paid(key: OrderKey, order: Order, payment: Payment, terms: Terms) -> Iterat
         yield Refusal(
             Rule.RECEIPT_INVALID,
             "/payment/receipt",
-            "The receipt is not the gateway's for this customer, order id and payment.",
+            "The receipt is not the gateway's for this customer, order id and payment."
+            if payment.terms is None
+            else "The receipt is no credit decision for this customer, order id, amount and terms.",
         )
 
 

@@ -96,6 +96,7 @@ _OF_ORDER: Mapping[str, Value] = {
     "address.phone": lambda scope: scope.order.address.phone,
     "address.email": lambda scope: scope.order.address.email,
     "payment_reference": lambda scope: scope.order.payment and scope.order.payment.reference,
+    "payment_terms": lambda scope: scope.order.payment and scope.order.payment.terms,
     "purchase_order": lambda scope: scope.order.purchase_order,
 }
 SOURCES: tuple[tuple[Source, Mapping[str, Value]], ...] = (

@@ -7,8 +7,6 @@ import binascii
 from dataclasses import fields
 from typing import Any
 
-import msgspec
-
 from orders import wiring
 from orders.domain.caller import Caller
 from orders.domain.order import AcceptedOrder, Order, is_order_id
@@ -134,7 +132,7 @@ def _buyer(accepted: AcceptedOrder) -> dict[str, Any]:
 
 def _shown(order: Order) -> dict[str, Any]:
     """An order's content, its parts as they are: the encoder knows them, and lines are many."""
-    payment = msgspec.to_builtins(order.payment)
+    payment = None if order.payment is None else order.payment.given
     if payment is not None:
         # The receipt proves the payment to us; the customer does not need it.
         del payment["receipt"]

@@ -16,11 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orders.domain.order import OrderKey, Payment
-from orders.domain.receipt import Verdict, canonical, sign, verify
+from orders.domain.receipt import Verdict, canonical, canonical_of_credit, sign, verify
 from tests.builders import CUSTOMER, KEY, KEY_ID, OTHER_CUSTOMER, order_id, order_key
 
 ROOT = Path(__file__).parents[3]
-VECTORS = json.loads((ROOT / "docs" / "contracts" / "vectors" / "receipt.json").read_text())
+VECTORS, CREDIT = (
+    json.loads((ROOT / "docs" / "contracts" / "vectors" / f"{name}.json").read_text())
+    for name in ("receipt", "credit")
+)
 RELEASE = ROOT / "tests" / "releases" / "0.2.0" / "orders.zip"
 OURS = order_key(CUSTOMER, order_id())
 TERMS: dict[str, Any] = {"reference": "pay_01", "amount": 3_465, "currency": "GBP"}
@@ -44,6 +47,34 @@ def test_the_vectors_are_what_the_service_takes(vector: dict[str, Any]) -> None:
     payment = Payment(**terms, receipt=vector["receipt"])
     keys = {VECTORS["key_id"]: bytes.fromhex(VECTORS["key_hex"])}
     assert verify(payment, order, keys) == "valid"
+
+
+@pytest.mark.parametrize("vector", CREDIT["vectors"], ids=lambda vector: str(vector["name"]))
+def test_the_vectors_of_credit_are_what_the_service_takes(vector: dict[str, Any]) -> None:
+    order, terms = order_key(vector["customer"], vector["order_id"]), vector["payment"]
+    assert canonical_of_credit(order, **terms).split("\n") == vector["signed"]
+    payment = Payment(**terms, receipt=vector["receipt"])
+    keys = {CREDIT["key_id"]: bytes.fromhex(CREDIT["key_hex"])}
+    assert verify(payment, order, keys) == "valid"
+    for change in ({"terms": "net90"}, {"terms": None}, {"amount": 2}, {"reference": "x"}):
+        assert verify(replace(payment, **change), order, keys) == "invalid"
+    assert verify(payment, order_key("mallory", order.order_id), keys) == "invalid"
+
+
+def test_a_decision_and_a_payment_never_pass_for_each_other() -> None:
+    """Also where a store gives all its keys the same bytes."""
+    keys = dict.fromkeys(("k0", KEY_ID, "credit.k1"), KEY)
+    decision = Payment(**TERMS, terms="net30", receipt="")
+    signed = sign(KEY, "credit.k1", order_key=OURS, terms="net30", **TERMS)
+    assert verify(replace(decision, receipt=signed), OURS, keys) == "valid"
+    payments = [sign(KEY, key_id, order_key=OURS, **TERMS) for key_id in ("k0", KEY_ID)]
+    for receipt in (signed, *payments):
+        for key_id in keys:
+            renamed = f"{key_id}.{receipt.rpartition('.')[2]}"
+            for terms in (None, "net30"):
+                fits = renamed == receipt and (terms is not None) == (receipt == signed)
+                found = verify(replace(decision, terms=terms, receipt=renamed), OURS, keys)
+                assert (found == "valid") == fits, (renamed, terms)
 
 
 @pytest.mark.parametrize("key_id", FORMS)

@@ -141,6 +141,8 @@ def test_what_a_country_s_addresses_do_not_have_may_be_left_out(address: dict[st
         ({"payment": {**paid(905), "reference": ""}}, Rule.TEXT_INVALID, "/payment/reference"),
         ({"payment": {**paid(905), "receipt": "\n"}}, Rule.TEXT_INVALID, "/payment/receipt"),
         ({"payment": paid(905, "EUR")}, Rule.PAYMENT_CURRENCY_DIFFERS, "/payment/currency"),
+        ({"payment": {**paid(905), "terms": " "}}, Rule.TEXT_INVALID, "/payment/terms"),
+        ({"payment": {**paid(905), "terms": "net30"}}, Rule.RECEIPT_INVALID, "/payment/receipt"),
         (
             {"payment": {**paid(905), "receipt": f"{KEY_ID}.{'0' * 64}"}},
             Rule.RECEIPT_INVALID,

@@ -425,6 +425,18 @@ def test_a_downstream_is_told_what_it_needs_and_nothing_else(
     assert asked.body == expected()
 
 
+def test_only_accounting_hears_of_terms_and_only_where_an_order_has_some(server: Server) -> None:
+    for terms in (None, "net30"):
+        payment = {"reference": "pay_01", "amount": 905, "currency": "GBP", "terms": terms}
+        order = an_order(payment={**payment, "receipt": "credit.k1.0"})
+        for step in (Step.RESERVE, Step.SHIP, Step.POST, Step.REFUND):
+            one = replace(command(step), order=order)
+            downstream(server.url, DOWNSTREAM_OF[step]).perform(one)
+    told = [asked.body.get("payment_terms") for asked in server.asked]
+    assert told == [None] * 6 + ["net30"] * 2
+    assert "payment_terms" not in server.asked[2].body
+
+
 def test_fulfilment_gets_no_price_and_accounting_no_address(server: Server) -> None:
     downstream(server.url, "fulfilment").perform(command(Step.SHIP))
     downstream(server.url, "accounting").perform(command(Step.POST))

@@ -10,6 +10,7 @@ import pytest
 
 from orders.domain.caller import Caller, Claims
 from orders.domain.order import OrderKey
+from orders.domain.receipt import sign
 from orders.domain.units import CustomerId, OrderId
 from orders.domain.void import is_proven
 from orders.flow.coupons import LimitedCoupons
@@ -171,6 +172,22 @@ def test_a_token_that_names_no_company_orders_retail_only(
     status, problem = store.ask("POST /quotes", claims, body=quote)
     assert (status, problem["violations"][0]["rule"]) == (403, "customer_claim_missing")
     store.place(claims, ADA_ID)
+
+
+def test_an_order_on_terms_has_a_credit_decision_in_the_place_of_a_receipt(store: Store) -> None:
+    credit, id_ = b"who gives credit", order_id()
+    keys = FixedSigningKeys({KEY_ID: KEY, "credit.k1": credit})
+    store.intake = replace(store.intake, receipt_keys=keys)
+    taken: dict[str, Any] = {"reference": "cr_1", "amount": 905, "currency": "GBP"}
+    key = OrderKey(COMPANY, OrderId(id_))
+    receipt = sign(credit, "credit.k1", order_key=key, terms="net30", **taken)
+    terms = {**taken, "terms": "net30"}
+    body = order_body(id_, payment={**terms, "receipt": receipt}, **WHOLESALE)
+    assert store.ask(PUT, ADA, order_id=id_, body=body)[0] == 201
+    assert store.ask(PUT, BEN, order_id=id_, body=body)[0] == 200
+    _, shown = store.ask(ONE, BEN, order_id=id_)
+    assert shown["order"]["payment"] == terms
+    assert all("receipt" not in line for line in store.log.lines)
 
 
 def test_a_number_that_was_used_is_refused_and_names_the_companys_order_alone(

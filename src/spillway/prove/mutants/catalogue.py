@@ -277,7 +277,11 @@ original
     Mutant(
         "orders-kept-by-id",
         "a customer's order is found by its id, for every caller",
-        ReplaceExpression("handlers.http:order_key", "customer_id", "'customer-ada'"),
+        ReplaceExpression(
+            "domain.caller:Caller.keys",
+            "OrderKey(customer_id, order_id)",
+            "OrderKey('customer-ada', order_id)",
+        ),
     ),
     Mutant(
         "batch-let-go",
