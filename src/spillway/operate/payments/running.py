@@ -97,8 +97,10 @@ def _orders(service: Service, begins: Millis, ends: Millis, progress: Bar) -> It
             if items.is_progress(item) or order_id_time(items.key_of(item).order_id) < begins:
                 continue
             order = items.accepted_order(item)
-            if order.order.payment is not None and order.accepted_at <= ends:
-                yield UnpaidOrder(order.key, order.order.payment, order.accepted_at)
+            paid = order.order.payment
+            # On terms nothing was taken.
+            if paid is not None and paid.terms is None and order.accepted_at <= ends:
+                yield UnpaidOrder(order.key, paid, order.accepted_at)
 
 
 def _is_paid(order: UnpaidOrder, on_record: Collection[str], gateway: Gateway) -> bool:

@@ -124,10 +124,11 @@ def test_while_anything_waits_in_the_overflow_queue_nothing_is_made_void(shop: S
 
 
 def test_an_order_whose_payment_the_gateway_does_not_have_is_named(shop: Shop) -> None:
-    """Only of the time that the payments are of."""
-    for at in (NOW - 60_000, NOW - 1_000, NOW + 60_000):
+    """Only of the time that the payments are of, and not where nothing was to be taken yet."""
+    terms = {NOW - 999: "net30"}
+    for at in (NOW - 60_000, NOW - 1_000, NOW - 999, NOW + 60_000):
         order = accepted(OrderKey(CUSTOMER, order_id(at)), Millis(at + 500))
-        paid = replace(shop.payment, reference="pay_forged")
+        paid = replace(shop.payment, reference="pay_forged", terms=terms.get(at))
         shop.orders.place(replace(order, order=replace(order.order, payment=paid)))
     earlier = f"pay_1,payment,1.00,GBP,2026-11-23T09:59:58Z,{CUSTOMER},{order_id(NOW - 2_000)}"
     assert shop.reconcile().unpaid == []
