@@ -186,6 +186,8 @@ def _payments(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
         archive_bucket=addresses.archive_bucket,
         overflow_queue_url=addresses.queue_urls["overflow"],
         overflow_dead_letter_queue_url=addresses.dead_letter_queue_urls["overflow"],
+        events_topic_arn=addresses.events_topic_arn,
+        events_published=events_published_of(stage.events.published),
         gateway=stage.payments.gateway,
         gateway_url=stage.payments.url,
         gateway_key_parameter=stage.gateway_key_parameter,

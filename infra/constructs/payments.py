@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra.constructs.archive import allow_reading_archive
@@ -13,8 +14,8 @@ from infra.constructs.work_queue import Work
 
 
 class Payments(Construct):
-    """It may read orders and make ids void, which is putting where no order is. It sends no
-    messages: of the overflow queue it learns only how many it holds."""
+    """It may read orders and make ids void, which is putting where no order is. Of the
+    overflow queue it learns only how many messages it holds."""
 
     def __init__(
         self,
@@ -24,6 +25,7 @@ class Payments(Construct):
         table: dynamodb.ITableV2,
         archive: s3.IBucket,
         overflow: Work,
+        events: sns.ITopic,
         deployment: Deployment,
     ) -> None:
         super().__init__(scope, id_)
@@ -32,6 +34,7 @@ class Payments(Construct):
         allow_reading_archive(function, archive)
         for queue in (overflow.queue, overflow.dead_letters):
             function.allow("sqs:GetQueueAttributes", on=queue.queue_arn)
+        function.allow("sns:Publish", on=events.topic_arn)
         function.allow_parameter(deployment.stage.gateway_key_parameter)
         run_on_schedule(
             self,

@@ -82,6 +82,7 @@ class ServiceStack(Stack):
                 table=held.table,
                 archive=held.archive,
                 overflow=queues["overflow"],
+                events=held.events,
                 deployment=deployment,
             )
         Relay(

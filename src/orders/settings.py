@@ -37,7 +37,7 @@ GatewayName = Literal["stripe"]
 #: A payment is looked at when it is a day old, so less than two days would be nothing.
 WINDOW_DAYS_MIN = 2
 #: What an event says of an order: `EventType`'s names.
-EventName = Literal["accepted", "confirmed", "rejected", "cancelled"]
+EventName = Literal["accepted", "confirmed", "rejected", "cancelled", "payment_returned"]
 #: Of how many orders one has its good news logged (`orders.telemetry`).
 OneIn = Annotated[int, Meta(ge=1, le=1_000)]
 TimeoutSeconds = Annotated[float, Meta(gt=0, le=60)]
@@ -155,12 +155,16 @@ class _Publishing(_CommandQueues, frozen=True):
 
     @property
     def published_types(self) -> frozenset[EventType]:
-        if self.events_published == _NO_EVENTS:
-            return frozenset()
-        try:
-            return frozenset(EventType[one.upper()] for one in self.events_published.split(","))
-        except KeyError as unknown:
-            raise ValueError(f"EVENTS_PUBLISHED names an unknown event: {unknown}") from None
+        return _types_of(self.events_published)
+
+
+def _types_of(events_published: str) -> frozenset[EventType]:
+    if events_published == _NO_EVENTS:
+        return frozenset()
+    try:
+        return frozenset(EventType[one.upper()] for one in events_published.split(","))
+    except KeyError as unknown:
+        raise ValueError(f"EVENTS_PUBLISHED names an unknown event: {unknown}") from None
 
 
 def events_published_of(names: Sequence[EventName]) -> str:
@@ -280,6 +284,9 @@ class PaymentsSettings(WithBucket, frozen=True, kw_only=True):
     archive_bucket: str
     overflow_queue_url: str
     overflow_dead_letter_queue_url: str
+    events_topic_arn: str
+    #: As relay's.
+    events_published: str
     gateway: GatewayName
     gateway_url: str
     gateway_key_parameter: str
@@ -287,6 +294,13 @@ class PaymentsSettings(WithBucket, frozen=True, kw_only=True):
     refunds_max: Annotated[int, Meta(ge=0)]
     #: The function's timeout.
     run_seconds: Annotated[int, Meta(ge=1, le=900)]
+
+    def __post_init__(self) -> None:
+        _ = self.published_types
+
+    @property
+    def published_types(self) -> frozenset[EventType]:
+        return _types_of(self.events_published)
 
 
 class ArchiveSettings(WithBucket, frozen=True, kw_only=True):

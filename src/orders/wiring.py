@@ -404,6 +404,7 @@ def wire_payments(runtime: Runtime) -> tuple[Reconcile, PaymentsSettings, Log]:
         clock=runtime.clock,
         concurrent_map=runtime.concurrent_map(CONCURRENT_MAX),
         returns_max=settings.refunds_max,
+        events=_events(settings, runtime),
     )
     return reconcile, settings, _log(runtime)
 
@@ -427,7 +428,9 @@ def _consumer(
     )
 
 
-def _events(settings: RelaySettings | WatchdogSettings, runtime: Runtime) -> SnsEvents:
+def _events(
+    settings: RelaySettings | WatchdogSettings | PaymentsSettings, runtime: Runtime
+) -> SnsEvents:
     return SnsEvents(runtime.client("sns"), settings.events_topic_arn, settings.published_types)
 
 

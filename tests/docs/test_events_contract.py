@@ -167,8 +167,10 @@ class Topic:
 
 def an_event(name: str) -> Event:
     type_ = EventType[name.upper()]
-    reason = "out_of_stock" if type_ is EventType.REJECTED else None
-    return Event(type_, OrderKey(CUSTOMER, order_id()), Millis(NOW + 123), reason)
+    reasons = {EventType.REJECTED: "out_of_stock", EventType.PAYMENT_RETURNED: "no_order"}
+    about = "0123456789abcdef" if type_ is EventType.PAYMENT_RETURNED else None
+    key = OrderKey(CUSTOMER, order_id())
+    return Event(type_, key, Millis(NOW + 123), reasons.get(type_), about)
 
 
 def published(name: str) -> tuple[dict[str, Any], dict[str, str]]:

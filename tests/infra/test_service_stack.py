@@ -182,6 +182,7 @@ def test_payments_are_held_against_the_orders_only_where_the_stage_says_so(
         "spillway-unusual-orders": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
         "spillway-unusual-overflow": {"sqs:GetQueueAttributes"},
         "spillway-unusual-overflow-dead-letters": {"sqs:GetQueueAttributes"},
+        "spillway-unusual-order-events": {"sns:Publish"},
         "parameter/spillway/unusual/gateway-key": {"ssm:GetParameter"},
         "/orders/*": {"s3:GetObject"},
     }

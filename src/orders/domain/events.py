@@ -18,21 +18,25 @@ class EventType(StrEnum):
     CONFIRMED = "spillway.order.confirmed.v1"
     REJECTED = "spillway.order.rejected.v1"
     CANCELLED = "spillway.order.cancelled.v1"
+    PAYMENT_RETURNED = "spillway.order.payment_returned.v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`at` is the time of the fact that made it true; `reason` only when rejected."""
+    """`at` is the time of the fact that made it true; `reason` only of a rejection and of a payment
+    that went back. `about` tells it from another event of its type for the same order."""
 
     type: EventType
     key: OrderKey
     at: Millis
     reason: str | None = None
+    about: str | None = None
 
     @property
     def id(self) -> str:
         """The same however often the event is sent, so that a consumer can tell a repetition."""
-        return f"{self.key.customer_id}/{self.key.order_id}/{self.type.name.lower()}"
+        about = "" if self.about is None else f"/{self.about}"
+        return f"{self.key.customer_id}/{self.key.order_id}/{self.type.name.lower()}{about}"
 
 
 def accepted(key: OrderKey, at: Millis) -> Event:

@@ -15,18 +15,20 @@ finds more to give back than `returns_max` gives nothing back.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 
 from orders.domain import saga
+from orders.domain.events import Event, EventType
 from orders.domain.order import AcceptedOrder, OrderKey, VoidId
 from orders.domain.payments import SURPLUS, Finding, Paid, finding
 from orders.domain.units import Millis
 from orders.failures import PermanentFailure, TransientFailure
-from orders.ports import Buffered, Clock, ConcurrentMap, Gateway, Orders
+from orders.ports import Buffered, Clock, ConcurrentMap, Events, Gateway, Orders
 
 
 class Return(StrEnum):
@@ -74,6 +76,7 @@ class Ran:
             self.returns[one.returned] += 1
 
 
+_BACK = frozenset({Return.GIVEN_BACK, Return.DONE_BEFORE})
 OnReconciled = Callable[[Reconciled], object]
 
 
@@ -85,6 +88,8 @@ class Reconcile:
     clock: Clock
     concurrent_map: ConcurrentMap
     returns_max: int
+    #: None where nobody hears of it: a later run of the function tells of what an operator did.
+    events: Events | None = None
 
     def run(
         self,
@@ -100,6 +105,27 @@ class Reconcile:
 
         Raises TransientFailure to be called again.
         """
+        returned: list[Event] = []
+
+        def tell(one: Reconciled) -> None:
+            on_reconciled(one)
+            if one.returned in _BACK:
+                returned.extend(_event(one))
+
+        ran = self._run(since, until, tell, give_back=give_back, stop_at=stop_at)
+        if self.events is not None:
+            self.events.publish(returned)
+        return ran
+
+    def _run(
+        self,
+        since: Millis,
+        until: Millis,
+        on_reconciled: OnReconciled,
+        *,
+        give_back: bool,
+        stop_at: Millis | None,
+    ) -> Ran:
         ran = Ran()
         now = self.clock.now()
         # Asked after `now`: whatever was sent under an id that was too old by then is counted.
@@ -186,3 +212,17 @@ class Reconcile:
             return replace(one, returned=Return.LATER, detail=detail)
         order = self.orders.void(VoidId(one.payment.key, self.clock.now()))
         return one if order is None else self._reconciled(one.payment, order, now)
+
+
+def _event(one: Reconciled) -> Iterator[Event]:
+    """Each run that finds the payment back says so, with the same content: its time is that of the
+    payment. The payment has a name of its own in the id, which is not the gateway's."""
+    key, payment = one.payment.key, one.payment
+    if key is not None:
+        yield Event(
+            EventType.PAYMENT_RETURNED,
+            key,
+            payment.at,
+            one.finding.value,
+            about=hashlib.sha256(payment.reference.encode()).hexdigest()[:16],
+        )

@@ -16,7 +16,7 @@ from orders.flow.drain import Drain
 from orders.flow.reconcile import Ran, Reconcile, Reconciled, Return
 from orders.gateways.stripe import Stripe
 from simulation.gateway.stripe import FakeStripe, Fault, StripeConnections
-from simulation.world.runtime import SetClock
+from simulation.world.runtime import MemoryEvents, SetClock
 from simulation.world.table import MemoryOrders
 from tests.builders import CUSTOMER, FREE, NOW, accepted, order_id, outcome
 
@@ -44,6 +44,7 @@ class Shop:
         self.orders = MemoryOrders()
         self.buffered = Buffered()
         self.told: list[Reconciled] = []
+        self.topic = MemoryEvents()
 
     def paid(self, key: OrderKey | None, amount: int = 905, currency: str = "GBP") -> str:
         metadata = {} if key is None else {"customer_id": key.customer_id, "order_id": key.order_id}
@@ -66,7 +67,9 @@ class Shop:
         self.clock.milliseconds = at
         self.told = []
         gateway = Stripe(StripeConnections(self.stripe), lambda: KEY)  # type: ignore[arg-type]
-        run = Reconcile(gateway, self.orders, self.buffered, self.clock, map, most)
+        run = Reconcile(
+            gateway, self.orders, self.buffered, self.clock, map, most, events=self.topic
+        )
         return run.run(Millis(0), Millis(at), self.told.append, give_back=give_back)
 
     def _fault(self, method: str, _path: str) -> Fault | None:
@@ -240,3 +243,22 @@ def test_nothing_goes_back_while_the_table_is_out(shop: Shop) -> None:
     shop.orders.void = timed_out  # type: ignore[method-assign]
     assert shop.reconcile().returns == {Return.LATER: 1}
     assert shop.stripe.refunds == []
+
+
+def test_each_run_announces_what_has_gone_back_with_the_same_content(shop: Shop) -> None:
+    """At least once: a run may die between giving back and saying so."""
+    shop.paid(lost := key())
+    twice = key()
+    shop.ordered(twice, shop.paid(twice, amount_of(accepted(twice))))
+    for _ in range(2):
+        shop.paid(twice)
+    shop.reconcile()
+    first = list(shop.topic.published)
+    assert [(event.key, event.reason) for event in first] == [
+        (lost, "no_order"),
+        (twice, "paid_twice"),
+        (twice, "paid_twice"),
+    ]
+    assert len({event.id for event in first}) == 3
+    shop.reconcile()
+    assert sorted(shop.topic.published[3:], key=str) == sorted(first, key=str)

@@ -24,6 +24,8 @@ SETTINGS = PaymentsSettings(
     archive_bucket="archive",
     overflow_queue_url="overflow",
     overflow_dead_letter_queue_url="overflow-dead-letters",
+    events_topic_arn="t",
+    events_published="payment_returned",
     gateway="stripe",
     gateway_url="https://stripe",
     gateway_key_parameter="/gateway-key",
@@ -131,6 +133,6 @@ def test_a_wrong_key_of_the_gateway_fails_the_run_and_rings(function: Function) 
 def test_a_bug_is_named_by_its_place_alone(function: Function) -> None:
     function.paid(26)
     broken = Reconcile(None, MemoryOrders(), Buffered(), function.clock, map, 2)  # type: ignore[arg-type]
-    with pytest.raises(PaymentsFailed, match="AttributeError at run"):
+    with pytest.raises(PaymentsFailed, match="AttributeError at _run"):
         handle({}, broken, SETTINGS, function.log)
     assert function.log.lines[-1]["outcome"] == "bug"
