@@ -21,7 +21,7 @@ from orders.domain.caller import PERSON
 from orders.domain.keeping import KEPT_DAYS_MIN
 from orders.domain.saga import DOWNSTREAM_OF, ONCE_RESERVED, Step
 from orders.domain.waits import BATCH_MS, CLAIM_MS, DELIVER_CALL_SECONDS, PARAMETER_SECONDS
-from orders.downstream.description import Description, DescriptionError, described
+from orders.downstream.description import By, Description, DescriptionError, described
 from orders.flow.archive import BATCH_SECONDS
 from orders.gateways.stripe import URL as STRIPE_URL
 from orders.settings import (
@@ -83,6 +83,15 @@ _SIGNED: dict[str, SigningService] = {
 }
 _ORIGIN = re.compile(r"(https://[a-z0-9-]+(\.[a-z0-9-]+)+|http://localhost)(:[0-9]{1,5})?")
 _INVOKE_ARN = re.compile(rf"arn:aws[\w-]*:({'|'.join(_SIGNED)}):([a-z]+-[a-z-]+-\d):\d{{12}}:\S+")
+#: A function, maybe with its alias or version.
+_FUNCTION_ARN = re.compile(
+    r"arn:aws[\w-]*:lambda:([a-z]+-[a-z-]+-\d):\d{12}:function:[\w-]+(:[\w$-]+)?"
+)
+#: An SQS queue on AWS or on the emulator.
+_QUEUE_URL = re.compile(
+    r"(?:https://sqs\.(?P<region>[a-z]+-[a-z-]+-\d)\.amazonaws\.com(?:\.cn)?|http://[^/]+)"
+    r"/(?P<account>\d{12})/(?P<name>[\w-]{1,80}(?:\.fifo)?)"
+)
 #: AWS's own address of such a service: its name there, and its Region.
 _SIGNED_HOST = re.compile(r"\.(execute-api|lambda-url|vpc-lattice-svcs)\.([a-z]+-[a-z-]+-\d)\.")
 
@@ -293,8 +302,9 @@ class Functions(Settings, frozen=True):
 
 
 class Downstream(Settings, frozen=True):
-    #: Without a slash at the end. With fakes, a parameter of the deployment replaces it.
-    url: Url
+    #: Without a slash at the end; a function's ARN or an SQS queue's URL where the description says
+    #: so. With fakes, a parameter of the deployment replaces it.
+    url: Annotated[str, Meta(pattern=r"^(https?://[^\s]+[^/\s]|arn:aws[\w-]*:lambda:\S+)$")]
     auth: Auth
     #: How long one call may take before its outcome counts as unknown.
     timeout_seconds: Annotated[int, Meta(ge=1, le=60)]
@@ -327,7 +337,9 @@ class Downstream(Settings, frozen=True):
     server_ca: bool = False
 
     def __post_init__(self) -> None:
-        if (self.auth == "sigv4") != (self.invoke_arn is not None):
+        if self.by != "https":
+            self._check_direct()
+        elif (self.auth == "sigv4") != (self.invoke_arn is not None):
             raise ValueError("invoke_arn goes with auth sigv4, and only with it")
         for name, value in (("token_url", self.token_url), ("client_id", self.client_id)):
             if (self.auth == "oauth") != (value is not None):
@@ -338,12 +350,44 @@ class Downstream(Settings, frozen=True):
             raise ValueError(
                 "auth none goes with client_certificate = true: something must say who calls"
             )
-        if self.signing is not None:
+        if self.signing is not None and self.by == "https":
             self._check_address(*self.signing)
 
     @property
-    def signing(self) -> tuple[SigningService, str] | None:
+    def by(self) -> By:
+        """How its address is reached: what its description must say too."""
+        if self.url.startswith("arn:"):
+            return "lambda"
+        return "queue" if _QUEUE_URL.fullmatch(self.url) else "https"
+
+    @property
+    def queue(self) -> tuple[str | None, str, str]:
+        """Of a queue: Region (None on the emulator), account and name."""
+        found = _QUEUE_URL.fullmatch(self.url)
+        if found is None:
+            raise ValueError(f"{self.url} is no queue's URL")
+        return found["region"], found["account"], found["name"]
+
+    def _check_direct(self) -> None:
+        """A function or a queue knows the delivery by its role."""
+        if self.by == "lambda" and not _FUNCTION_ARN.fullmatch(self.url):
+            raise ValueError(
+                "url must be a function's ARN, arn:aws:lambda:<Region>:<account>:function:<name>,"
+                " with :<alias> where it has one"
+            )
+        if self.auth != "sigv4" or self.invoke_arn or self.client_certificate or self.server_ca:
+            raise ValueError(
+                "a function or a queue goes with auth sigv4, and neither with invoke_arn nor with"
+                " certificates: the delivery's role may use what url says"
+            )
+
+    @property
+    def signing(self) -> tuple[SigningService, str | None] | None:
         """Service and Region that SigV4 signs for."""
+        if self.by == "lambda":
+            return "lambda", self.url.split(":")[3]
+        if self.by == "queue":
+            return "sqs", self.queue[0]
         if self.invoke_arn is None:
             return None
         found = _INVOKE_ARN.fullmatch(self.invoke_arn)
@@ -354,7 +398,7 @@ class Downstream(Settings, frozen=True):
             )
         return _SIGNED[found[1]], found[2]
 
-    def _check_address(self, service: SigningService, region: str) -> None:
+    def _check_address(self, service: SigningService, region: str | None) -> None:
         """A signature for another service or Region than the address's is answered 403."""
         host = _SIGNED_HOST.search(urlsplit(self.url).hostname or "")
         if host and (host[1].removesuffix("-url"), host[2]) != (service, region):
@@ -583,6 +627,12 @@ class Stage(Settings, frozen=True):
 
     def _check_description(self, name: saga.Downstream, downstream: Downstream) -> None:
         description = self.description_of(name)
+        if description.by != downstream.by:
+            ways = {"https": "web", "lambda": "function's", "queue": "queue's"}
+            raise ValueError(
+                f"{name} has a {ways[downstream.by]} address, and its description says"
+                f' by = "{description.by}"'
+            )
         if downstream.idempotency == "lookup":
             for step, request in description.requests.items():
                 if request.lookup is None:
@@ -624,6 +674,8 @@ class Stage(Settings, frozen=True):
             raise ValueError(
                 f"{name} is a VPC Lattice service: only a stage with [network] has a way"
             )
+        if downstream.by != "https":
+            return
         by_endpoints = self.network is not None and self.network.aws_by == "endpoints"
         # "You can access your function URL through the public Internet only":
         # https://docs.aws.amazon.com/lambda/latest/dg/lambda-urls.html
@@ -701,7 +753,13 @@ class Stage(Settings, frozen=True):
         if self.network is None or self.network.aws_by != "endpoints":
             return ()
         secrets = any(self.secret_parameters(name) for name in saga.DOWNSTREAMS)
-        return ("sqs", "ssm") if secrets else ("sqs",)
+        by_name = self.downstreams.by_name()
+        functions = any(one.by == "lambda" for one in by_name.values())
+        return (
+            "sqs",
+            *(("ssm",) if secrets else ()),
+            *(("lambda",) if functions else ()),
+        )
 
     @property
     def _intake_seconds_max(self) -> int:
@@ -736,7 +794,7 @@ class Stage(Settings, frozen=True):
                 raise StageError(
                     f"{self.name}.toml: {setting} is still {address}: put your own there."
                 )
-            if not address.startswith("https://"):
+            if not address.startswith(("https://", "arn:")):
                 raise StageError(f"{self.name}.toml: {setting} is {address}: it must be https.")
         self._check_sign_in_page()
 

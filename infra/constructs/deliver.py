@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
@@ -46,13 +47,28 @@ class Deliver(Construct):
         for called, downstream in downstreams.items():
             for parameter in deployment.stage.secret_parameters(called).values():
                 deliver.allow_parameter(parameter)
-            if downstream.invoke_arn is not None:
+            if downstream.by == "lambda":
+                deliver.allow("lambda:InvokeFunction", on=downstream.url)
+            elif downstream.by == "queue":
+                deliver.allow("sqs:SendMessage", on=_queue_arn(self, downstream))
+            elif downstream.invoke_arn is not None:
                 _allow_invocation(deliver, downstream.invoke_arn)
         if deployment.stage.network is not None:
             deliver.join(deployment.stage.network)
         # Messages of a batch message that must come back are requeued as single ones.
         deliver.allow("sqs:SendMessage", on=commands.queue.queue_arn)
         consume(self, "Commands", work=commands, function=deliver)
+
+
+def _queue_arn(scope: Construct, downstream: Downstream) -> str:
+    region, account, name = downstream.queue
+    return Stack.of(scope).format_arn(
+        service="sqs",
+        region=region,
+        account=account,
+        resource=name,
+        arn_format=ArnFormat.NO_RESOURCE_NAME,
+    )
 
 
 def _allow_invocation(deliver: OrderFunction, arn: str) -> None:

@@ -21,8 +21,8 @@ from orders.domain.saga import DOWNSTREAM_OF, ONCE_RESERVED, Downstream
 Auth = Literal["api_key", "sigv4", "oauth", "none"]
 #: How a client proves itself to OAuth's token endpoint: by HTTP Basic, or in the form.
 ClientAuth = Literal["basic", "form"]
-#: Under which name SigV4 signs for API Gateway, for a function's URL, and for VPC Lattice.
-SigningService = Literal["execute-api", "lambda", "vpc-lattice-svcs"]
+#: Under which name SigV4 signs for API Gateway, a function and its URL, a queue, and VPC Lattice.
+SigningService = Literal["execute-api", "lambda", "sqs", "vpc-lattice-svcs"]
 Idempotency = Literal["keys", "lookup"]
 #: Of the calls that a delivery makes at once, at most this share is at each further downstream on
 #: the express path. An order is about as long at inventory as there, so more would not settle a
@@ -191,7 +191,7 @@ class OAuthClient(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
 
 
 class Called(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """How a downstream is called. `url` has no slash at the end."""
+    """How a downstream is called. `url` has no slash at the end, or is a function's ARN."""
 
     url: str
     auth: Auth
@@ -201,7 +201,7 @@ class Called(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     description: str
     api_key_parameter: str | None = None
     signing_service: SigningService | None = None
-    #: The downstream's, which may be another than the function's own.
+    #: The downstream's. None is the function's own, as for a queue of the emulator.
     signing_region: str | None = None
     oauth: OAuthClient | None = None
     #: A certificate of ours with its key, for mutual TLS.
@@ -213,16 +213,15 @@ class Called(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         for auth, name, value in (
             ("api_key", "api_key_parameter", self.api_key_parameter),
             ("sigv4", "signing_service", self.signing_service),
-            ("sigv4", "signing_region", self.signing_region),
             ("oauth", "oauth", self.oauth),
         ):
             if (self.auth == auth) != (value is not None):
                 raise ValueError(f"{name} goes with auth {auth}, and only with it")
 
     @property
-    def signing(self) -> tuple[SigningService, str]:
+    def signing(self) -> tuple[SigningService, str | None]:
         """Service and Region that requests are signed for, where they are."""
-        if self.signing_service is None or self.signing_region is None:
+        if self.signing_service is None:
             raise ValueError(f"requests to {self.url} are not signed")
         return self.signing_service, self.signing_region
 

@@ -56,10 +56,16 @@ from orders.domain.waits import (
     PARAMETER_TRY_SECONDS,
 )
 from orders.downstream.description import ApiKey as ApiKeyHeader
-from orders.downstream.description import described
+from orders.downstream.description import Description, described
 from orders.downstream.http import HttpDownstream
 from orders.downstream.proofs import ApiKey, NoProof, Signature
-from orders.downstream.transport import CONNECT_TIMEOUT_SECONDS, Https, Pool, Proof
+from orders.downstream.transport import (
+    CONNECT_TIMEOUT_SECONDS,
+    Https,
+    Pool,
+    Proof,
+    Transport,
+)
 from orders.flow.consumer import Consumer
 from orders.flow.coupons import LimitedCoupons
 from orders.flow.deliver import Deliver
@@ -314,14 +320,36 @@ def _downstream(
     return HttpDownstream(
         description=description,
         url=called.url.rstrip("/"),
-        send=Https(
+        send=_transport(name, called, description, timeout_seconds, runtime, key_wait_ms),
+        clock=runtime.clock,
+        look_up_first=called.idempotency == "lookup",
+    )
+
+
+def _transport(
+    name: Downstream,
+    called: Called,
+    description: Description,
+    timeout_seconds: float,
+    runtime: Runtime,
+    key_wait_ms: int,
+) -> Transport:
+    if description.by == "https":
+        return Https(
             _pool(name, called, timeout_seconds, runtime, key_wait_ms),
             _proof(called, description.api_key, runtime, key_wait_ms),
             runtime.clock,
             timeout_seconds,
-        ),
+        )
+    # Few stages have one, and somebody waits for a delivery's cold start.
+    from orders.downstream.direct import Function, Queue
+
+    return (Function if description.by == "lambda" else Queue)(
+        pool=runtime.pool(timeout_seconds),
+        sign=sigv4_for(*called.signing),
         clock=runtime.clock,
-        look_up_first=called.idempotency == "lookup",
+        timeout_seconds=timeout_seconds,
+        endpoint=runtime.environment.get("AWS_ENDPOINT_URL"),
     )
 
 
@@ -448,7 +476,7 @@ def _proof(called: Called, api_key: ApiKeyHeader, runtime: Runtime, key_wait_ms:
         return Signature(sigv4_for(*called.signing))
     if called.oauth is None:
         return NoProof()
-    # Few stages have it, and somebody waits for a delivery's cold start.
+    # As with a function or a queue.
     from orders.downstream.oauth import ClientCredentials
 
     return ClientCredentials(
@@ -474,7 +502,7 @@ def _pool(
     make = partial(runtime.pool, timeout_seconds)
     if certificate is None and authorities is None:
         return make()
-    # As with OAuth.
+    # As with a function or a queue.
     from orders.downstream.certificates import CertifiedPool, days_left
 
     def loaded(ends_at: Millis) -> None:

@@ -20,17 +20,19 @@ Sign = Callable[[str, str, Mapping[str, str], bytes], dict[str, str]]
 _UNSIGNED_BODY = {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
 
 
-def sigv4_for(service: str, region: str) -> Sign:
-    """For a downstream that sits behind AWS's own authorisation, in its Region.
+def sigv4_for(service: str, region: str | None) -> Sign:
+    """For a downstream that sits behind AWS's own authorisation, in its Region (None: the
+    function's own).
 
-    `service`: `execute-api` is API Gateway, `lambda` a function's URL, `vpc-lattice-svcs` VPC
-    Lattice.
+    `service`: `execute-api` is API Gateway, `lambda` a function or its URL, `sqs` a queue,
+    `vpc-lattice-svcs` VPC Lattice.
     """
     always = _UNSIGNED_BODY if service == "vpc-lattice-svcs" else {}
 
     def sign(method: str, url: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
         request = AWSRequest(method=method, url=url, headers={**headers, **always}, data=body)
-        return _signed(request, SigV4Auth(_credentials(), service, region))
+        own = session().get_config_variable("region")
+        return _signed(request, SigV4Auth(_credentials(), service, region or own))
 
     return sign
 

@@ -111,9 +111,18 @@ class HttpDownstream:
         body: bytes = b"",
     ) -> Outcome | Later | None:
         # For the text of failures: without the query, which may name the customer.
-        asked = f"{method} {path.partition('?')[0]}"
-        traceparent = self._traceparent(method, command)
-        call = Call(asked, method, url, headers, body, traceparent, command.until)
+        asked = f"{method} {path.partition('?')[0]}" if path else command.step.value
+        call = Call(
+            asked,
+            method,
+            url,
+            headers,
+            body,
+            traceparent=self._traceparent(method, command),
+            until=command.until,
+            order_id=command.key.order_id,
+            key=idempotency_key(command),
+        )
         return self._meaning(call, self.send(call), rules)
 
     def _traceparent(self, method: str, command: Command) -> str:

@@ -30,7 +30,8 @@ class Call:
     """One request. `asked` names it in failures' texts: without a query, which names the customer.
     `traceparent` is no part of `headers`, because it must not be signed: an intermediary may
     rewrite it, as its specification asks. `until`: nobody waits for the answer any longer; None
-    where somebody always does."""
+    where somebody always does. `order_id`, `key`: the order's id, and what is the same each time
+    that this is asked, for a queue that keeps messages in order and drops doubles."""
 
     asked: str
     method: str
@@ -39,6 +40,8 @@ class Call:
     body: bytes
     traceparent: str = ""
     until: Millis | None = None
+    order_id: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
