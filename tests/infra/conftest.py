@@ -79,10 +79,16 @@ def private() -> Stage:
             inventory=replace(dev.downstreams.inventory, auth="sigv4", invoke_arn=lattice),
             fulfilment=replace(
                 dev.downstreams.fulfilment,
+                description="warehouse",
+                url="https://sqs.eu-west-1.amazonaws.com/111122223333/ship.fifo",
+                auth="sigv4",
+            ),
+            accounting=replace(
+                dev.downstreams.accounting,
                 auth="oauth",
                 token_url="https://login.example.com/token",
                 client_id="spillway",
-                scope="shipments.write",
+                scope="postings.write",
                 server_ca=True,
             ),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from importlib import import_module
 from itertools import product
@@ -235,22 +236,33 @@ def test_a_delivery_reads_the_certificate_that_it_shows_and_nothing_else(
 
 
 def test_a_delivery_reads_the_secret_of_its_oauth_client(in_vpc: Templates) -> None:
-    place = "/spillway/private/fulfilment"
-    # Inventory's, too: it calls fulfilment on the express path.
-    for function in ("deliver-fulfilment", "deliver-inventory"):
+    place = "/spillway/private/accounting"
+    # Inventory's, too: it calls accounting on the express path.
+    for function in ("deliver-accounting", "deliver-inventory"):
         read = settings.DeliverSettings.read(environment_of(in_vpc, function))
-        called = read.called["fulfilment"]
+        called = read.called["accounting"]
         assert called.oauth == settings.OAuthClient(
             token_url="https://login.example.com/token",
             client_id="spillway",
             secret_parameter=f"{place}/client-secret",
-            scope="shipments.write",
+            scope="postings.write",
         )
         assert called.server_ca_parameter == f"{place}/server-ca"
         assert {
             f"parameter{place}/client-secret",
             f"parameter{place}/server-ca",
         } <= parameters(in_vpc.permissions_of(function))
+
+
+def test_a_delivery_may_send_to_its_downstream_s_queue(in_vpc: Templates) -> None:
+    permissions = in_vpc.permissions_of("deliver-fulfilment")
+    assert permissions["ship.fifo"] == {"sqs:SendMessage"}
+    arn = ":sqs:eu-west-1:111122223333:ship.fifo"
+    assert arn in json.dumps(in_vpc.statements_of("deliver-fulfilment"))
+    read = settings.DeliverSettings.read(environment_of(in_vpc, "deliver-fulfilment"))
+    assert read.called["fulfilment"].signing == ("sqs", "eu-west-1")
+    # Its outcomes come later, so the express path leaves it out.
+    assert "fulfilment" not in in_vpc.stage.express_calls
 
 
 def test_a_function_s_url_may_be_called_and_the_function_only_by_it(unusual: Templates) -> None:

@@ -9,7 +9,16 @@ import pytest
 from msgspec.structs import replace
 
 from infra.bundle import TARGETS
-from infra.stage import STAGES, Downstreams, Express, FunctionSize, Stage, StageError, load
+from infra.stage import (
+    STAGES,
+    Downstream,
+    Downstreams,
+    Express,
+    FunctionSize,
+    Stage,
+    StageError,
+    load,
+)
 from orders.domain.events import EventType
 from orders.domain.saga import DOWNSTREAMS
 from orders.settings import PricesBy
@@ -66,6 +75,9 @@ def test_good_news_is_sampled_only_where_lines_still_tell_what_they_must(tmp_pat
 
 def test_the_stage_names_the_downstreams_of_the_domain() -> None:
     assert tuple(load("local").downstreams.by_name()) == DOWNSTREAMS
+
+
+FUNCTION_ARN = "arn:aws:lambda:eu-west-1:111122223333:function:stock"
 
 
 @pytest.mark.parametrize(
@@ -188,6 +200,26 @@ def test_the_stage_names_the_downstreams_of_the_domain() -> None:
             'auth = "api_key"\nscope = "books"',
             r"scope, audience and client_auth go with auth oauth",
         ),
+        (
+            'url = "http://127.0.0.1:8090/inventory"\nauth = "api_key"',
+            f'url = "{FUNCTION_ARN}"\nauth = "api_key"',
+            r"a function or a queue goes with auth sigv4, and neither with",
+        ),
+        (
+            'url = "http://127.0.0.1:8090/inventory"\nauth = "api_key"',
+            'url = "arn:aws:lambda:eu-west-1:111122223333:stock"\nauth = "sigv4"',
+            r"url must be a function's ARN, arn:aws:lambda:<Region>",
+        ),
+        (
+            'url = "http://127.0.0.1:8090/inventory"\nauth = "api_key"',
+            f'url = "{FUNCTION_ARN}"\nauth = "sigv4"',
+            r"inventory has a function's address, and its description says by = \"https\"",
+        ),
+        (
+            'fulfilment"\nauth = "api_key"',
+            'fulfilment"\ndescription = "warehouse"\nauth = "api_key"',
+            r"fulfilment has a web address, and its description says by = \"queue\"",
+        ),
         ('auth = "api_key"', 'auth = "none"', r"auth none goes with client_certificate = true"),
         (
             'auth = "api_key"',
@@ -224,6 +256,31 @@ def test_a_wrong_setting_is_one_sentence_that_names_it(
         load_with(tmp_path, old, new)
     assert "\n" not in str(raised.value)
     assert str(raised.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("url", "by", "signing"),
+    [
+        (FUNCTION_ARN, "lambda", ("lambda", "eu-west-1")),
+        (f"{FUNCTION_ARN}:live", "lambda", ("lambda", "eu-west-1")),
+        (
+            "https://sqs.eu-central-1.amazonaws.com/111122223333/ship.fifo",
+            "queue",
+            ("sqs", "eu-central-1"),
+        ),
+        (
+            "https://sqs.cn-north-1.amazonaws.com.cn/111122223333/ship",
+            "queue",
+            ("sqs", "cn-north-1"),
+        ),
+        ("http://127.0.0.1:4566/000000000000/ship", "queue", ("sqs", None)),
+    ],
+)
+def test_a_function_or_a_queue_is_known_by_its_address(
+    url: str, by: str, signing: tuple[str, str | None]
+) -> None:
+    settings = Downstream(url=url, auth="sigv4", timeout_seconds=5, concurrency_max=2)
+    assert (settings.by, settings.signing) == (by, signing)
 
 
 NETWORK = """[network]
