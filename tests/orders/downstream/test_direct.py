@@ -20,7 +20,7 @@ from tests.orders.downstream.servers import Answering, Asked, answering
 
 ARN = "arn:aws:lambda:eu-west-1:111122223333:function:stock:live"
 QUEUE = "https://sqs.eu-central-1.amazonaws.com/111122223333/ship"
-TAKEN = 200, {}, b'{"MessageId":"m-1"}'
+TAKEN: tuple[int, Mapping[str, str], bytes] = 200, {}, b'{"MessageId":"m-1"}'
 
 
 def signed(method: str, url: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
@@ -140,7 +140,7 @@ def test_a_function_is_invoked_in_its_own_region(arn: str, host: str) -> None:
     asked: list[str] = []
 
     class Pool:
-        def request(self, method: str, url: str, **_: Any) -> Any:  # noqa: ARG002
+        def request(self, method: str, url: str, **_: Any) -> Any:
             asked.append(url)
             raise urllib3.exceptions.HTTPError
 
@@ -177,7 +177,7 @@ def test_a_queue_is_asked_in_its_own_region() -> None:
     asked: list[str] = []
 
     class Pool:
-        def request(self, method: str, url: str, **_: Any) -> Any:  # noqa: ARG002
+        def request(self, method: str, url: str, **_: Any) -> Any:
             asked.append(url)
             raise urllib3.exceptions.HTTPError
 
