@@ -270,17 +270,22 @@ class InvariantChecker:
         payment = None if content is None else items.decompressed(content).payment
         return None if payment is None else payment.reference
 
-    def judge_payment(
-        self, reference: str, metadata: Mapping[str, str], amount: int, back: int
-    ) -> None:
-        """When all is over, a payment is ordered or has gone back."""
-        key = (metadata["customer_id"], metadata["order_id"])
-        if self.payment_of(key) != reference:
-            # What waits there could be any of them, until a person has seen it.
-            if back != amount and not any(_bodies(self.overflow.dead_letters)):
+    def judge_payments(self, payments: Collection[tuple[str, Mapping[str, str], int, int]]) -> None:
+        """When all is over, each payment is ordered or has gone back. They are given by reference,
+        with their metadata, amount and what has gone back."""
+        keys = {each[0]: (each[1]["customer_id"], each[1]["order_id"]) for each in payments}
+        # What is a dead letter could be any of them, until a person has seen it; and where none
+        # has its order, something is wrong with the payments' names.
+        held = any(_bodies(self.overflow.dead_letters)) or not any(
+            map(self.has_order, keys.values())
+        )
+        for reference, _, amount, back in payments:
+            key = keys[reference]
+            if self.payment_of(key) == reference:
+                if back and not self._is_undone(key):
+                    self._unpaid(key, f"{reference} went back, and its order stands")
+            elif back != amount and not held:
                 self._unpaid(key, f"{reference} bought nothing, and {back} of {amount} went back")
-        elif back and not self._is_undone(key):
-            self._unpaid(key, f"{reference} went back, and its order stands")
 
     def _unpaid(self, key: tuple[str, str], detail: str) -> None:
         self.breaks(Promise.PAID_IS_ORDERED_OR_REFUNDED, key, detail)

@@ -53,7 +53,7 @@ class Finding(StrEnum):
     WAITING = "waiting"
     #: There is no order, and there will be none.
     NO_ORDER = "no_order"
-    #: Its order was paid with another one, or costs nothing.
+    #: Its order was paid with another one, costs nothing, or is paid on terms.
     PAID_TWICE = "paid_twice"
     #: Its order says another amount or currency.
     DIFFERS = "differs"

@@ -9,8 +9,9 @@ do this at once, the money goes back once.
 
 Nothing is remembered between runs: the gateway's record says what has gone back.
 
-A wrong gateway, or a wrong stage, looks like a store of which nobody's order arrived. So a run that
-finds more to give back than `returns_max` gives nothing back.
+A wrong gateway, a wrong stage or a wrong customer id in the payments looks like a store of which
+nobody's order arrived. So a run that finds more to give back than `returns_max` gives nothing back;
+nor does one that finds no payment's order, where `needs_an_order`.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class Ran:
             self.returns[one.returned] += 1
 
 
+#: Why nothing goes back where it would be all that there is.
+NONE_ORDERED = "no payment that was looked at has its order"
 _BACK = frozenset({Return.GIVEN_BACK, Return.DONE_BEFORE})
 OnReconciled = Callable[[Reconciled], object]
 
@@ -90,6 +93,7 @@ class Reconcile:
     returns_max: int
     #: None where nobody hears of it: a later run of the function tells of what an operator did.
     events: Events | None = None
+    needs_an_order: bool = True
 
     def run(
         self,
@@ -131,6 +135,7 @@ class Reconcile:
         # Asked after `now`: whatever was sent under an id that was too old by then is counted.
         in_table = self.buffered.is_empty()
         due: list[Reconciled] = []
+        found_any = not self.needs_an_order
 
         def tell(one: Reconciled) -> None:
             ran.count(one)
@@ -143,6 +148,7 @@ class Reconcile:
         for page in self.gateway.taken(since, until):
             for one in self.concurrent_map(partial(self._look, now), page):
                 ran.payments += 1
+                found_any = found_any or one.order is not None
                 if one.returned is not Return.DUE or len(due) > self.returns_max:
                     tell(one)
                 else:
@@ -153,6 +159,8 @@ class Reconcile:
         for one in due:
             if not give_back or ran.held or is_over():
                 tell(one)
+            elif not found_any:
+                tell(replace(one, returned=Return.LATER, detail=NONE_ORDERED))
             else:
                 tell(self._return(one, now, in_table=in_table))
         return ran
@@ -174,7 +182,8 @@ class Reconcile:
         """What it is when the gateway's record of the order's own payment is known too. No order is
         left without one: its other payment only goes back where the gateway has its own."""
         paid = order.order.payment
-        if paid is None or found not in (Finding.ORDERED, Finding.PAID_TWICE):
+        # With terms nothing was taken for it.
+        if paid is None or paid.terms or found not in (Finding.ORDERED, Finding.PAID_TWICE):
             return found
         own = payment if found is Finding.ORDERED else self.gateway.find(paid.reference)
         if own is None or own.key != order.key:

@@ -50,11 +50,13 @@ class Shop:
         metadata = {} if key is None else {"customer_id": key.customer_id, "order_id": key.order_id}
         return self.stripe.pay(amount, currency, metadata)
 
-    def ordered(self, key: OrderKey, reference: str, **fields: Any) -> AcceptedOrder:
+    def ordered(
+        self, key: OrderKey, reference: str, *, terms: str | None = None, **fields: Any
+    ) -> AcceptedOrder:
         """The order as its customer sent it, with this payment."""
         order = accepted(key, **fields)
         if order.order.payment is not None:
-            payment = replace(order.order.payment, reference=reference)
+            payment = replace(order.order.payment, reference=reference, terms=terms)
             order = replace(order, order=replace(order.order, payment=payment))
         self.orders.place(order)
         return order
@@ -63,12 +65,14 @@ class Shop:
         body = f"payment_intent={reference}".encode()
         self.stripe.answer("POST", "/v1/refunds", {"authorization": f"Bearer {KEY}"}, body)
 
-    def reconcile(self, *, at: int = DAY_LATER, give_back: bool = True, most: int = 100) -> Ran:
+    def reconcile(
+        self, *, at: int = DAY_LATER, give_back: bool = True, most: int = 100, alone: bool = True
+    ) -> Ran:
         self.clock.milliseconds = at
         self.told = []
         gateway = Stripe(StripeConnections(self.stripe), lambda: KEY)  # type: ignore[arg-type]
         run = Reconcile(
-            gateway, self.orders, self.buffered, self.clock, map, most, events=self.topic
+            gateway, self.orders, self.buffered, self.clock, map, most, self.topic, not alone
         )
         return run.run(Millis(0), Millis(at), self.told.append, give_back=give_back)
 
@@ -164,10 +168,16 @@ def test_of_two_payments_for_an_order_the_one_that_it_does_not_name_goes_back(sh
     assert shop.reconcile().returns == {Return.DONE_BEFORE: 1}
 
 
-def test_a_payment_for_an_order_that_costs_nothing_goes_back(shop: Shop) -> None:
+@pytest.mark.parametrize("terms", [None, "net30"])
+def test_a_payment_for_an_order_for_which_none_is_taken_goes_back(
+    shop: Shop, terms: str | None
+) -> None:
     ordered = key()
     reference = shop.paid(ordered)
-    shop.ordered(ordered, "", **FREE)
+    if terms is None:
+        shop.ordered(ordered, "", **FREE)
+    else:
+        shop.ordered(ordered, "decision-17", terms=terms)
     shop.reconcile()
     assert shop.stripe.refunded(reference) == 905
 
@@ -232,6 +242,16 @@ def test_more_than_a_run_may_give_back_is_not_given_back(shop: Shop) -> None:
     assert (ran.held, ran.returns) == (True, {Return.DUE: 4})
     assert shop.stripe.refunds == []
     assert shop.reconcile(most=4).returns == {Return.GIVEN_BACK: 4}
+
+
+def test_nothing_goes_back_where_no_payment_has_its_order(shop: Shop) -> None:
+    """The checkout writes another name of the customer into its payments, say."""
+    shop.paid(key())
+    assert shop.reconcile(alone=False).returns == {Return.LATER: 1}
+    assert shop.stripe.refunds == []
+    ordered = key()
+    shop.ordered(ordered, shop.paid(ordered, amount_of(accepted(ordered))))
+    assert shop.reconcile(alone=False).returns == {Return.GIVEN_BACK: 1}
 
 
 def test_nothing_goes_back_while_the_table_is_out(shop: Shop) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from orders.domain.keeping import DAY_MS
+from orders.domain.order import OrderKey
 from orders.domain.payments import PLACEABLE_MS
 from orders.failures import Misconfigured
 from orders.flow.reconcile import Reconcile
@@ -16,7 +18,7 @@ from orders.settings import PaymentsSettings
 from simulation.gateway.stripe import FakeStripe, StripeConnections
 from simulation.world.runtime import MemoryLog, SetClock
 from simulation.world.table import MemoryOrders
-from tests.builders import CUSTOMER, NOW, order_id
+from tests.builders import CUSTOMER, NOW, accepted, order_id
 
 KEY = "rk_test_fake"
 SETTINGS = PaymentsSettings(
@@ -52,14 +54,30 @@ class Function:
         self.reconcile = Reconcile(
             gateway, orders, self.buffered, self.clock, map, SETTINGS.refunds_max
         )
+        self.orders = orders
 
-    def paid(self, hours_ago: float, *, named: bool = True) -> str:
+    def paid(
+        self,
+        hours_ago: float,
+        *,
+        named: bool = True,
+        key: OrderKey | None = None,
+        amount: int = 905,
+    ) -> str:
         self.clock.milliseconds = at = NOW - round(hours_ago * HOUR_MS)
-        id_ = self.stripe.pay(
-            905, "GBP", {"customer_id": CUSTOMER, "order_id": order_id(at)} if named else {}
-        )
+        key = key or OrderKey(CUSTOMER, order_id(at))
+        names = {"customer_id": key.customer_id, "order_id": key.order_id}
+        id_ = self.stripe.pay(amount, "GBP", names if named else {})
         self.clock.milliseconds = NOW
         return id_
+
+    def ordered(self, hours_ago: float) -> None:
+        """Somebody has their order: only then is it the right stage."""
+        order = accepted(OrderKey(CUSTOMER, order_id(NOW - round(hours_ago * HOUR_MS))))
+        assert order.order.payment is not None
+        reference = self.paid(hours_ago, key=order.key, amount=order.order.payment.amount)
+        payment = replace(order.order.payment, reference=reference)
+        self.orders.place(replace(order, order=replace(order.order, payment=payment)))
 
     def run(self, event: dict[str, Any] | None = None) -> list[tuple[object, dict[str, Any]]]:
         self.log.lines.clear()
@@ -76,8 +94,9 @@ def test_an_hour_looks_at_what_has_become_old_enough(function: Function) -> None
     oldest = PLACEABLE_MS / HOUR_MS + LOOKS
     for hours_ago in (24.9, 25.1, oldest - 0.1, oldest + 0.1):
         function.paid(hours_ago)
+    function.ordered(26)
     outcome, fields = function.run()[-1]
-    assert (outcome, fields["payments"], fields["given_back"]) == ("reconciled", 2, 2)
+    assert (outcome, fields["payments"], fields["given_back"]) == ("reconciled", 3, 2)
 
 
 @pytest.mark.parametrize("event", [{}, {"days": 3}])
@@ -92,6 +111,7 @@ def test_the_first_run_of_a_day_and_an_operator_look_at_all_of_the_window(
 
 def test_what_goes_back_is_told_without_its_payment(function: Function) -> None:
     reference = function.paid(26)
+    function.ordered(26)
     (given_back, told), (_, run) = function.run()
     assert (given_back, told["reason"], run["given_back"]) == ("given_back", "no_order", 1)
     assert reference not in str(told)

@@ -45,11 +45,13 @@ def reconcile(
         bool, typer.Option("--refund", help="Give back what bought nothing; else only tell.")
     ] = False,
     refunds_max: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--refunds-max", min=0, help="With more to give back than this, give nothing back."
+            "--refunds-max",
+            min=0,
+            help=f"With more to give back than this, give nothing back; {REFUNDS_MAX} if left out.",
         ),
-    ] = REFUNDS_MAX,
+    ] = None,
     orders: Annotated[
         bool,
         typer.Option("--orders", help="Find orders without a payment, too: reads the whole table."),
@@ -77,6 +79,7 @@ def reconcile(
     if stripe == bool(file):
         raise UsageError("Where are the payments? Name a --file, or --stripe.")
     columns = columns_of(column or ())
+    most = REFUNDS_MAX if refunds_max is None else refunds_max
     files = SettlementFiles.read(file, columns) if file else None
     service = target.reach()
     found = reconciled(
@@ -84,11 +87,12 @@ def reconcile(
         service,
         report,
         give_back=refund,
-        refunds_max=refunds_max,
+        refunds_max=most,
+        needs_an_order=refunds_max is None,
         orders=orders,
         days=days or (None if files else STRIPE_DAYS),
     )
-    show_it = partial(show, returns_max=refunds_max)
+    show_it = partial(show, returns_max=most)
     print_result(found, as_json=as_json, document=document, show=show_it)
     if not found.held:
         raise typer.Exit(1)

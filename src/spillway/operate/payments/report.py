@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from orders.domain.order import OrderKey, Payment
 from orders.domain.payments import FOR_A_PERSON, SURPLUS, Finding
 from orders.domain.units import Millis
-from orders.flow.reconcile import Ran, Reconciled, Return
+from orders.flow.reconcile import NONE_ORDERED, Ran, Reconciled, Return
 from spillway.currencies import in_major_units
 from spillway.errors import SpillwayError, why_not
 from spillway.ui.formatting import counted, money, rfc3339
@@ -29,7 +29,7 @@ MEANING = {
     Finding.ORDERED: "its order stands",
     Finding.WAITING: "no order yet: the customer may still send it",
     Finding.NO_ORDER: "no order, and there will be none",
-    Finding.PAID_TWICE: "its order was paid with another payment, or costs nothing",
+    Finding.PAID_TWICE: "its order was paid with another payment, costs nothing, or is on terms",
     Finding.DIFFERS: "its order says another amount or currency",
     Finding.RETURNED_AND_ORDERED: "it has gone back, and its order stands",
     Finding.UNPAID: "its order names another payment, which the gateway does not have",
@@ -218,6 +218,12 @@ def _lines(found: Found, returns_max: int) -> Iterator[str]:
         yield (
             f"Nothing was given back, because more than {returns_max:,} payments would be: is this"
             " the right gateway and the right stage? If it is, say how many with --refunds-max."
+        )
+    elif any(one.detail == NONE_ORDERED for one in found.named):
+        yield (
+            "Nothing was given back, because no payment has its order: is this the right stage, and"
+            " is the customer's id in the payments the one in the receipts? If it is, say how many"
+            " with --refunds-max."
         )
     elif ran.returns[Return.DUE] and not found.gave_back:
         yield "Nothing was given back: --refund does it."

@@ -38,6 +38,7 @@ def reconciled(
     *,
     give_back: bool,
     refunds_max: int,
+    needs_an_order: bool = True,
     orders: bool = False,
     days: int | None = None,
     clock: Clock = _SYSTEM,
@@ -71,6 +72,7 @@ def reconciled(
             clock,
             threads.map,
             refunds_max,
+            needs_an_order=needs_an_order,
         )
         until = clock.now()
         since = Millis(0 if days is None else until - days * DAY_MS)

@@ -41,6 +41,8 @@ def reconcile(stack: Stack, done: Run) -> None:
         SystemClock(),
         map,
         returns_max=done.plan.died,
+        # All may have been refused.
+        needs_an_order=False,
     )
     run.run(Millis(0), Millis(now() + 1_000), lambda _: None, give_back=True)
     done.payments = [

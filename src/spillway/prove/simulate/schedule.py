@@ -365,8 +365,7 @@ class _Schedule:
         for customer in self.customers:
             customer.read()
         self._rest()
-        for each in world.gateway.payments():
-            world.invariants.judge_payment(*each)
+        world.invariants.judge_payments(list(world.gateway.payments()))
 
     def _counts_lag(self) -> bool:
         stale = any(fault.kind is Fault.STALE_COUNT for fault in self.faults.injected)
