@@ -28,6 +28,7 @@ DRAIN_RETRY_SECONDS = 300
 CLASHES_MAX = 10
 SERVER_ERRORS_MAX = 5
 RELAY_ERRORS_MAX = 20
+FORGED_MAX = 10
 #: Relay runs within a second of an order. Some minutes more may pass until its metric is there.
 UNRELAYED_PERIODS = 10
 #: A minute more than the longest wait, so that the alarm goes on while something waits.
@@ -49,6 +50,11 @@ QUEUES_WITH_DEAD_LETTERS = (
     "watchdog",
     "relay",
 )
+
+
+def queues_with_dead_letters(stage: Stage) -> tuple[str, ...]:
+    return (*QUEUES_WITH_DEAD_LETTERS, *(f"outcomes-{name}" for name in stage.tellers))
+
 
 #: How the names of their alarms end.
 DEAD_LETTERS: Final = "-dead-letters"
@@ -120,7 +126,8 @@ def alarms(stage: Stage) -> list[Alarm]:
         *_before_the_promises(stage),
         *_when_nothing_runs(stage),
         *(_of_payments(stage) if stage.payments is not None else ()),
-        *(_dead_letters(queue, stage) for queue in QUEUES_WITH_DEAD_LETTERS),
+        *_told(stage),
+        *(_dead_letters(queue, stage) for queue in queues_with_dead_letters(stage)),
     ]
 
 
@@ -300,6 +307,22 @@ def _of_payments(stage: Stage) -> list[Alarm]:
             of=metrics.PAYMENTS,
             period_seconds=RECONCILE_HOURS * 60 * 60,
         ),
+    ]
+
+
+def _told(stage: Stage) -> list[Alarm]:
+    if not any(told_by.by == "callback" for told_by in stage.tellers.values()):
+        return []
+    return [
+        Alarm(
+            "outcomes-forged",
+            metrics.FORGED,
+            FORGED_MAX,
+            f"{FORGED_MAX} callbacks in 5 min had a signature that did not hold. Either a"
+            " downstream signs with a key that is not in force here, and its orders settle only as"
+            " it is asked, or somebody tries.",
+            period_seconds=stage.alarms.period(300),
+        )
     ]
 
 

@@ -33,6 +33,9 @@ DRAIN_BATCH_SIZE = 10
 #: The least that Lambda offers. Each places one order after the other: a few hundred a second
 #: together, where the smallest table takes 4,000. Live orders come first.
 DRAIN_CONCURRENCY_MAX = 2
+OUTCOMES_BATCH_SIZE = 10
+#: Each takes one message after the other, some tens a second.
+OUTCOMES_CONCURRENCY_MAX = 10
 #: Nearly every order has settled when it is checked, and nothing is urgent. Large batches, each
 #: collected for a while, make a check cost a read and hardly an invocation.
 WATCHDOG_BATCH_SIZE = 100
@@ -144,7 +147,8 @@ def stream_sources(stage: Stage) -> Mapping[str, StreamSource]:
 
 
 def queue_sources(stage: Stage) -> Mapping[str, QueueSource]:
-    """By the queue's name: one for each downstream, overflow and watchdog."""
+    """By the queue's name: one for each downstream, overflow and watchdog, and one for what each
+    downstream tells that does."""
     functions = stage.functions
     return {
         **{
@@ -153,9 +157,25 @@ def queue_sources(stage: Stage) -> Mapping[str, QueueSource]:
                 function_timeout_seconds=functions.deliver.timeout_seconds,
                 batch_size=DELIVER_BATCH_SIZE,
                 concurrency_max=stage.deliveries_max[name],
-                receives_max=receives_to_outlast(OUTAGE_SECONDS_MAX, backoff.DELIVER),
+                # Whoever decides later may take its time, and a command that it has taken comes
+                # back until then: as long as SQS keeps it, or the watchdog sends it again.
+                receives_max=(
+                    RECEIVES_MAX
+                    if stage.description_of(name).decides_later
+                    else receives_to_outlast(OUTAGE_SECONDS_MAX, backoff.DELIVER)
+                ),
             )
             for name in stage.deliveries_max
+        },
+        **{
+            f"outcomes-{name}": QueueSource(
+                function="outcomes",
+                function_timeout_seconds=functions.outcomes.timeout_seconds,
+                batch_size=OUTCOMES_BATCH_SIZE,
+                concurrency_max=OUTCOMES_CONCURRENCY_MAX,
+                receives_max=receives_to_outlast(OUTAGE_SECONDS_MAX, backoff.DRAIN),
+            )
+            for name in stage.tellers
         },
         "overflow": QueueSource(
             function="drain",

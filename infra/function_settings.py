@@ -19,10 +19,12 @@ from orders.settings import (
     DrainSettings,
     IntakeSettings,
     OAuthClient,
+    OutcomesSettings,
     PaymentsSettings,
     ReadsSettings,
     RelaySettings,
     Settings,
+    ToldBy,
     WatchdogSettings,
     events_published_of,
 )
@@ -109,6 +111,7 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
             delay_seconds=stage.watchdog.delay_seconds,
         ),
         **_deliveries(stage, addresses),
+        **_outcomes(stage, addresses),
     }
 
 
@@ -162,6 +165,25 @@ def _called(stage: Stage, name: Downstream, url: str) -> Called:
         client_certificate_parameter=secrets.get("client-certificate"),
         server_ca_parameter=secrets.get("server-ca"),
     )
+
+
+def _outcomes(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
+    """Only a stage with a downstream that tells has the function."""
+    told_by = {
+        name: ToldBy(
+            description=stage.descriptions[name],
+            queue_url=addresses.queue_urls[f"outcomes-{name}"],
+            dead_letter_queue_url=addresses.dead_letter_queue_urls[f"outcomes-{name}"],
+            keys_parameter=(
+                stage.outcome_keys_parameter(name) if outcomes.by == "callback" else None
+            ),
+        )
+        for name, outcomes in stage.tellers.items()
+    }
+    if not told_by:
+        return {}
+    settings = OutcomesSettings(addresses.orders_table, msgspec.json.encode(told_by).decode())
+    return {"outcomes": settings}
 
 
 def _archive(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:

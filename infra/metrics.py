@@ -16,11 +16,15 @@ from typing import ClassVar, Final, Literal
 from orders.domain.saga import DOWNSTREAMS
 
 DELIVERIES: Final = tuple(f"deliver-{downstream}" for downstream in DOWNSTREAMS)
-#: Those of an order's path. A stage on which orders leave the table also has `ARCHIVE`.
+#: Those of an order's path. A stage on which orders leave the table also has `ARCHIVE`, one with a
+#: downstream that tells what it decides later `OUTCOMES`.
 EVERY_FUNCTION: Final = ("intake", "drain", "relay", *DELIVERIES, "watchdog", "reads")
 ARCHIVE: Final = "archive"
 #: A stage with `[payments]` has it too.
 PAYMENTS: Final = "payments"
+OUTCOMES: Final = "outcomes"
+#: Those that have a downstream's answer.
+_DECIDED: Final = (*DELIVERIES, OUTCOMES)
 
 Statistic = Literal["Maximum", "Sum", "SampleCount", "p50", "p99"]
 
@@ -160,7 +164,7 @@ def _count(name: str, functions: tuple[str, ...], condition: str, meaning: str) 
 
 SETTLE_TIME: Final = _field(
     "SettleMs",
-    DELIVERIES,
+    _DECIDED,
     "settle_ms",
     "ms from the customer's last request to the outcome that settled the order, of those in the"
     " sample where [good news is sampled](logs.md#good-news)",
@@ -186,7 +190,7 @@ HALF_DONE: Final = _field(
 )
 CONTRADICTIONS: Final = _count(
     "Contradictions",
-    DELIVERIES,
+    _DECIDED,
     'outcome = "contradicted"',
     "a downstream gave two different answers under one idempotency key",
 )
@@ -195,6 +199,12 @@ FOREIGN_ORDERS: Final = _count(
     ("reads",),
     'outcome = "foreign_order"',
     "another customer's order was about to be shown; it was not",
+)
+FORGED: Final = _count(
+    "ForgedOutcomes",
+    (OUTCOMES,),
+    'outcome = "forged"',
+    "callbacks whose signature did not hold",
 )
 ID_CLASHES: Final = _count(
     "IdClashes",
@@ -217,7 +227,7 @@ PAYMENTS_FOR_A_PERSON: Final = _field(
 #: One for both: a metric and an alarm more are 0.40 dollars a month. The line says which it is.
 NEEDS_FIX: Final = LogMetric(
     "NeedsFix",
-    (*EVERY_FUNCTION, ARCHIVE, PAYMENTS),
+    (*EVERY_FUNCTION, ARCHIVE, PAYMENTS, OUTCOMES),
     '{ ($.outcome = "bug") || ($.outcome = "misconfigured") }',
     "1",
     "Sum",
@@ -231,6 +241,7 @@ LOG_METRICS: Final = (
     HALF_DONE,
     CONTRADICTIONS,
     FOREIGN_ORDERS,
+    FORGED,
     ID_CLASHES,
     PRICE_BOOKS_UNREAD,
     PAYMENTS_FOR_A_PERSON,

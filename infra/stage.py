@@ -21,7 +21,13 @@ from orders.domain.caller import PERSON
 from orders.domain.keeping import KEPT_DAYS_MIN
 from orders.domain.saga import DOWNSTREAM_OF, ONCE_RESERVED, Step
 from orders.domain.waits import BATCH_MS, CLAIM_MS, DELIVER_CALL_SECONDS, PARAMETER_SECONDS
-from orders.downstream.description import By, Description, DescriptionError, described
+from orders.downstream.description import (
+    By,
+    Description,
+    DescriptionError,
+    Outcomes,
+    described,
+)
 from orders.flow.archive import BATCH_SECONDS
 from orders.gateways.stripe import URL as STRIPE_URL
 from orders.settings import (
@@ -123,6 +129,9 @@ class Api(Settings, frozen=True):
     read: Throttle
     history: Throttle
     quote: Throttle
+    #: By downstreams that tell what they decide later. Above it they are answered 429, and send
+    #: again; an outcome that never comes is asked for.
+    outcomes: Throttle = Throttle(requests_per_second_max=200, burst_max=400)
     #: Whose pages may call the API from a browser, beside the storefront, which has its own origin:
     #: an app's web view, a site with a front end of its own. An app outside a browser needs none.
     allowed_origins: tuple[str, ...] = ()
@@ -283,9 +292,12 @@ class Functions(Settings, frozen=True):
     archive: FunctionSize = FunctionSize(memory_mb=512, timeout_seconds=900)
     #: Once an hour, where there is `[payments]`. It waits for the gateway most of the time.
     payments: FunctionSize = FunctionSize(memory_mb=256, timeout_seconds=900)
+    #: Only where a downstream tells what it decides later.
+    outcomes: FunctionSize = FunctionSize(memory_mb=256, timeout_seconds=25)
 
     def __post_init__(self) -> None:
-        for name, size in (("intake", self.intake), ("reads", self.reads)):
+        for name in ("intake", "reads", "outcomes"):
+            size = self.of(name)
             if size.timeout_seconds >= API_TIMEOUT_SECONDS:
                 raise ValueError(
                     f"{name} must time out before the API does, after {API_TIMEOUT_SECONDS} s"
@@ -335,6 +347,11 @@ class Downstream(Settings, frozen=True):
     client_certificate: bool = False
     #: Its own certificate is signed by an authority in Parameter Store instead of by a public one.
     server_ca: bool = False
+    #: Who may send to the queue on which it tells what it decides later: its account's root, or a
+    #: role of it.
+    outcomes_from: (
+        Annotated[str, Meta(pattern=r"^arn:aws[\w-]*:iam::\d{12}:(root|role/\S+|user/\S+)$")] | None
+    ) = None
 
     def __post_init__(self) -> None:
         if self.by != "https":
@@ -633,6 +650,12 @@ class Stage(Settings, frozen=True):
                 f"{name} has a {ways[downstream.by]} address, and its description says"
                 f' by = "{description.by}"'
             )
+        by_queue = description.outcomes is not None and description.outcomes.by == "queue"
+        if (downstream.outcomes_from is not None) != by_queue:
+            raise ValueError(
+                f"{name}.outcomes_from says who may send outcomes on a queue: it goes with a"
+                ' description whose [outcomes] are by = "queue", and only with that'
+            )
         if downstream.idempotency == "lookup":
             for step, request in description.requests.items():
                 if request.lookup is None:
@@ -859,6 +882,16 @@ class Stage(Settings, frozen=True):
 
     def secret_parameter(self, downstream: str, kind: str) -> str:
         return f"/spillway/{self.name}/{downstream}/{kind}"
+
+    @property
+    def tellers(self) -> dict[saga.Downstream, Outcomes]:
+        """The downstreams that tell what they decide later, and how."""
+        each = {name: self.description_of(name).outcomes for name in saga.DOWNSTREAMS}
+        return {name: outcomes for name, outcomes in each.items() if outcomes is not None}
+
+    def outcome_keys_parameter(self, downstream: str) -> str:
+        """What a downstream's callbacks are signed with."""
+        return f"/spillway/{self.name}/{downstream}/outcome-keys"
 
 
 def load(name: str, stages: Path = STAGES) -> Stage:

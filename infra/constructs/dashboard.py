@@ -13,7 +13,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from infra import metrics
-from infra.alarms import QUEUES_WITH_DEAD_LETTERS
+from infra.alarms import queues_with_dead_letters
 from infra.constructs.global_name import global_name
 from infra.constructs.monitoring import measured
 from infra.stage import Stage
@@ -34,7 +34,7 @@ class PathDashboard(Construct):
             self,
             "Dashboard",
             dashboard_name=global_name(self, "path-of-an-order", stage=stage),
-            widgets=[self._path(), self._waiting(), self._times(), self._trouble()],
+            widgets=[self._path(), self._waiting(), self._times(), self._trouble(stage)],
         )
 
     def _path(self) -> list[cloudwatch.IWidget]:
@@ -83,11 +83,14 @@ class PathDashboard(Construct):
             ),
         ]
 
-    def _trouble(self) -> list[cloudwatch.IWidget]:
+    def _trouble(self, stage: Stage) -> list[cloudwatch.IWidget]:
         return [
             self._graph(
                 "Dead letters",
-                [(metrics.WAITING, f"{name}-dead-letters") for name in QUEUES_WITH_DEAD_LETTERS],
+                [
+                    (metrics.WAITING, f"{name}-dead-letters")
+                    for name in queues_with_dead_letters(stage)
+                ],
                 width=FULL // 3,
                 label_by_thing=True,
             ),

@@ -15,7 +15,8 @@ from constructs import Construct
 
 from infra.access_log import ACCESS_LOG_FIELDS
 from infra.constructs.function import OrderFunction, log_group
-from infra.stage import Stage
+from infra.constructs.review import accept_finding
+from infra.stage import Stage, Throttle
 
 #: The stage's name is the path's first part, which makes it the same behind CloudFront's /api/*.
 STAGE_NAME = "api"
@@ -34,6 +35,7 @@ class OrdersApi(Construct):
         audience: Sequence[str],
         intake: OrderFunction,
         reads: OrderFunction,
+        outcomes: OrderFunction | None = None,
         stage: Stage,
     ) -> None:
         super().__init__(scope, id_)
@@ -92,13 +94,35 @@ class OrdersApi(Construct):
             ("/quotes", post, to_intake, stage.api.quote),
         ):
             routes = self.api.add_routes(path=path, methods=[method], integration=integration)
-            throttles[f"{method.value} {path}"] = {
-                "ThrottlingRateLimit": throttle.requests_per_second_max,
-                "ThrottlingBurstLimit": throttle.burst_max,
-            }
+            throttles[f"{method.value} {path}"] = _throttle(throttle)
             # The gateway refuses settings for a route that isn't there yet.
             resource.node.add_dependency(*routes)
+        if outcomes is not None and any(one.by == "callback" for one in stage.tellers.values()):
+            # No customer calls this one: the function checks who signed.
+            routes = self.api.add_routes(
+                path="/outcomes/{downstream}",
+                methods=[post],
+                integration=HttpLambdaIntegration("Outcomes", outcomes.alias),
+                authorizer=apigateway.HttpNoneAuthorizer(),
+                authorization_scopes=[],
+            )
+            for route in routes:
+                accept_finding(
+                    route,
+                    "AwsSolutions-APIG4",
+                    reason="A downstream calls it, which has no token: its signature is checked by"
+                    " the function, before anything of its message is read.",
+                )
+            throttles["POST /outcomes/{downstream}"] = _throttle(stage.api.outcomes)
+            resource.node.add_dependency(*routes)
         resource.route_settings = throttles
+
+
+def _throttle(throttle: Throttle) -> dict[str, int]:
+    return {
+        "ThrottlingRateLimit": throttle.requests_per_second_max,
+        "ThrottlingBurstLimit": throttle.burst_max,
+    }
 
 
 def _cors(origins: Sequence[str]) -> apigateway.CorsPreflightOptions | None:

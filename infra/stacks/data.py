@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from constructs import Construct
@@ -64,11 +65,21 @@ class DataStack(Stack):
             time_to_live_attribute="expires_at",
             **_kept(),
         )
-        #: By the queue's name: one per downstream, overflow, watchdog.
+        #: By the queue's name: one per downstream, overflow, watchdog, and per downstream that
+        #: tells.
         self.queues = {
-            name: WorkQueue(self, name.capitalize(), name=name, source=source, stage=stage)
+            name: WorkQueue(self, _id(name), name=name, source=source, stage=stage)
             for name, source in queue_sources(stage).items()
         }
+        for name, downstream in stage.downstreams.by_name().items():
+            if downstream.outcomes_from is not None:
+                self.queues[f"outcomes-{name}"].queue.add_to_resource_policy(
+                    iam.PolicyStatement(
+                        principals=[iam.ArnPrincipal(downstream.outcomes_from)],
+                        actions=["sqs:SendMessage"],
+                        resources=[self.queues[f"outcomes-{name}"].queue.queue_arn],
+                    )
+                )
         # These alone can hold an order that was acknowledged and is not in the table yet.
         overflow = self.queues["overflow"]
         for queue in (overflow.queue, overflow.dead_letters):
@@ -163,12 +174,14 @@ class DataStack(Stack):
         CfnOutput(self, "ArchiveBucketName", value=self.archive.bucket_name)
         CfnOutput(self, "CouponsTableName", value=self.coupons.table_name)
         for name, work in self.queues.items():
-            CfnOutput(self, f"{name.capitalize()}QueueUrl", value=work.queue.queue_url)
-            CfnOutput(
-                self, f"{name.capitalize()}DeadLetterQueueUrl", value=work.dead_letters.queue_url
-            )
+            CfnOutput(self, f"{_id(name)}QueueUrl", value=work.queue.queue_url)
+            CfnOutput(self, f"{_id(name)}DeadLetterQueueUrl", value=work.dead_letters.queue_url)
         CfnOutput(self, "RelayDeadLetterQueueUrl", value=self.relay_dead_letters.queue_url)
         CfnOutput(self, "EventsTopicArn", value=self.events.topic_arn)
+
+
+def _id(queue: str) -> str:
+    return "".join(part.capitalize() for part in queue.split("-"))
 
 
 def _text(name: str) -> dynamodb.Attribute:

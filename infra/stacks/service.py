@@ -12,11 +12,12 @@ from infra.constructs.archive import Archive
 from infra.constructs.deliver import Deliver
 from infra.constructs.drain import Drain
 from infra.constructs.endpoints import AwsEndpoints
-from infra.constructs.function import Deployment
+from infra.constructs.function import Deployment, OrderFunction
 from infra.constructs.intake import Intake
 from infra.constructs.known_at_start import known_at_start
 from infra.constructs.named_data import NamedData
 from infra.constructs.orders_api import OrdersApi
+from infra.constructs.outcomes import Outcomes
 from infra.constructs.payments import Payments
 from infra.constructs.reads import Reads
 from infra.constructs.reference import reference
@@ -126,6 +127,12 @@ class ServiceStack(Stack):
                 functions=[intake.function, *(deliver.function for deliver in deliveries)],
                 stage=stage,
             )
+        outcomes: OrderFunction | None = None
+        if stage.tellers:
+            taken_in = Outcomes(
+                self, "Outcomes", queues=queues, table=held.table, deployment=deployment
+            )
+            outcomes = taken_in.function
         orders = OrdersApi(
             self,
             "Orders",
@@ -133,6 +140,7 @@ class ServiceStack(Stack):
             audience=audience,
             intake=intake.function,
             reads=reads.function,
+            outcomes=outcomes,
             stage=stage,
         )
         #: For the other stacks.

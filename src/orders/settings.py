@@ -254,6 +254,29 @@ class DeliverSettings(Settings, frozen=True):
         return msgspec.json.decode(self.downstreams, type=dict[Downstream, Called])
 
 
+class ToldBy(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How a downstream tells what it has decided. `keys_parameter`: of what its callbacks are
+    signed with, None where it tells by its queue."""
+
+    description: str
+    queue_url: str
+    dead_letter_queue_url: str
+    keys_parameter: str | None = None
+
+
+class OutcomesSettings(Settings, frozen=True):
+    orders_table: str
+    #: A JSON object of each downstream that tells, as `ToldBy`.
+    downstreams: str
+
+    def __post_init__(self) -> None:
+        _ = self.told_by
+
+    @property
+    def told_by(self) -> Mapping[Downstream, ToldBy]:
+        return msgspec.json.decode(self.downstreams, type=dict[Downstream, ToldBy])
+
+
 class WatchdogSettings(_Publishing, frozen=True):
     orders_table: str
     coupons_table: str

@@ -35,7 +35,7 @@ from orders.domain.trace import Trace
 FIELDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "at": "when it was over, Unix milliseconds by the function's clock",
-        "step": "`intake`, `drain`, `relay`, `deliver`, `watchdog`, `reads`,"
+        "step": "`intake`, `drain`, `relay`, `deliver`, `outcomes`, `watchdog`, `reads`,"
         " `archive` or `payments`",
         "outcome": "what became of it: see the table of outcomes",
         "order_id": "left out where what was given is no order id",
@@ -98,7 +98,11 @@ def is_good_news(step: str, outcome: str, fields: Mapping[str, Any]) -> bool:
         return False
     if step == "intake":
         return outcome == "accepted"
-    if step != "deliver" or outcome != "done" or fields.get("command") not in _GOOD_STEPS:
+    if (
+        step not in ("deliver", "outcomes")
+        or outcome != "done"
+        or fields.get("command") not in _GOOD_STEPS
+    ):
         return False
     if "status" not in fields:
         # An order that went by the express path and has not settled had a step refused, or left to

@@ -59,6 +59,7 @@ from orders.downstream.description import ApiKey as ApiKeyHeader
 from orders.downstream.description import Description, described
 from orders.downstream.http import HttpDownstream
 from orders.downstream.proofs import ApiKey, NoProof, Signature
+from orders.downstream.told import Telling
 from orders.downstream.transport import (
     CONNECT_TIMEOUT_SECONDS,
     Https,
@@ -72,6 +73,7 @@ from orders.flow.deliver import Deliver
 from orders.flow.drain import Drain
 from orders.flow.express import Express
 from orders.flow.intake import Intake
+from orders.flow.outcomes import Outcomes
 from orders.flow.prices import Prices
 from orders.flow.reads import Reads
 from orders.flow.relay import Relay
@@ -85,9 +87,11 @@ from orders.settings import (
     DeliverSettings,
     DrainSettings,
     IntakeSettings,
+    OutcomesSettings,
     PaymentsSettings,
     ReadsSettings,
     RelaySettings,
+    SettingInvalid,
     WatchdogSettings,
     WithBucket,
     has_book,
@@ -279,6 +283,9 @@ def wire_deliver(runtime: Runtime) -> tuple[Consumer, Deliver]:
         clock=runtime.clock,
         turns_ms=round(settings.turns_seconds * 1000),
         express=_express(settings, runtime),
+        asks=backoff.TOLD
+        if described(own.description, settings.downstream).outcomes
+        else backoff.DELIVER,
     )
     consumer = replace(
         _consumer("deliver", settings, runtime, backoff.DELIVER, DELIVER_CALL_SECONDS),
@@ -383,6 +390,29 @@ def wire_reads(runtime: Runtime) -> tuple[Reads, Log]:
     )
     claims = Claims(settings.retail_customer_claim, settings.wholesale_customer_claim)
     return Reads(orders, runtime.clock, claims), _log(runtime)
+
+
+def wire_outcomes(runtime: Runtime) -> tuple[Mapping[Downstream, Telling], Outcomes]:
+    settings = OutcomesSettings.read(runtime.environment)
+    sqs, log = runtime.client("sqs"), _log(runtime)
+    tellers: dict[Downstream, Telling] = {}
+    for name, told_by in settings.told_by.items():
+        outcomes = described(told_by.description, name).outcomes
+        if outcomes is None:
+            raise SettingInvalid(f"The description {told_by.description} has no [outcomes].")
+        dead_letters = SqsDeadLetters(sqs, told_by.dead_letter_queue_url)
+        consumer = Consumer(
+            "outcomes",
+            SqsInbox(sqs, told_by.queue_url, dead_letters),
+            runtime.clock,
+            runtime.jitter,
+            log,
+            backoff.DRAIN,
+        )
+        parameter = told_by.keys_parameter
+        keys = None if parameter is None else SsmSigningKeys(_prepared(parameter, runtime))
+        tellers[name] = Telling(outcomes, consumer, keys)
+    return tellers, Outcomes(DynamoOrders(runtime.client("dynamodb"), settings.orders_table))
 
 
 def wire_archive(runtime: Runtime) -> tuple[Archive, Log]:
@@ -587,5 +617,6 @@ relay = cache(partial(wire_relay, SYSTEM))
 deliver = cache(partial(wire_deliver, SYSTEM))
 watchdog = cache(partial(wire_watchdog, SYSTEM))
 reads = cache(partial(wire_reads, SYSTEM))
+outcomes = cache(partial(wire_outcomes, SYSTEM))
 archive = cache(partial(wire_archive, SYSTEM))
 payments = cache(partial(wire_payments, SYSTEM))

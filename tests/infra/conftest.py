@@ -82,6 +82,7 @@ def private() -> Stage:
                 description="warehouse",
                 url="https://sqs.eu-west-1.amazonaws.com/111122223333/ship.fifo",
                 auth="sigv4",
+                outcomes_from="arn:aws:iam::444455556666:role/warehouse",
             ),
             accounting=replace(
                 dev.downstreams.accounting,
@@ -121,8 +122,15 @@ def unlike() -> Stage:
             fulfilment=replace(
                 downstreams.fulfilment, idempotency="lookup", auth="none", client_certificate=True
             ),
-            accounting=replace(downstreams.accounting, auth="sigv4", invoke_arn=function),
+            # It calls back.
+            accounting=replace(
+                downstreams.accounting,
+                auth="sigv4",
+                invoke_arn=function,
+                description="accounting-later",
+            ),
         ),
+        express=None,
         keeping=Keeping(table_class="infrequent_access", days=90, imported=True),
         payments=Payments(gateway="stripe", refunds_max=20),
         recreated=Recreated(service=1),

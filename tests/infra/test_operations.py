@@ -29,11 +29,16 @@ from spillway.operate.logs.reading import Line
 from spillway.operate.status.evaluating import points_of, state_of
 from spillway.plan.cost.deployed import deployed as model
 from tests.builders import NOW
+from tests.infra.conftest import unlike
 from tests.infra.templates import Properties, Reviewed, Templates
 
 DEV = load("dev")
 #: Of a stage with all that has alarms.
-ALARMS = alarms(msgspec.structs.replace(DEV, payments=Payments(gateway="stripe")))
+#: Those of stages that have more than most.
+ALARMS = [
+    *alarms(msgspec.structs.replace(DEV, payments=Payments(gateway="stripe"))),
+    *(alarm for alarm in alarms(unlike()) if alarm.name == "outcomes-forged"),
+]
 RUNBOOK = ROOT / "docs" / "runbook"
 PARTS = ["What it means", "What to check", "What to do", "When it is over"]
 #: In stages with gradual releases only.

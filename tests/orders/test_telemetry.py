@@ -74,7 +74,7 @@ def outcomes() -> Iterator[tuple[str, str]]:
             yield from ((step, outcome) for outcome in re.findall(r"`(\w+)`", named))
 
 
-GOOD = {("intake", "accepted"), ("deliver", "done")}
+GOOD = {("intake", "accepted"), ("deliver", "done"), ("outcomes", "done")}
 OUTCOMES = {*outcomes()}
 
 

@@ -60,7 +60,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.status and not any(_is(answer.status, one) for one in self.status):
             return False
         if not all(
-            _in(values, _found(document, pointer)) for pointer, values in self.where.items()
+            _in(values, pointed_at(document, pointer)) for pointer, values in self.where.items()
         ):
             return False
         if self.means == "refused":
@@ -69,14 +69,14 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def named(self, document: Any) -> str | None:
         """The reference in an answer. A number is as good a name as a text."""
-        found = None if self.reference is None else _found(document, self.reference)
+        found = None if self.reference is None else pointed_at(document, self.reference)
         return str(found) if is_name(found) else None
 
     def _names(self, document: Any, *, lookup: bool) -> bool:
         """Whether what is in the reference's place is one, or nothing where none is needed."""
         if self.reference is None:
             return not lookup
-        found = _found(document, self.reference)
+        found = pointed_at(document, self.reference)
         if found in (None, ""):
             return isinstance(document, dict) and not lookup
         return is_name(found)
@@ -85,7 +85,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The code in an answer, empty where it has none."""
         if self.code is None or not self.code.startswith("/"):
             return self.code or ""
-        found = _found(document, self.code)
+        found = pointed_at(document, self.code)
         return found if isinstance(found, str) else ""
 
     def ask_at(self, answer: Answer, document: Any) -> str | None:
@@ -93,7 +93,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return None
         if self.ask.startswith(_HEADER):
             return answer.headers.get(self.ask.removeprefix(_HEADER).lower())
-        found = _found(document, self.ask)
+        found = pointed_at(document, self.ask)
         return found if isinstance(found, str) else None
 
 
@@ -125,7 +125,7 @@ def _is(status: int, declared: int | str) -> bool:
     return f"{status // 100}xx" == declared if isinstance(declared, str) else status == declared
 
 
-def _found(document: Any, pointer: str) -> Any:
+def pointed_at(document: Any, pointer: str) -> Any:
     """What a JSON pointer (RFC 6901) leads to, None where it leads nowhere."""
     for part in pointer[1:].split("/"):
         name = part.replace("~1", "/").replace("~0", "~")

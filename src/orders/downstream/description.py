@@ -130,6 +130,10 @@ class Description:
     outcomes: Outcomes | None
     requests: Mapping[Step, Request]
 
+    @property
+    def decides_later(self) -> bool:
+        return any(map(self.later, self.requests))
+
     def later(self, step: Step) -> bool:
         """Whether the outcome of this step may come later than the answer."""
         return any(rule.means == "later" for rule in self.requests[step].answers)

@@ -167,6 +167,12 @@ def broken() -> Answer:
     return _problem(500, _NOT_KNOWN)
 
 
+def problem(status: int, title: str, retry_after_seconds: int | None = None) -> Answer:
+    """For whoever is no customer: the title is all there is to say."""
+    document = {"type": "about:blank", "title": title, "status": status}
+    return _after(retry_after_seconds, _encoded(status, "application/problem+json", document))
+
+
 def sent(event: ApiEvent, reply: Answer) -> Answer:
     """The answer in the form that the request asks for: not again what the client has
     (If-None-Match), without a body (HEAD), compressed.

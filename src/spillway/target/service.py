@@ -232,8 +232,14 @@ def tables(outputs: Mapping[str, str]) -> dict[str, str]:
 
 
 def queues(outputs: Mapping[str, str]) -> dict[str, str]:
-    """URLs: `inventory`, `inventory_dead_letter` and so on, and `relay_dead_letter`."""
+    """URLs: `inventory`, `inventory_dead_letter` and so on, `relay_dead_letter`, and for each
+    downstream that tells what it decides later `outcomes-inventory` and its dead letters."""
     urls = {name: outputs[f"{name.capitalize()}QueueUrl"] for name in QUEUES}
     for name in (*QUEUES, "relay"):
         urls[f"{name}_dead_letter"] = outputs[f"{name.capitalize()}DeadLetterQueueUrl"]
+    for name in DOWNSTREAMS:
+        key = f"Outcomes{name.capitalize()}"
+        if f"{key}QueueUrl" in outputs:
+            urls[f"outcomes-{name}"] = outputs[f"{key}QueueUrl"]
+            urls[f"outcomes-{name}_dead_letter"] = outputs[f"{key}DeadLetterQueueUrl"]
     return urls

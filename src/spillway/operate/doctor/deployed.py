@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.alarms import alarms
-from infra.metrics import ARCHIVE, PAYMENTS
+from infra.metrics import ARCHIVE, OUTCOMES, PAYMENTS
 from infra.stage import PROTECTED_STACKS
 from orders.aws.book_file import BookFileInvalid
 from orders.domain.units import Millis
@@ -97,6 +97,7 @@ def _kept_logs(account: Account) -> Iterator[str]:
     names = [*FUNCTIONS]
     names += [ARCHIVE] if account.stage.keeping.days is not None else []
     names += [PAYMENTS] if account.stage.payments is not None else []
+    names += [OUTCOMES] if account.stage.tellers else []
     functions = {account.service.log_group(name) for name in names}
     for page in pages.paginate(logGroupNamePrefix=prefix):
         yield from (

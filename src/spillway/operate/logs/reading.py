@@ -21,13 +21,13 @@ from typing import Any, Literal
 import msgspec
 from botocore.exceptions import ClientError
 
-from infra.metrics import ARCHIVE, PAYMENTS
+from infra.metrics import ARCHIVE, OUTCOMES, PAYMENTS
 from orders.domain.order import order_id_time
 from orders.domain.units import OrderId
 from spillway.target.service import FUNCTIONS, Service
 
-#: Whatever logs. A stage may have neither of the last two, and the archive names no orders.
-LOGGING = (*FUNCTIONS, ARCHIVE, PAYMENTS)
+#: Whatever logs. A stage may have none of the last three, and the archive names no orders.
+LOGGING = (*FUNCTIONS, ARCHIVE, PAYMENTS, OUTCOMES)
 #: Limits: the latest lines that are kept, and the pages that are read of each function.
 LINES_MAX = 1_000
 PAGES_MAX = 200
@@ -203,7 +203,7 @@ def _of_function(
             if number == PAGES_MAX:
                 return latest, False
     except ClientError as error:
-        # Only a stage on which orders leave the table has this function.
+        # Not every stage has these functions.
         if function in FUNCTIONS or error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
     return latest, True

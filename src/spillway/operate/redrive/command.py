@@ -14,7 +14,20 @@ if TYPE_CHECKING:
     from spillway.target.service import Service
 
 #: Where dead letters came from; see `dead_letters.SOURCES`.
-Queue = StrEnum("Queue", ["inventory", "fulfilment", "accounting", "overflow", "watchdog", "relay"])
+Queue = StrEnum(
+    "Queue",
+    [
+        "inventory",
+        "fulfilment",
+        "accounting",
+        "overflow",
+        "watchdog",
+        "relay",
+        "outcomes-inventory",
+        "outcomes-fulfilment",
+        "outcomes-accounting",
+    ],
+)
 
 
 @with_target
@@ -50,15 +63,15 @@ def redrive(
 
     Example: `spillway redrive inventory --dry-run`
     """
-    from spillway.operate.redrive.dead_letters import SOURCES
+    from spillway.operate.redrive.dead_letters import sources_in
     from spillway.operate.redrive.moving import redrive_of
     from spillway.operate.redrive.report import document, show
 
     if set_aside is not None:
         _set_aside(target, queue, set_aside, reason, as_json=as_json)
         return
-    names = SOURCES if queue is None else [queue.value]
     service = target.reach()
+    names = sources_in(service.queues) if queue is None else [queue.value]
     work = redrive_of(service, names, dry_run=dry_run)
     _run(work)
     print_result(work, as_json=as_json, document=document, show=show)

@@ -16,9 +16,12 @@ from orders.aws.messages import messages_in
 from orders.domain.order import OrderKey, is_order_id
 from orders.domain.saga import DOWNSTREAMS
 from orders.domain.units import CustomerId
+from spillway.errors import UsageError
 
 #: The names of the dead-letter queues, in the order in which they are shown.
 SOURCES = (*DOWNSTREAMS, "overflow", "watchdog", "relay")
+#: Only where a downstream tells what it decides later.
+OF_TELLERS = tuple(f"outcomes-{name}" for name in DOWNSTREAMS)
 #: Those of the two functions that read the table's stream. They may hold dead letters of Lambda's,
 #: and what they hold goes to the watchdog's queue.
 OF_STREAM_READERS = frozenset({"watchdog", "relay"})
@@ -81,11 +84,20 @@ class LambdaFailure(msgspec.Struct):
     context: dict[str, Any] = msgspec.field(name="requestContext")
 
 
+def sources_in(queues: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of all that have dead letters of their own."""
+    tellers = (name for name in OF_TELLERS if f"{name}_dead_letter" in queues)
+    return (*SOURCES, *tellers)
+
+
 def source_of(queues: Mapping[str, str], name: str) -> Source:
     """`queues` are a stack's queues: name to URL, like `inventory_dead_letter`.
 
-    Relay has no queue of its own: its dead letters go to the watchdog as forced checks.
+    Relay has no queue of its own: its dead letters go to the watchdog as forced checks. Raises
+    UsageError where the stage has no such queue.
     """
+    if f"{name}_dead_letter" not in queues:
+        raise UsageError(f"This stage has no {name}: none of its downstreams tells outcomes there.")
     return Source(name, queues[f"{name}_dead_letter"], queues.get(name, queues["watchdog"]))
 
 

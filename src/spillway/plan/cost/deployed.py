@@ -14,7 +14,7 @@ import msgspec
 from infra.access_log import ACCESS_LOG_FIELDS
 from infra.alarms import alarms
 from infra.event_sources import QueueSource, queue_sources
-from infra.metrics import DELIVERIES, EVERY_FUNCTION, LOG_METRICS, PAYMENTS_FOR_A_PERSON
+from infra.metrics import DELIVERIES, EVERY_FUNCTION, FORGED, LOG_METRICS, PAYMENTS_FOR_A_PERSON
 from infra.stage import Stage, StageError, TableClass, load
 from orders.settings import EXPRESS_CALLS, EventName
 from spillway.errors import UsageError
@@ -79,7 +79,7 @@ def deployed_by(stage: Stage) -> Deployed:
     # A release that is shifted bit by bit has an alarm for each function that takes part, and one
     # for all on a metric of its own (infra.constructs.release).
     gradual = stage.releases.shifting != "all_at_once"
-    without = () if stage.payments is not None else (PAYMENTS_FOR_A_PERSON,)
+    without = (PAYMENTS_FOR_A_PERSON,) * (stage.payments is None) + (FORGED,) * (not stage.tellers)
     return Deployed(
         stage=stage.name,
         memory_mb={

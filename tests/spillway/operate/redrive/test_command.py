@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from spillway.operate.redrive.command import Queue
-from spillway.operate.redrive.dead_letters import SOURCES
+from spillway.operate.redrive.dead_letters import OF_TELLERS, SOURCES
 from spillway.run.stack import Stack
 
 
@@ -23,7 +23,7 @@ def spillway_redrive(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_source_can_be_named() -> None:
-    assert [queue.value for queue in Queue] == list(SOURCES)
+    assert [queue.value for queue in Queue] == [*SOURCES, *OF_TELLERS]
 
 
 def test_a_dead_letter_that_cannot_be_moved_makes_it_exit_with_1(stack: Stack) -> None:

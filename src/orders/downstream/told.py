@@ -1,0 +1,93 @@
+"""What a downstream tells by a message of its own, in the way that its description says.
+
+A callback is signed: HMAC-SHA256 in hex over `<timestamp>.<body>`, where the timestamp is in Unix
+seconds or milliseconds. Whoever has the key can decide orders, so a signature that does not hold,
+or that is older than `TOLERANCE_MS`, is answered 401 and nothing of the message is read. Several
+keys may be in force, while one replaces the other. A message on a queue has no signature: the
+queue's policy says who may send.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from orders.domain.saga import Outcome
+from orders.domain.units import Millis
+from orders.downstream.answers import decoded, first_that_fits, pointed_at
+from orders.downstream.description import Outcomes, Signature
+from orders.downstream.http import TEXT_MAX, named_code
+from orders.downstream.keys import correlated
+from orders.downstream.transport import Answer
+from orders.failures import PermanentFailure
+from orders.flow.consumer import Consumer
+from orders.flow.outcomes import Told
+from orders.ports import SigningKeys
+
+#: How far the sender's clock and ours may be apart, and how long a message may be under way.
+TOLERANCE_MS = 5 * 60 * 1000
+_TIMESTAMP = re.compile(r"[0-9]{10}(?:[0-9]{3})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """A downstream that tells. `keys`: of what its callbacks are signed with, None where it tells
+    by its queue alone."""
+
+    described: Outcomes
+    consumer: Consumer
+    keys: SigningKeys | None = None
+
+
+def is_signed(
+    body: bytes,
+    headers: Mapping[str, str],
+    signature: Signature,
+    keys: Iterable[bytes],
+    now: Millis,
+) -> bool:
+    """`headers` by their names in lower case. How long it takes says nothing of a key."""
+    timestamp = headers.get(signature.timestamp_header.lower(), "")
+    given = headers.get(signature.header.lower(), "")
+    if not _TIMESTAMP.fullmatch(timestamp) or not given.startswith(signature.prefix):
+        return False
+    at = int(timestamp) * (1000 if len(timestamp) == 10 else 1)
+    if abs(now - at) > TOLERANCE_MS:
+        return False
+    sent = given.removeprefix(signature.prefix).lower().encode()
+    expected = [_hmac(key, timestamp, body) for key in keys]
+    return any(hmac.compare_digest(one, sent) for one in expected)
+
+
+def sign(body: bytes, timestamp: str, key: bytes) -> str:
+    """What a downstream does. It is here for the fakes and for tests."""
+    return _hmac(key, timestamp, body).decode()
+
+
+def told(body: bytes, outcomes: Outcomes, now: Millis) -> Told:
+    """Raises PermanentFailure for a message of which nobody can say what it tells."""
+    try:
+        document = decoded(body)
+    except ValueError:
+        # The error's text may quote the message.
+        raise PermanentFailure("the message is not JSON") from None
+    correlation_id = pointed_at(document, outcomes.correlation_id)
+    named = correlated(correlation_id) if isinstance(correlation_id, str) else None
+    if named is None:
+        raise PermanentFailure(f"{outcomes.correlation_id} names no command of ours")
+    rule = first_that_fits(outcomes.answers, Answer(200, {}, body), document, lookup=False)
+    if rule is None:
+        raise PermanentFailure("the message says nothing that its description knows")
+    key, step = named
+    if rule.means == "done":
+        reference = (rule.named(document) or "")[:TEXT_MAX] or None
+        return Told(key, step, Outcome(now, reference=reference))
+    return Told(key, step, Outcome(now, refusal=named_code(rule.refusal(document))))
+
+
+def _hmac(key: bytes, timestamp: str, body: bytes) -> bytes:
+    message = timestamp.encode() + b"." + body
+    return hmac.new(key, message, hashlib.sha256).hexdigest().encode()
