@@ -4,6 +4,7 @@ stuck and why, and one trace from the customer's request to the last delivery.""
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from typer.testing import CliRunner
 from orders.aws import items
 from orders.domain.order import AcceptedOrder, order_id_time
 from orders.domain.promises import Promise
+from orders.domain.units import OrderId
 from orders.handlers.wire import Content, content_of
 from spillway.cli import app
+from spillway.currencies import in_major_units
 from spillway.operate.redrive.moving import redrive_of
 from spillway.run.stack import Stack
 from spillway.target.service import on_this_machine
@@ -101,6 +104,32 @@ def test_every_promise_and_part_is_on_the_status(asked: Any) -> None:
     assert promises == {promise.value for promise in watched}
     text = asked("status", json_=False)
     assert all(promise in text for promise in promises)
+
+
+def test_a_payment_without_an_order_is_found_and_its_id_made_void(
+    shopper: Customer, asked: Any, tmp_path: Path
+) -> None:
+    """By the settlement file of a gateway, a day later: the id is of two days ago."""
+    ordered, body = shopper.order()
+    assert shopper.http.put(f"/orders/{ordered}", json=body).status_code == 201
+    lost = order_id(order_id_time(OrderId(ordered)) - 2 * 24 * 60 * 60 * 1000)
+    paid = body["payment"]
+    amount = in_major_units(paid["amount"], paid["currency"])
+    settlement = tmp_path / "settlement.csv"
+    settlement.write_text(
+        "reference,kind,amount,currency,at,customer_id,order_id\n"
+        f"{paid['reference']},sale,{amount},{paid['currency']},2026-11-23,{shopper.id},{ordered}\n"
+        f"pay_lost,sale,12.50,GBP,2026-11-23,{shopper.id},{lost}\n"
+    )
+    command = ("payments", "reconcile", "--file", str(settlement))
+    assert asked(*command)["returns"]["due"] == 1
+    # While another test has an order overflow, it waits.
+    found = eventually(
+        lambda: asked(*command, "--refund"), lambda found: found["returns"]["by_hand"] == 1
+    )
+    assert found["findings"]["ordered"] == 1
+    answer = shopper.http.put(f"/orders/{lost}/cancellation", params={"void": "true"})
+    assert answer.json()["proofs"]
 
 
 def test_what_lies_with_the_dead_letters_is_looked_at_and_left_there(stack: Stack) -> None:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TypeGuard
 
 from orders.domain.order import AcceptedOrder, OrderKey, is_order_id, order_id_time
-from orders.domain.refusals import ORDER_ID_AGE_MAX_MS
+from orders.domain.refusals import ORDER_ID_AGE_MAX_MS, ORDER_ID_AHEAD_MAX_MS
 from orders.domain.units import CustomerId, Millis, OrderId
 
 #: An order is given to the table or the overflow queue within a minute of intake's last check of
@@ -61,6 +61,9 @@ class Finding(StrEnum):
     RETURNED_AND_ORDERED = "returned_and_ordered"
     #: Its order names another payment, which the gateway does not have.
     UNPAID = "unpaid"
+    #: No order can be placed yet under its id, whose time is still to come; nor can the id be made
+    #: void (decision 0033).
+    FUTURE_ID = "future_id"
     #: The gateway was not told what it was made for.
     UNNAMED = "unnamed"
 
@@ -69,7 +72,13 @@ class Finding(StrEnum):
 SURPLUS = frozenset({Finding.NO_ORDER, Finding.PAID_TWICE})
 #: Nobody but a person can say what is right.
 FOR_A_PERSON = frozenset(
-    {Finding.DIFFERS, Finding.RETURNED_AND_ORDERED, Finding.UNPAID, Finding.UNNAMED}
+    {
+        Finding.DIFFERS,
+        Finding.RETURNED_AND_ORDERED,
+        Finding.UNPAID,
+        Finding.FUTURE_ID,
+        Finding.UNNAMED,
+    }
 )
 
 
@@ -91,14 +100,19 @@ def finding(payment: Paid, order: AcceptedOrder | None, now: Millis) -> Finding:
     if payment.key is None:
         return Finding.UNNAMED
     if order is None:
-        placeable = is_placeable(payment.key.order_id, now)
-        return Finding.WAITING if placeable else Finding.NO_ORDER
+        return _without_order(payment.key.order_id, now)
     paid = order.order.payment
     if paid is None or paid.reference != payment.reference:
         return Finding.PAID_TWICE
     if (paid.amount, paid.currency) != (payment.amount, payment.currency):
         return Finding.DIFFERS
     return Finding.ORDERED
+
+
+def _without_order(order_id: OrderId, now: Millis) -> Finding:
+    if order_id_time(order_id) - now > ORDER_ID_AHEAD_MAX_MS + SETTLING_MS:
+        return Finding.FUTURE_ID
+    return Finding.WAITING if is_placeable(order_id, now) else Finding.NO_ORDER
 
 
 def _is_customer_id(text: str | None) -> TypeGuard[CustomerId]:

@@ -149,10 +149,12 @@ class Reconcile:
             for one in self.concurrent_map(partial(self._look, now), page):
                 ran.payments += 1
                 found_any = found_any or one.order is not None
-                if one.returned is not Return.DUE or len(due) > self.returns_max:
-                    tell(one)
-                else:
+                if one.returned is Return.DUE and len(due) <= self.returns_max:
                     due.append(one)
+                    continue
+                # What is back does not count, but no order may come after it.
+                is_back = give_back and one.returned is Return.DONE_BEFORE
+                tell(self._return(one, now, in_table=in_table) if is_back else one)
             if is_over():
                 break
         ran.held = give_back and len(due) > self.returns_max
@@ -173,9 +175,9 @@ class Reconcile:
         found = finding(payment, order, now)
         if order is not None:
             found = self._by_the_gateway(found, payment, order)
-        returned = Return.DUE if found in SURPLUS else None
-        if found is Finding.PAID_TWICE and payment.left == 0:
-            returned = Return.DONE_BEFORE
+        returned = None
+        if found in SURPLUS:
+            returned = Return.DUE if payment.left else Return.DONE_BEFORE
         return Reconciled(payment, found, order, returned)
 
     def _by_the_gateway(self, found: Finding, payment: Paid, order: AcceptedOrder) -> Finding:
@@ -203,8 +205,6 @@ class Reconcile:
                 one = self._voided(one, now, in_table=in_table)
             if one.returned is not Return.DUE:
                 return one
-            if one.payment.left == 0:
-                return replace(one, returned=Return.DONE_BEFORE)
             done = self.gateway.give_back(one.payment)
             return replace(one, returned=Return.GIVEN_BACK if done else Return.BY_HAND)
         except TransientFailure as failure:

@@ -216,6 +216,28 @@ def test_money_that_is_back_has_no_order_that_stands(shop: Shop, undone: bool) -
     assert shop.reconcile().findings == {expected: 1}
 
 
+def test_an_id_of_the_future_is_for_a_person(shop: Shop) -> None:
+    """It can be neither placed nor made void: nobody would ever hear of the payment."""
+    shop.paid(OrderKey(CUSTOMER, order_id(DAY_LATER + 2 * 60 * 60 * 1000)))
+    assert shop.reconcile().findings == {Finding.FUTURE_ID: 1}
+
+
+def test_what_is_back_is_not_counted_as_to_be_given_back(shop: Shop) -> None:
+    for _ in range(3):
+        shop.paid(key())
+    assert shop.reconcile(most=3).returns == {Return.GIVEN_BACK: 3}
+    shop.paid(key())
+    assert shop.reconcile(most=1).returns == {Return.GIVEN_BACK: 1, Return.DONE_BEFORE: 3}
+    assert shop.reconcile(give_back=False).returns == {Return.DONE_BEFORE: 4}
+
+
+def test_what_was_given_back_by_hand_takes_no_order_any_more(shop: Shop) -> None:
+    lost = key()
+    shop.refunded_by_hand(shop.paid(lost))
+    assert shop.reconcile().returns == {Return.DONE_BEFORE: 1}
+    assert isinstance(shop.orders.place(accepted(lost)), VoidId)
+
+
 def test_what_names_no_order_is_for_a_person(shop: Shop) -> None:
     shop.paid(None)
     shop.paid(OrderKey(CUSTOMER, OrderId("basket-17")))

@@ -33,6 +33,7 @@ MEANING = {
     Finding.DIFFERS: "its order says another amount or currency",
     Finding.RETURNED_AND_ORDERED: "it has gone back, and its order stands",
     Finding.UNPAID: "its order names another payment, which the gateway does not have",
+    Finding.FUTURE_ID: "its order id is of a time that is still to come",
     Finding.UNNAMED: "it names no customer and order",
 }
 RETURNED = {

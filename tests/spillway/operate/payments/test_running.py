@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from orders.domain.order import OrderKey, VoidId
 from orders.domain.payments import PLACEABLE_MS
 from orders.domain.units import CustomerId, Millis
 from simulation.world.runtime import SetClock
 from simulation.world.table import MemoryOrders
+from spillway.errors import SpillwayError
 from spillway.operate.payments.report import Found, document
-from spillway.operate.payments.running import reconciled
+from spillway.operate.payments.running import reconciled, stripe_of
 from spillway.operate.payments.settlement_file import SettlementFiles
 from spillway.target.service import Service
 from tests.builders import CUSTOMER, NOW, accepted, order_id
@@ -139,3 +141,25 @@ def test_an_order_whose_payment_the_gateway_does_not_have_is_named(shop: Shop) -
     assert document(found)["orders_without_payment"] == [unpaid.key.order_id]
     assert shop.report[-1]["finding"] == "order_without_payment"
     assert not found.held
+
+
+class Parameters:
+    """A boto3 SSM client with these parameters."""
+
+    def __init__(self, **values: str) -> None:
+        self.values = values
+
+    def get_parameter(self, *, Name: str, WithDecryption: bool) -> dict[str, Any]:  # noqa: N803
+        assert WithDecryption
+        if Name not in self.values:
+            raise ClientError({"Error": {"Code": "ParameterNotFound"}}, "GetParameter")
+        return {"Parameter": {"Value": self.values[Name]}}
+
+
+def test_stripe_is_asked_with_the_stage_s_own_key() -> None:
+    parameters = Parameters(**{"/spillway/test/gateway-key": "rk_live_1"})
+    service = Service("test", {"ssm": parameters}.__getitem__, {}, {})
+    assert stripe_of(service).key() == "rk_live_1"
+    parameters.values.clear()
+    with pytest.raises(SpillwayError, match="no parameter /spillway/test/gateway-key"):
+        stripe_of(service)
