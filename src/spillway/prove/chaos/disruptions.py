@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from orders.aws.messages import check_of
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
-from orders.domain.saga import DOWNSTREAMS
+from orders.domain.saga import DOWNSTREAMS, Downstream
 from orders.failures import PermanentFailure
 from orders.ports import Check
 from spillway.operate.redrive.dead_letters import source_of
@@ -25,6 +25,7 @@ from spillway.prove.audit.verdicts import Violation
 from spillway.prove.chaos.recorder import ResponseRecorder
 from spillway.run.load.patience import Patience
 from spillway.run.stack import Stack
+from spillway.run.stack.keys import parameter
 from spillway.run.stack.processes import children
 from spillway.target.reading import read_depths
 from spillway.target.records import Depth
@@ -187,6 +188,21 @@ def remove_poison(stack: Stack, poison: Poison) -> list[Violation]:
         Violation(Promise.ALWAYS_SETTLES, None, f"the poison of {queue} is not among dead letters")
         for queue in wanted
     ]
+
+
+@contextmanager
+def wrong_key_stored(stack: Stack, downstream: Downstream) -> Iterator[None]:
+    """Parameter Store has a key that this downstream does not know."""
+    ssm, name = stack.client("ssm"), parameter(f"{downstream}/api-key")
+
+    def put(key: str) -> None:
+        ssm.put_parameter(Name=name, Value=key, Type="SecureString", Overwrite=True)
+
+    put("a key that has run out")
+    try:
+        yield
+    finally:
+        put(stack.secrets.keys.api_keys[downstream])
 
 
 def redrive(stack: Stack, name: str) -> int:

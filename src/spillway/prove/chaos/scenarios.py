@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from orders.aws.parameters import RENEW_AGAIN_MS
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS, ONCE_RESERVED, Downstream, Step
@@ -166,31 +167,35 @@ async def wrong_key(context: ScenarioContext) -> None:
 async def refuse_our_key(
     context: ScenarioContext, downstream: Downstream, for_seconds: float = 0.0
 ) -> None:
-    """While customers order what is left, and for so long at the least. It must ring meanwhile, put
-    nothing into a dead-letter queue, and go on without a hand. What is there all the same is moved
-    back once the key is mended: the run would wait for it in vain."""
+    """While customers order what is left, and for so long at the least. Functions that read the key
+    anew meanwhile get another wrong one, so they must do that once more when it is mended.
+
+    It must ring, put nothing into a dead-letter queue, and go on without a hand. What is there all
+    the same is moved back in the end: the run would wait for it in vain."""
+
+    def is_broken() -> bool:
+        return context.dead_letters(downstream) > 0
+
     began_at = now()
     async with context.disruption(
         f"{downstream} refuses our API key",
+        disruptions.wrong_key_stored(context.stack, downstream),
         context.failing(downstream, misconfigured="wrong_key"),
     ) as hits:
         during = await context.order()
-        await context.until_hit(hits, len(during))
+        await until(hits, len(during), is_broken)
         context.watcher.stage(f"Waiting for the alarm {NEEDS_A_FIX}")
-        await until(
-            lambda: int(_rang_at(context) is not None),
-            1,
-            lambda: context.dead_letters(downstream) > 0,
-        )
+        await until(lambda: int(_rang_at(context) is not None), 1, is_broken)
         await asyncio.sleep(for_seconds - (now() - began_at) / 1000)
     rang_at = await asyncio.to_thread(_rang_at, context)
     if rang_at is None:
         context.trial.seen_beside.append(f"the alarm {NEEDS_A_FIX} did not ring")
     else:
         context.trial.measures["rang_after_seconds"] = (rang_at - began_at) / 1000
-
-    moved = await asyncio.to_thread(disruptions.redrive, context.stack, downstream)
-    if moved:
+    if await asyncio.to_thread(is_broken):
+        # By then functions look for the right key.
+        await asyncio.sleep(RENEW_AGAIN_MS / 1000)
+        moved = await asyncio.to_thread(disruptions.redrive, context.stack, downstream)
         detail = f"{moved} commands were dead-lettered while {downstream} refused our key"
         context.run.violations.append(Violation(Promise.ALWAYS_SETTLES, None, detail))
 

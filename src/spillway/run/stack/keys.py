@@ -51,4 +51,9 @@ class Keys(msgspec.Struct, frozen=True):
         values = {"receipt-keys": self.receipt.parameter, "price-keys": self.price.parameter}
         values |= {f"{name}/api-key": key for name, key in self.api_keys.items()}
         for name, value in values.items():
-            ssm.put_parameter(Name=f"/spillway/{STAGE}/{name}", Value=value, Type="SecureString")
+            ssm.put_parameter(Name=parameter(name), Value=value, Type="SecureString")
+
+
+def parameter(name: str) -> str:
+    """Where the functions look for a secret, such as `inventory/api-key`."""
+    return f"/spillway/{STAGE}/{name}"

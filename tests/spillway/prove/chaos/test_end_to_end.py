@@ -59,16 +59,6 @@ def test_a_table_that_refuses_all_writes_loses_no_order(stack: Stack) -> None:
 @pytest.mark.slow
 @pytest.mark.emulator
 class TestOnAStackOfItsOwn:
-    def test_poison_is_dead_lettered_and_delays_no_order(self, private_stack: Stack) -> None:
-        _, found = tried(private_stack, "poison", private=True)
-
-        assert found["measures"]["dead_letters_seen"] == 6
-
-    def test_workers_are_killed_and_every_order_settles(self, private_stack: Stack) -> None:
-        trial, _ = tried(private_stack, "workers-killed", private=True)
-
-        assert sum(disruption.hits or 0 for disruption in trial.disruptions) > 5
-
     def test_a_key_that_is_wrong_for_two_minutes_of_a_hundred_orders_needs_no_other_hand(
         self, private_stack: Stack
     ) -> None:
@@ -85,6 +75,16 @@ class TestOnAStackOfItsOwn:
         assert refusing.ended_at - refusing.began_at >= 120_000
         # The alarm's period there is half a minute, and what has happened in it rings at once.
         assert trial.measures["rang_after_seconds"] < 60
+
+    def test_poison_is_dead_lettered_and_delays_no_order(self, private_stack: Stack) -> None:
+        _, found = tried(private_stack, "poison", private=True)
+
+        assert found["measures"]["dead_letters_seen"] == 6
+
+    def test_workers_are_killed_and_every_order_settles(self, private_stack: Stack) -> None:
+        trial, _ = tried(private_stack, "workers-killed", private=True)
+
+        assert sum(disruption.hits or 0 for disruption in trial.disruptions) > 5
 
     def test_what_a_wrong_key_is_refused_and_dead_lettered_is_noticed(
         self, private_stack: Stack
