@@ -13,6 +13,7 @@ is down, calls fail at once for a moment instead of each waiting for itself.
 from __future__ import annotations
 
 import base64
+import math
 import re
 import threading
 from collections.abc import Mapping
@@ -30,6 +31,8 @@ from orders.ports import Clock
 
 #: A token whose end is not told is used for so long; a 401 has it renewed sooner.
 UNTOLD_SECONDS = 300.0
+#: No token is used for longer, whatever is told.
+SECONDS_MAX = 24 * 60 * 60.0
 #: A token is renewed when a fifth of its time is left, but no sooner than this before its end.
 RENEW_BEFORE_SECONDS_MAX = 300.0
 RENEW_SHARE = 0.2
@@ -142,7 +145,7 @@ class ClientCredentials:
         if answer.status in (400, 401) and self.secret.renew():
             answer = self._ask(until)
         token = _token_in(answer, self._asked)
-        seconds = UNTOLD_SECONDS if token.expires_in is None else token.expires_in
+        seconds = _seconds(token)
         early = min(RENEW_SHARE * seconds, RENEW_BEFORE_SECONDS_MAX)
         ends_at = Millis(asked_at + round(seconds * 1000))
         self._held = held = _Held(token.access_token, asked_at, ends_at)
@@ -208,6 +211,15 @@ def _token_in(answer: Answer, asked: str) -> _Token:
     if token.token_type.lower() not in ("bearer", "") or not _TOKEN.fullmatch(token.access_token):
         raise Misconfigured(f"{asked}: its token is no Bearer token")
     return token
+
+
+def _seconds(token: _Token) -> float:
+    """Until it ends. None, no number and no time at all (`0`, which some mean as "never") tell
+    nothing: a token that were over at once would be fetched for every call."""
+    told = token.expires_in
+    if told is None or not 0 < told < math.inf:
+        return UNTOLD_SECONDS
+    return min(told, SECONDS_MAX)
 
 
 def _code(body: bytes) -> str:

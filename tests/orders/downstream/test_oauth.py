@@ -136,7 +136,9 @@ def test_a_client_may_prove_itself_in_the_form(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("lifetime", "kept", "renewed"),
-    [(3600, 3299, 3301), ("3600", 3299, 3301), (60, 47, 49), (None, 239, 241), (86_400.5, 80, 0)],
+    [(3600, 3299, 3301), ("3600", 3299, 3301), (60, 47, 49), (None, 239, 241), (86_400.5, 80, 0)]
+    + [(told, 239, 241) for told in (0, -1, "0", "nan", "inf")]
+    + [(1e300, 86_099, 86_101)],
 )
 def test_a_token_is_renewed_before_it_ends(
     bench: Bench, lifetime: Any, kept: float, renewed: float
