@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import msgspec
 
@@ -26,6 +26,9 @@ from orders.ports import Clock, Command, Later, Needs
 
 # A refusal's code and a reference become part of the order's facts: bounded, whatever is answered.
 TEXT_MAX = 100
+#: A place to ask at travels in the command's message.
+ASK_MAX = 2_000
+_PORTS = {"http": 80, "https": 443}
 _CODE = re.compile(r"[A-Za-z0-9_.-]+")
 #: Replaces a refusal code that has not the form of a code.
 UNNAMED = "unnamed"
@@ -77,7 +80,8 @@ class HttpDownstream:
     def ask(self, command: Command, at: str | None) -> Outcome | Later | None:
         request, scope = self.description.requests[command.step], Scope(command)
         if at is not None:
-            url, path = urljoin(self.url, at), "where it said to ask"
+            host = urlsplit(self.url)
+            url, path = f"{host.scheme}://{host.netloc}{at}", "where it said to ask"
         elif request.lookup is not None:
             path = request.lookup(scope)
             url = self.url + path
@@ -178,10 +182,22 @@ class HttpDownstream:
         it must be the downstream's own."""
         if location is None:
             return None
-        there, here = urlsplit(urljoin(call.url, location)), urlsplit(self.url)
-        if (there.scheme, there.netloc) != (here.scheme, here.netloc):
+        try:
+            there = urlsplit(urljoin(call.url, location))
+            elsewhere = _host(there) != _host(urlsplit(self.url))
+        except ValueError:
+            elsewhere = True
+        if elsewhere:
             raise Misconfigured(f"{call.asked}: names another host to ask at")
-        return urlunsplit(("", "", there.path, there.query, ""))
+        path = f"{there.path or '/'}?{there.query}".removesuffix("?")
+        if len(path) > ASK_MAX:
+            raise Misconfigured(f"{call.asked}: names too long a place to ask at")
+        return path
+
+
+def _host(url: SplitResult) -> tuple[str, str | None, int | None]:
+    """Raises ValueError."""
+    return url.scheme, url.hostname, url.port or _PORTS.get(url.scheme)
 
 
 def undeclared(status: int, code: str | None, *, is_json: bool) -> type[Failure]:

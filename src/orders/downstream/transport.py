@@ -110,7 +110,12 @@ def deadline(clock: Clock, timeout_seconds: float, until: Millis | None) -> Mill
 
 
 def exchange(pool: Pool, call: Call, clock: Clock, until: Millis) -> Answer:
-    """One request and its answer, read to its end or `BODY_BYTES_MAX`. Raises TransientFailure."""
+    """One request and its answer, read to its end or `BODY_BYTES_MAX`. Raises TransientFailure.
+
+    Python's client takes an interim answer (102, 103) for the answer. The one that follows it would
+    be read by the connection's next call, as if it were about that call's order: so the connection
+    ends here.
+    """
     # A key or a token may have been waited for.
     _still_in_time(call, clock, until)
     # urllib3 takes no time of 0 s.
@@ -126,11 +131,17 @@ def exchange(pool: Pool, call: Call, clock: Clock, until: Millis) -> Answer:
             redirect=False,
             preload_content=False,
         )
+        if answer.status < 200:
+            answer.close()
+            raise Misconfigured(f"{call.asked}: answered {answer.status} ahead of its answer")
         body = _body(answer, call, clock, until)
     except SSLError as error:
         raise _tls_failure(call, error) from error
     except HTTPError as error:
         raise TransientFailure(f"{call.asked}: {type(error).__name__}") from error
+    except ValueError:
+        # A key with a line break, say. The error quotes it.
+        raise Misconfigured(f"{call.asked}: its key fits in no header") from None
     names = {name.lower(): value for name, value in answer.headers.items()}
     return Answer(answer.status, names, body)
 

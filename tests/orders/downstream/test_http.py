@@ -23,11 +23,13 @@ from orders.downstream.http import HttpDownstream, undeclared
 from orders.downstream.keys import idempotency_key
 from orders.downstream.proofs import Sign, Signature
 from orders.downstream.transport import Answer as Answered
-from orders.downstream.transport import Https
+from orders.downstream.transport import Call, Https
 from orders.failures import Failure, Misconfigured, PermanentFailure, TransientFailure
-from orders.ports import Clock, Command
+from orders.ports import Clock, Command, Later
 from simulation.world.runtime import SetClock
 from tests.builders import CUSTOMER, NOW, OTHER_CUSTOMER, an_order, order_id, order_key
+
+DONE = '[[answers]]\nstatus = [201]\nmeans = "done"'
 
 
 @dataclass
@@ -39,6 +41,8 @@ class Answer:
     hang_up: bool = False
     #: The body comes again and again, in an answer of 10 MB.
     endless: bool = False
+    #: Another status goes ahead of the answer.
+    interim: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,17 @@ class Server:
                 if server.closing.wait(answer.wait_seconds) or answer.hang_up:
                     self.close_connection = True
                     return
+                if answer.interim is not None:
+                    self.send_response_only(answer.interim)
+                    self.end_headers()
+                    server.closing.wait(0.02)
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
                 length = 10_000_000 if answer.endless else len(answer.body)
                 self.send_header("content-length", str(length))
-                self.end_headers()
                 with suppress(OSError):
+                    self.end_headers()
                     for _ in range(0, length, max(1, len(answer.body))):
                         self.wfile.write(answer.body)
 
@@ -341,6 +349,85 @@ def test_the_connection_is_used_again(server: Server) -> None:
     for _ in range(5):
         service.perform(command())
     assert server.connections == 1
+
+
+@pytest.mark.parametrize("status", [102, 103])
+def test_an_answer_never_counts_for_the_connections_next_order(server: Server, status: int) -> None:
+    server.to_command.interim = status
+    asks = downstream(server.url)
+    with pytest.raises(Misconfigured, match=f"answered {status} ahead of its answer"):
+        asks.perform(command())
+    server.to_command = Answer(201, b'{"reference":"R-2"}')
+    assert outcome(asks, command()).reference == "R-2"
+
+
+@pytest.mark.parametrize("key", ["s3cret\n", "s3cret\r\nx-admin: 1", "s3cret\u2026"])
+def test_a_key_that_fits_in_no_header_waits_and_is_named_nowhere(server: Server, key: str) -> None:
+    asks = downstream(server.url, sign=lambda _m, _u, headers, _b: {**headers, "x-api-key": key})
+    with pytest.raises(Misconfigured, match="its key fits in no header") as failed:
+        asks.perform(command())
+    assert failed.value.__suppress_context__
+    assert not server.asked
+
+
+def asked_at(tmp_path: Path, location: str, url: str = "https://erp.example.com/api") -> list[str]:
+    """Where a command that is taken with this location is asked about."""
+    later = '[[answers]]\nstatus = [202]\nmeans = "later"\nask = "header:location"'
+    holds = "[reserve]\npath = '/holds'\n[release]\npath = '/releases'\n"
+    (tmp_path / "erp.toml").write_text(f"{holds}{DONE}\n{later}")
+    asked: list[str] = []
+
+    def answer(call: Call) -> Answered:
+        asked.append(call.url)
+        return Answered(202, {"location": location}, b"")
+
+    description = described("erp", "inventory", tmp_path)
+    asks = HttpDownstream(description, url, answer, SetClock(NOW), False)
+    taken = asks.perform(command())
+    assert isinstance(taken, Later)
+    asks.ask(command(), taken.ask)
+    return asked[1:]
+
+
+@pytest.mark.parametrize(
+    ("location", "at"),
+    [
+        ("/v2/holds/7?full=1#top", "/v2/holds/7?full=1"),
+        ("7", "/api/7"),
+        ("https://erp.example.com/h", "/h"),
+        ("HTTPS://ERP.example.com:443/h", "/h"),
+        ("https://erp.example.com", "/"),
+        ("https://erp.example.com//evil.example.net/h", "//evil.example.net/h"),
+        ("////evil.example.net/h", "//evil.example.net/h"),
+        ("https://user:pass@erp.example.com/h", "/h"),
+        ("/\\evil.example.net", "/\\evil.example.net"),
+        ("?id=7", "/api/holds?id=7"),
+    ],
+)
+def test_a_place_to_ask_at_is_on_the_downstreams_own_host(
+    tmp_path: Path, location: str, at: str
+) -> None:
+    assert asked_at(tmp_path, location) == [f"https://erp.example.com{at}"]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "//evil.example.net/h",
+        "https://evil.example.net/h",
+        "http://erp.example.com/h",
+        "https://erp.example.com:8443/h",
+        "https://erp.example.com@evil.example.net/h",
+        "https://erp.example.com\\@evil.example.net/h",
+        "https://erp.example.com:port/h",
+        "https://[erp/h",
+        "/\t/evil.example.net",
+        "/" + "h" * 2_000,
+    ],
+)
+def test_a_place_to_ask_at_elsewhere_waits_for_a_person(tmp_path: Path, location: str) -> None:
+    with pytest.raises(Misconfigured, match=r"names another host|too long a place"):
+        asked_at(tmp_path, location)
 
 
 def test_an_endless_refusal_code_is_cut(server: Server) -> None:
