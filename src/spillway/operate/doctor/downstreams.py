@@ -34,6 +34,8 @@ PATHS: Mapping[str, str] = {
 NOTHING_ON_RECORD = "nothing_on_record"
 _REFUSED = frozenset({400, 422})
 _UNKNOWN = frozenset({408, 425, 429})
+#: In the place of a code: something in front of it has answered, which has not seen the command.
+_PAGE = "with a page"
 _NO_ENTRY = frozenset({401, 403})
 
 
@@ -76,7 +78,7 @@ def _authorisation(account: Account, name: str, downstream: Downstream) -> dict[
 def _ask(
     account: Account, name: str, downstream: Downstream, headers: Mapping[str, str]
 ) -> tuple[int, str]:
-    """The answer's status, and its code if it has one."""
+    """The answer's status, and its code if it has one, or `_PAGE`."""
     url, timeout = account.downstream_urls[name] + PATHS[name], downstream.timeout_seconds
     if downstream.idempotency == "lookup":
         nobody = {"customer_id": headers["idempotency-key"], "order_id": str(uuid.UUID(int=0))}
@@ -91,7 +93,7 @@ def _code(answer: httpx.Response) -> str:
     try:
         content = answer.json()
     except ValueError:
-        return ""
+        return _PAGE if answer.content else ""
     return str(content.get("code", "")) if isinstance(content, dict) else ""
 
 
@@ -120,7 +122,7 @@ def _judged(
         right = status == 404 and code == NOTHING_ON_RECORD
         says = "looks up, and finds nothing under a new id"
     else:
-        right, says = status in _REFUSED, "refuses an empty command, twice alike"
+        right, says = status in _REFUSED and code != _PAGE, "refuses an empty command, twice alike"
     if right:
         return ok(name, says)
     return fault(

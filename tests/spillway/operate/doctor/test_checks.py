@@ -243,6 +243,7 @@ def gone(request: httpx.Request) -> httpx.Response:
         (Downstreams(outage=True), "answers 503"),
         (lambda _: httpx.Response(404), "answers 404"),
         (lambda _: httpx.Response(302), "answers 302"),
+        (lambda _: httpx.Response(400, html="<title>No required certificate"), "400 with a page"),
         (lambda _: httpx.Response(201, json={"reference": "r"}), "answers 201"),
         (lambda _: httpx.Response(409, json={"code": "out_of_stock"}), "409 out_of_stock"),
         (gone, "does not answer"),
