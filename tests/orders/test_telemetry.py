@@ -154,14 +154,15 @@ def test_with_one_in_one_a_line_is_what_it_always_was() -> None:
     assert line == {"at": 1_000, "step": "deliver", "outcome": "done", **SETTLED}
 
 
-def test_after_a_failure_a_process_logs_everything_for_a_while() -> None:
+@pytest.mark.parametrize(("failure", "status"), [("postponed", 503), ("misconfigured", 401)])
+def test_after_a_failure_a_process_logs_everything_for_a_while(failure: str, status: int) -> None:
     """So that whoever looks at an outage sees every answer, and not one in N."""
     assert AFTER_FAILURE_MS >= RETRIED_SECONDS * 1000
     lines = Lines(RARE)
     assert lines.logs("deliver", "done", **RESERVED) is None
     lines.logs("deliver", "refused", **RESERVED, reason="out_of_stock")
     assert lines.logs("deliver", "done", **RESERVED) is None, "a refusal is no failure"
-    lines.logs("deliver", "postponed", **RESERVED, detail="POST /reservations: answered 503")
+    lines.logs("deliver", failure, **RESERVED, detail=f"POST /reservations: answered {status}")
     lines.now += AFTER_FAILURE_MS - 1
     line = lines.logs("deliver", "done", **RESERVED)
     assert line is not None

@@ -199,8 +199,9 @@ def test_a_reservation_that_took_half_of_the_time_is_not_gone_on_from() -> None:
     assert len(bench.called["fulfilment"].asked) == 1
 
 
-def test_a_downstream_that_does_not_answer_is_left_alone_until_it_does() -> None:
-    bench = Bench({"accounting": raising(TransientFailure("503"))})
+@pytest.mark.parametrize("failure", [TransientFailure("503"), Misconfigured("401")])
+def test_a_downstream_that_does_not_answer_is_left_alone_until_it_does(failure: Exception) -> None:
+    bench = Bench({"accounting": raising(failure)})
     for _ in range(FAILURES_MAX + 5):
         bench.reserve(bench.place())
     assert len(bench.called["accounting"].asked) == FAILURES_MAX
