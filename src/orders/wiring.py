@@ -39,7 +39,7 @@ from orders.aws.queues import (
     SqsInbox,
     SqsOverflow,
 )
-from orders.aws.signing import Sign, s3_headers, sigv4_for
+from orders.aws.signing import Sign, naming_caller, s3_headers, sigv4_for
 from orders.aws.table import DynamoOrders
 from orders.aws.topic import SnsEvents
 from orders.domain import backoff
@@ -353,7 +353,7 @@ def _transport(
 
     return (Function if description.by == "lambda" else Queue)(
         pool=runtime.pool(timeout_seconds),
-        sign=sigv4_for(*called.signing),
+        sign=naming_caller(sigv4_for(*called.signing)),
         clock=runtime.clock,
         timeout_seconds=timeout_seconds,
         endpoint=runtime.environment.get("AWS_ENDPOINT_URL"),

@@ -8,7 +8,7 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from orders.aws.clients import session
+from orders.aws.clients import session, user_agent
 from orders.failures import TransientFailure
 
 #: The headers of a request (method, URL, headers, body) with its signature added.
@@ -35,6 +35,15 @@ def sigv4_for(service: str, region: str | None) -> Sign:
         return _signed(request, SigV4Auth(_credentials(), service, region or own))
 
     return sign
+
+
+def naming_caller(sign: Sign) -> Sign:
+    """The same for AWS itself: it also says who calls, as the SDK does."""
+
+    def named(method: str, url: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+        return sign(method, url, {"user-agent": user_agent(), **headers}, body)
+
+    return named
 
 
 def s3_headers(method: str, url: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:

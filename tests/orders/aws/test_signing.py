@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pytest
 
 from orders.aws.clients import session
-from orders.aws.signing import sigv4_for
+from orders.aws.signing import naming_caller, sigv4_for
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 KEY_ID = "AKIDEXAMPLE"
@@ -122,3 +122,12 @@ def test_only_vpc_lattice_is_told_that_the_body_is_not_signed() -> None:
 def test_a_lookup_s_query_is_signed_as_it_is_sent() -> None:
     url = "https://stock.internal/reservations?customer_id=a%20b%2Fc&order_id=1"
     checked("GET", url, b"", sigv4_for("execute-api", "us-east-2")("GET", url, {}, b""))
+
+
+def test_aws_itself_is_told_which_function_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As CloudTrail and the proxy of a local run know it. Not signed: a proxy may add to it."""
+    monkeypatch.setenv("AWS_SDK_UA_APP_ID", "deliver-fulfilment")
+    sign = naming_caller(sigv4_for("sqs", None))
+    signed = sign("POST", "https://sqs.eu-central-1.amazonaws.com/", HEADERS, BODY)
+    assert signed["user-agent"].endswith(" app/deliver-fulfilment")
+    assert "user-agent" not in signed["Authorization"]
