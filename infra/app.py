@@ -1,4 +1,8 @@
-"""The CDK app: all stacks of one stage. `cdk deploy -c stage=local --all`."""
+"""The CDK app: all stacks of one stage. `cdk deploy -c stage=local --all`.
+
+With `-c downstreams=examples` the stage's downstreams are those of
+infra/stages/downstreams/examples.toml.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,10 @@ def main() -> None:
     """Synthesise the stage named by the context `stage`, local by default."""
     app = App()
     try:
-        stage = load(app.node.try_get_context("stage") or "local")
+        stage = load(
+            app.node.try_get_context("stage") or "local",
+            downstreams=app.node.try_get_context("downstreams"),
+        )
         stage.check_addresses()
         built = bundle.build(
             bundle.TARGETS[stage.bundle],

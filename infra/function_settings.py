@@ -145,7 +145,7 @@ def _called(stage: Stage, name: Downstream, url: str) -> Called:
     oauth = None
     if downstream.token_url is not None and downstream.client_id is not None:
         oauth = OAuthClient(
-            token_url=downstream.token_url,
+            token_url=_below(url, downstream.token_url),
             client_id=downstream.client_id,
             secret_parameter=secrets["client-secret"],
             scope=downstream.scope,
@@ -184,6 +184,11 @@ def _outcomes(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
         return {}
     settings = OutcomesSettings(addresses.orders_table, msgspec.json.encode(told_by).decode())
     return {"outcomes": settings}
+
+
+def _below(url: str, address: str) -> str:
+    """An address, or a path below the downstream's `url`."""
+    return url + address if address.startswith("/") else address
 
 
 def _archive(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:

@@ -10,7 +10,7 @@ import math
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -100,6 +100,9 @@ _QUEUE_URL = re.compile(
 )
 #: AWS's own address of such a service: its name there, and its Region.
 _SIGNED_HOST = re.compile(r"\.(execute-api|lambda-url|vpc-lattice-svcs)\.([a-z]+-[a-z-]+-\d)\.")
+
+#: The tables of a stage's file that are about its downstreams.
+_OF_DOWNSTREAMS = frozenset({"downstreams", "express"})
 
 
 class StageError(Exception):
@@ -332,9 +335,10 @@ class Downstream(Settings, frozen=True):
     #: they are GETs), arn:aws:lambda:eu-west-1:111122223333:function:stock for a function's URL,
     #: arn:aws:vpc-lattice:eu-west-1:111122223333:service/svc-0123456789abcdef0/*.
     invoke_arn: str | None = None
-    #: OAuth 2 client credentials: where tokens are, and who we are there. The client's secret is in
-    #: Parameter Store. Fetching a token is part of the `timeout_seconds` of the call that needs it.
-    token_url: Annotated[str, Meta(pattern=r"^https?://\S+$")] | None = None
+    #: OAuth 2 client credentials: where tokens are (an address, or a path below `url`), and who we
+    #: are there. The client's secret is in Parameter Store. Fetching a token is part of the
+    #: `timeout_seconds` of the call that needs it.
+    token_url: Annotated[str, Meta(pattern=r"^(https?://|/)\S+$")] | None = None
     client_id: Annotated[str, Meta(min_length=1)] | None = None
     #: What the token is asked for, where the endpoint wants to know: scopes with a space between
     #: them, and whose API it is for.
@@ -806,7 +810,7 @@ class Stage(Settings, frozen=True):
         addresses: dict[str, str] = {}
         for name, downstream in self.downstreams.by_name().items():
             addresses[f"downstreams.{name}.url"] = downstream.url
-            if downstream.token_url is not None:
+            if downstream.token_url is not None and not downstream.token_url.startswith("/"):
                 addresses[f"downstreams.{name}.token_url"] = downstream.token_url
         if self.web.url is not None:
             addresses["web.url"] = self.web.url
@@ -894,18 +898,30 @@ class Stage(Settings, frozen=True):
         return f"/spillway/{self.name}/{downstream}/outcome-keys"
 
 
-def load(name: str, stages: Path = STAGES) -> Stage:
-    """The settings of the stage called `name`. Raises StageError."""
+def load(name: str, stages: Path = STAGES, *, downstreams: str | None = None) -> Stage:
+    """The settings of the stage called `name`. Raises StageError.
+
+    `downstreams` names a file beside the stages' own, in the folder `downstreams`: its tables stand
+    in place of the stage's `downstreams` and `express`.
+    """
     path = stages / f"{name}.toml"
-    try:
-        with path.open("rb") as file:
-            settings = tomllib.load(file)
-    except FileNotFoundError:
-        known = ", ".join(sorted(file.stem for file in stages.glob("*.toml")))
-        raise StageError(f"There is no stage {name!r}; there are: {known}.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise StageError(f"{path.name} is not TOML: {error}.") from None
+    settings = _read(path, "stage")
+    if downstreams is not None:
+        path = stages / "downstreams" / f"{downstreams}.toml"
+        own = {key: value for key, value in settings.items() if key not in _OF_DOWNSTREAMS}
+        settings = own | _read(path, "file of downstreams")
     try:
         return msgspec.convert({**settings, "name": name}, Stage)
     except msgspec.ValidationError as error:
         raise StageError(f"{path.name}: {error}.") from None
+
+
+def _read(path: Path, what: str) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.toml")))
+        raise StageError(f"There is no {what} {path.stem!r}; there are: {known}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise StageError(f"{path.name} is not TOML: {error}.") from None

@@ -1,9 +1,9 @@
 """The process that owns a stack: starts all of its parts, serves, and ends them together.
 
-Usage: `python -m spillway.supervisor PORT [--attached]`; port 0 is any. It reports its progress
-on standard output (see `Reporter`) and ends on SIGTERM. Attached, it also ends when its standard
-input closes, because the process that started it has gone. The servers are imported last, so that a
-port that is taken is reported at once.
+Usage: `python -m spillway.supervisor PORT FAKES [--attached]`; port 0 is any, FAKES one of
+`spillway.run.stack.fakes`. It reports its progress on standard output (see `Reporter`) and ends on
+SIGTERM. Attached, it also ends when its standard input closes, because the process that started it
+has gone. The servers are imported last, so that a port that is taken is reported at once.
 """
 
 import logging
@@ -26,12 +26,14 @@ from spillway.errors import SpillwayError
 from spillway.run.proxy import Proxy
 from spillway.run.stack.assembly import assembly
 from spillway.run.stack.deployment import bootstrap, deploy, deployed_policies, publish_storefront
+from spillway.run.stack.downstreams import commanded_at, downstreams_served
 from spillway.run.stack.emulator import Server, emulator, fault_injection_proxy
+from spillway.run.stack.fakes import Fakes
 from spillway.run.stack.folder import StackFolder, forget_dead
 from spillway.run.stack.handle import Secrets, Stack, attach
 from spillway.run.stack.keys import DOWNSTREAMS, Keys
 from spillway.run.stack.ports import LOOPBACK, free_port, listen, port_of
-from spillway.run.stack.processes import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, kill_group
+from spillway.run.stack.processes import REGION, kill_group
 from spillway.run.stack.starting import Reporter
 from spillway.run.stack.users import USERS, Pool
 from spillway.target.service import queues, tables
@@ -53,7 +55,7 @@ class _Stopped(BaseException):
 
 
 def main() -> None:
-    port, *attached = sys.argv[1:]
+    port, fakes, *attached = sys.argv[1:]
     # Everything that this process or a child writes is its owner's only.
     os.umask(0o077)
     signal.signal(signal.SIGTERM, _stop)
@@ -63,7 +65,7 @@ def main() -> None:
         threading.Thread(target=_stop_when_stdin_closes, daemon=True).start()
     reporter = Reporter(sys.stdout.fileno())
     try:
-        _run(int(port), reporter)
+        _run(int(port), Fakes(fakes), reporter)
     except _Stopped:
         return
     except SpillwayError as error:
@@ -83,13 +85,13 @@ def _stop_when_stdin_closes() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _run(port: int, reporter: Reporter) -> None:
+def _run(port: int, fakes: Fakes, reporter: Reporter) -> None:
     began = time.monotonic()
     folder, listener = _claim(port)
     forget_dead()
     _log_to(folder.path / LOG)
     try:
-        with _stack(folder, listener, reporter) as (stack, processes):
+        with _stack(folder, listener, fakes, reporter) as (stack, processes):
             took = round(time.monotonic() - began, 2)
             folder.publish(msgspec.json.encode(msgspec.structs.replace(stack, up_seconds=took)))
             reporter.report("ready", port=folder.port)
@@ -120,7 +122,7 @@ def _claim(port: int) -> tuple[StackFolder, socket.socket]:
 
 @contextmanager
 def _stack(
-    folder: StackFolder, origin: socket.socket, reporter: Reporter
+    folder: StackFolder, origin: socket.socket, fakes: Fakes, reporter: Reporter
 ) -> Iterator[tuple[Stack, Processes]]:
     """Start every part; yields what others need to know, and the child processes."""
     keys, proxy_token = Keys.generate(), secrets.token_urlsafe(24)
@@ -128,12 +130,12 @@ def _stack(
     urls = {name: f"{_url(downstreams)}/{name}" for name in DOWNSTREAMS}
     with ExitStack() as parts:
         with reporter.phase("Synthesise the stacks"):
-            synthesised = assembly(folder.path)
+            synthesised = assembly(folder.path, fakes)
         with reporter.phase("Start the AWS emulator"):
             aws, proxy = _start_aws(parts, folder.path, proxy_token)
             keys.store(aws.url)
         with reporter.phase("Deploy the stacks"):
-            parameters = _parameters(origin, urls, aws.url)
+            parameters = _parameters(origin, commanded_at(fakes, urls, aws.url), aws.url)
             outputs = deploy(
                 synthesised, endpoint=aws.url, parameters=parameters, folder=folder.path
             )
@@ -150,6 +152,7 @@ def _stack(
             console=_url(console),
             emulator=aws.url,
             proxy_url=proxy.url,
+            fakes=fakes,
             downstreams=urls,
             region=REGION,
             tables=tables(outputs),
@@ -161,7 +164,7 @@ def _stack(
             secrets=Secrets(keys, passwords, proxy_token),
         )
         with reporter.phase("Serve the downstreams and the API"):
-            parts.enter_context(_downstreams_served(stack, downstreams))
+            parts.enter_context(downstreams_served(stack, downstreams))
             parts.enter_context(_origin_served(stack, outputs, origin))
             parts.enter_context(_console_served(stack.port, console))
         yield stack, {"emulator": aws.process, "proxy": proxy.process}
@@ -203,22 +206,6 @@ def _parameters(
         # Where the emulator's sign-in page and its tokens are.
         "web": {"ConnectSources": aws},
     }
-
-
-def _downstreams_served(stack: Stack, listener: socket.socket) -> AbstractContextManager[None]:
-    from simulation.downstreams.dynamodb_ledger import dynamodb_ledgers
-    from simulation.downstreams.server import application, uvicorn_config
-    from spillway.run.stack.serving import serving
-
-    ledgers = dynamodb_ledgers(
-        {name: stack.tables[name] for name in DOWNSTREAMS},
-        endpoint_url=stack.emulator,
-        region=REGION,
-        access_key_id=ACCESS_KEY_ID,
-        secret_access_key=SECRET_ACCESS_KEY,
-    )
-    fakes = application(ledgers, api_keys=stack.secrets.keys.api_keys)
-    return serving(uvicorn_config(fakes, port=port_of(listener)), listener)
 
 
 def _origin_served(

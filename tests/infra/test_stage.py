@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -41,6 +42,32 @@ def test_every_stage_in_the_repository_loads_and_can_be_built(name: str) -> None
     stage = load(name)
     assert stage.name == name
     assert stage.bundle in TARGETS
+
+
+def test_a_file_of_downstreams_stands_in_place_of_a_stages_own(tmp_path: Path) -> None:
+    (tmp_path / "local.toml").write_text(LOCAL)
+    theirs = re.sub(r"concurrency_max = \d", "concurrency_max = 9", LOCAL)
+    (tmp_path / "downstreams").mkdir()
+    others = tmp_path / "downstreams" / "others.toml"
+    others.write_text(theirs[theirs.index("[downstreams.") : theirs.index("[express]")])
+    stage = load("local", tmp_path, downstreams="others")
+    assert {one.concurrency_max for one in stage.downstreams.by_name().values()} == {9}
+    assert (stage.name, stage.express) == ("local", None)
+    with pytest.raises(StageError, match=r"no file of downstreams 'x'; there are: others\.$"):
+        load("local", tmp_path, downstreams="x")
+    others.write_text("[downstreams]")
+    with pytest.raises(StageError, match=r"^others\.toml: Object missing required field"):
+        load("local", tmp_path, downstreams="others")
+
+
+def test_the_examples_stand_in_place_of_the_local_downstreams() -> None:
+    stage = load("local", downstreams="examples")
+    assert stage.descriptions == {
+        "inventory": "erp",
+        "fulfilment": "warehouse",
+        "accounting": "books",
+    }
+    assert stage.express is None
 
 
 def test_a_stage_that_names_no_events_publishes_all_of_them(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from spillway.errors import SpillwayError
+from spillway.run.stack.fakes import DownstreamsOption, Fakes
 from spillway.run.stack.handle import Stack, attach
 from spillway.run.stack.ports import DEFAULT_PORT, port_option
 from spillway.run.stack.starting import Supervisor, progress_lines, start_detached, stop
@@ -17,6 +18,7 @@ from spillway.ui.options import JsonOption, PortOption
 
 def up(
     port: PortOption = DEFAULT_PORT,
+    downstreams: DownstreamsOption = Fakes.CONTRACTS,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return when it is ready; end it with `down`.")
     ] = False,
@@ -33,9 +35,9 @@ def up(
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     if detach:
-        _run_in_background(port, as_json=as_json)
+        _run_in_background(port, downstreams, as_json=as_json)
     else:
-        _run_in_front(port, as_json=as_json)
+        _run_in_front(port, downstreams, as_json=as_json)
 
 
 def down(port: PortOption = DEFAULT_PORT) -> None:
@@ -59,14 +61,14 @@ def token(
     typer.echo(attach(port).token(user))
 
 
-def _run_in_background(port: int, *, as_json: bool) -> None:
+def _run_in_background(port: int, fakes: Fakes, *, as_json: bool) -> None:
     with progress_lines() as show:
-        stack = start_detached(port, show)
+        stack = start_detached(port, fakes, show)
     _announce(stack, as_json=as_json, how_to_stop=f".venv/bin/spillway down{port_option(port)}")
 
 
-def _run_in_front(port: int, *, as_json: bool) -> None:
-    with Supervisor(port, attached=True) as supervisor:
+def _run_in_front(port: int, fakes: Fakes, *, as_json: bool) -> None:
+    with Supervisor(port, fakes, attached=True) as supervisor:
         try:
             with progress_lines() as show:
                 stack = supervisor.wait_until_ready(show)

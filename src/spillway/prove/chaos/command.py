@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from spillway.run.stack.fakes import DownstreamsOption, Fakes
 from spillway.ui.options import (
     JsonFileOption,
     PngOption,
@@ -24,6 +25,7 @@ def chaos(
         int, typer.Option(min=10, max=10_000, metavar="N", help="How many orders each has.")
     ] = 100,
     seed: Annotated[int, typer.Option(metavar="N", help="Another seed, other orders.")] = 1,
+    downstreams: DownstreamsOption = Fakes.CONTRACTS,
     controls: Annotated[
         bool,
         typer.Option(help="Also deploy a broken service, and demand that the audit notices."),
@@ -35,11 +37,12 @@ def chaos(
 
     Each scenario gets a private stack. Scenarios: inventory-outage, accounting-outage,
     accounting-slow, wrong-key, lost-answers, latency, duplicates, table-throttled, workers-killed,
-    express-interrupted, relay-failing, poison, spike. Three have a control, the same on a service
-    that lacks a guard: wrong-key on one that dead-letters what is answered 401, table-throttled on
-    one that answers orders without storing them, and express-interrupted on one that undoes a
-    cancelled order whose shipment it does not know. The audit must notice. Exits with 0 only if
-    every promise held and the controls found their violations.
+    express-interrupted, relay-failing, poison, spike, and with the example downstreams
+    lost-outcomes. Three have a control, the same on a service that lacks a guard: wrong-key on one
+    that dead-letters what is answered 401, table-throttled on one that answers orders without
+    storing them, and express-interrupted on one that undoes a cancelled order whose shipment it
+    does not know. The audit must notice. Exits with 0 only if every promise held and the controls
+    found their violations.
 
     Example: spillway chaos --scenario table-throttled --orders 300 --png chaos.png
     """
@@ -49,14 +52,16 @@ def chaos(
     from spillway.prove.chaos.trial import try_on_private_stack
     from spillway.ui.progress import stages
 
-    wanted = chosen(scenario or ["all"])
+    wanted = chosen(scenario or ["all"], downstreams)
     check_writable(json_path, png_path)
     console = console_beside(json_path)
     trials = []
     try:
         with stages(("placed", "settled"), console) as watcher:
             for one in wanted:
-                trials.append(try_on_private_stack(one, orders, seed, controls, watcher))
+                trials.append(
+                    try_on_private_stack(one, orders, seed, controls, downstreams, watcher)
+                )
                 show(trials[-1], console)
     finally:
         # A run of all takes a quarter of an hour: what it found before it broke off is kept.

@@ -9,14 +9,14 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from orders.aws.messages import check_of
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
-from orders.domain.saga import DOWNSTREAMS, Downstream
+from orders.domain.saga import Downstream
 from orders.failures import PermanentFailure
 from orders.ports import Check
 from spillway.operate.redrive.dead_letters import source_of
@@ -134,16 +134,22 @@ class IdleDetector:
 class Poison:
     """Messages and a record that no function can read.
 
-    `record`: the key of an item in the orders table, which relay reads.
+    `record`: the key of an item in the orders table, which relay reads. `queues`: those that a
+    function reads.
     """
 
     record: OrderKey
+    queues: Sequence[str]
+
+    @classmethod
+    def of(cls, queues: Iterable[str], record: OrderKey) -> Poison:
+        """For each of a stack's queues but those that only people read."""
+        return cls(record, [queue for queue in queues if not queue.endswith("_dead_letter")])
 
     @property
     def messages(self) -> Mapping[str, str]:
-        """By queue: one for each that a function reads."""
-        queues = (*DOWNSTREAMS, "overflow", "watchdog")
-        return {queue: f'{{"poison":"{queue}"}}' for queue in queues}
+        """By queue."""
+        return {queue: f'{{"poison":"{queue}"}}' for queue in self.queues}
 
     def fired(self) -> int:
         return len(self.messages) + 1

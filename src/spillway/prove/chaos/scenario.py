@@ -11,6 +11,7 @@ from spillway.prove.audit.verdicts import Verdict
 from spillway.prove.chaos.recorder import ResponseRecorder
 from spillway.prove.demo.result import Run
 from spillway.prove.mutants.mutations import Mutant
+from spillway.run.stack.fakes import Fakes
 from spillway.target.records import Way
 
 
@@ -48,7 +49,8 @@ class Scenario:
 
     `copies`: how often each order is sent at once. `statuses`: all that customers may be answered;
     None: anything. `more_orders`: this share of the orders asked for is added, for a comparison.
-    `both_ways`: what is done must meet orders that go by the express path, and orders that do not.
+    `both_ways`: what is done must meet orders that go by the express path, and orders that do not,
+    where there is one. `only`: the fakes that it goes with, None for any.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Scenario:
     statuses: frozenset[int] | None = None
     more_orders: float = 0.0
     both_ways: bool = False
+    only: Fakes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +80,12 @@ class Disruption:
 @dataclass(slots=True)
 class Trial:
     """What becomes of a scenario. `measures`: figures by name; `seen_beside`: sentences about what
-    was wrong beside the promises. `control`: the trial on a mutant, once it has run."""
+    was wrong beside the promises. `has_express`: orders may go by the express path. `control`: the
+    trial on a mutant, once it has run."""
 
     scenario: Scenario
     run: Run
+    has_express: bool = True
     recorder: ResponseRecorder = field(default_factory=ResponseRecorder)
     disruptions: list[Disruption] = field(default_factory=list)
     measures: dict[str, float] = field(default_factory=dict)
@@ -100,7 +105,7 @@ class Trial:
         if not self.run.all_answered:
             found.append("some orders were never answered")
         found += self.seen_beside
-        if self.scenario.both_ways and self.run.ways:
+        if self.scenario.both_ways and self.has_express and self.run.ways:
             whole = self.run.ways[Way.EXPRESS]
             found += ["no order went by the express path"] if not whole else []
             found += ["no order went by the queues"] if whole == self.run.ways.total() else []

@@ -33,6 +33,7 @@ from spillway.prove.demo.result import now, shipped_after
 from spillway.prove.mutants.catalogue import BY_NAME as MUTANTS
 from spillway.run.load.placing import Placed
 from spillway.run.load.records import Outage
+from spillway.run.stack.fakes import Fakes
 from spillway.target.records import Effect, Record
 from spillway.target.service import of_stack
 from spillway.ui.statistics import percentile
@@ -320,6 +321,7 @@ async def workers_killed(context: ScenarioContext) -> None:
         like="the table says undone",
     ),
     both_ways=True,
+    only=Fakes.CONTRACTS,
 )
 async def express_interrupted(context: ScenarioContext) -> None:
     """The first half of the orders meets kills: after the reservation, between shipment and
@@ -400,7 +402,7 @@ async def relay_failing(context: ScenarioContext) -> None:
 @_scenario("Every queue has a message, and the table's stream a record, that no function can read.")
 async def poison(context: ScenarioContext) -> None:
     key = OrderKey(CustomerId("nobody"), OrderId("00000000-0000-7000-8000-000000000000"))
-    poison = disruptions.Poison(key)
+    poison = disruptions.Poison.of(context.stack.queues, key)
     await context.order(context.orders // 4)
     async with context.disruption(
         "poison in every queue and in the table's stream",
@@ -430,16 +432,38 @@ async def spike(context: ScenarioContext) -> None:
     context.trial.measures["answered_per_second"] = len(crowd) / seconds
 
 
-def chosen(names: Sequence[str]) -> list[Scenario]:
-    """The scenarios of these names, or `all`: in the order of the catalogue, each once.
+@_scenario(
+    "The ERP calls nobody back, and half of the warehouse's outcomes are lost: what is not told is"
+    " asked for.",
+    only=Fakes.EXAMPLES,
+)
+async def lost_outcomes(context: ScenarioContext) -> None:
+    await context.order(context.orders // 2)
+    async with context.disruption(
+        "no callbacks, half of the outcomes lost",
+        faulty(
+            context.stack,
+            {"inventory": {"lose_callbacks_rate": 1}, "fulfilment": {"lose_answers_rate": 0.5}},
+        ),
+    ):
+        await context.order()
+        await context.until_settled()
 
-    Raises `SpillwayError` when there is no such scenario.
+
+def chosen(names: Sequence[str], fakes: Fakes = Fakes.CONTRACTS) -> list[Scenario]:
+    """The scenarios of these names, or `all` that go with these downstreams: in the order of the
+    catalogue, each once.
+
+    Raises `SpillwayError` when there is no such scenario, or it goes with others alone.
     """
+    fitting = {name: one for name, one in BY_NAME.items() if one.only in (None, fakes)}
     for name in names:
         if name not in {*BY_NAME, "all"}:
             known = ", ".join([*BY_NAME, "all"])
             raise UsageError(f"There is no scenario {name!r}: choose one of {known}.")
-    return [scenario for name, scenario in BY_NAME.items() if {name, "all"} & {*names}]
+        if name not in {*fitting, "all"}:
+            raise UsageError(f"{name} goes with --downstreams {BY_NAME[name].only} alone.")
+    return [scenario for name, scenario in fitting.items() if {name, "all"} & {*names}]
 
 
 @dataclass(frozen=True, slots=True)

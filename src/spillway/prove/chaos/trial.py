@@ -15,6 +15,7 @@ from spillway.prove.demo.run import carry_out
 from spillway.run.load.placing import Checkout
 from spillway.run.load.settling import Waiting
 from spillway.run.stack import Stack, running
+from spillway.run.stack.fakes import Fakes
 from spillway.ui.progress import Stages
 
 CLIENTS = 8
@@ -27,12 +28,12 @@ ATTEMPTS_MAX = 100
 
 
 def try_on_private_stack(
-    scenario: Scenario, orders: int, seed: int, controls: bool, watcher: Stages
+    scenario: Scenario, orders: int, seed: int, controls: bool, fakes: Fakes, watcher: Stages
 ) -> Trial:
     """Run a scenario, and its control if it has one, on a stack that is started for them."""
     planned = planned_for(scenario, orders=orders, seed=seed)
     watcher.title(scenario.name)
-    with running(on_phase=lambda title, _: watcher.stage(title)) as stack:
+    with running(fakes=fakes, on_phase=lambda title, _: watcher.stage(title)) as stack:
         trial = try_out(stack, scenario, planned, watcher)
         if controls and scenario.control:
             planned = planned_for(scenario, orders=min(orders, CONTROL_ORDERS), seed=seed)
@@ -53,7 +54,7 @@ def try_out(
     Raises `SpillwayError` when the stack stops answering.
     """
     done = Run(planned, now(), up_seconds=stack.up_seconds)
-    trial = Trial(scenario, done)
+    trial = Trial(scenario, done, has_express=stack.fakes is Fakes.CONTRACTS)
     rng = random.Random(f"{scenario.name} {planned.seed}")  # noqa: S311
 
     async def steps(checkout: Checkout, waiting: Waiting) -> None:

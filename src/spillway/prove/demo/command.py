@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from spillway.errors import UsageError
+from spillway.run.stack.fakes import DownstreamsOption, Fakes
 from spillway.ui.options import (
     JsonFileOption,
     PngOption,
@@ -52,6 +54,7 @@ def demo(
             show_default=False,
         ),
     ] = None,
+    downstreams: DownstreamsOption = Fakes.CONTRACTS,
     port: Annotated[
         int | None,
         typer.Option(
@@ -86,7 +89,7 @@ def demo(
         seed=seed,
         outage=port is None if outage is None else outage,
     )
-    finished = _run(planned, port, console)
+    finished = _run(planned, port, downstreams, console)
     show(finished, console)
     if json_path is not None:
         write_json(json_path, document(finished))
@@ -99,7 +102,7 @@ def demo(
         raise typer.Exit(1)
 
 
-def _run(planned: Any, port: int | None, console: Any) -> Any:
+def _run(planned: Any, port: int | None, fakes: Fakes, console: Any) -> Any:
     from contextlib import ExitStack
 
     from spillway.prove.demo.run import run
@@ -110,8 +113,13 @@ def _run(planned: Any, port: int | None, console: Any) -> Any:
     with ExitStack() as until_the_end:
         if port is None:
             with progress_lines() as show_phase:
-                stack = until_the_end.enter_context(running(on_phase=show_phase))
+                stack = until_the_end.enter_context(running(fakes=fakes, on_phase=show_phase))
         else:
             stack = attach(port)
+            if fakes is not Fakes.CONTRACTS and stack.fakes is not fakes:
+                raise UsageError(
+                    f"The stack on port {port} has other downstreams: start it with"
+                    f" `spillway up --port {port} --downstreams {fakes}`."
+                )
         watcher = until_the_end.enter_context(stages(("placed", "settled"), console))
         return run(stack, planned, watcher, private=port is None)

@@ -17,6 +17,8 @@ from pathlib import Path
 from spillway.errors import SpillwayError
 from spillway.paths import PROJECT, home
 from spillway.run.stack.cdk import LOG, cdk
+from spillway.run.stack.deployment import STAGE
+from spillway.run.stack.fakes import Fakes
 
 _SOURCES = (
     "infra",
@@ -32,14 +34,14 @@ _SOURCES = (
 _KEPT = 4
 
 
-def assembly(folder: Path) -> Path:
+def assembly(folder: Path, fakes: Fakes = Fakes.CONTRACTS) -> Path:
     """The cloud assembly of the project as it is now, synthesised unless it is known already.
 
     The CDK's log of the synthesis is in it, and in `folder` if it was made just now.
     """
     cache = home() / "cache" / "assemblies"
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    known = cache / fingerprint()
+    known = cache / fingerprint(fakes)
     # Of several that start at once one synthesises, and the others wait for what it makes.
     with cache.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -48,16 +50,19 @@ def assembly(folder: Path) -> Path:
             return known
         with tempfile.TemporaryDirectory(dir=cache, prefix="draft-") as draft:
             output = Path(draft) / "assembly"
-            _synthesise(output, folder)
+            _synthesise(output, folder, fakes)
             output.rename(known)
         _forget_old(cache)
     return known
 
 
-def _synthesise(output: Path, folder: Path) -> None:
+def _synthesise(output: Path, folder: Path, fakes: Fakes) -> None:
     application = f"{shlex.quote(sys.executable)} -m infra.app"
     arguments = ["synth", "--quiet", "--app", application, "--output", str(output)]
-    if cdk([*arguments, "--context", "stage=local"], folder=folder) != 0:
+    arguments += ["--context", f"stage={STAGE}"]
+    if fakes.overlay is not None:
+        arguments += ["--context", f"downstreams={fakes.overlay}"]
+    if cdk(arguments, folder=folder) != 0:
         raise SpillwayError(f"The CDK could not synthesise the stacks: see {folder / LOG}.")
     shutil.copy2(folder / LOG, output / LOG)
 
@@ -72,10 +77,11 @@ def _forget_old(cache: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def fingerprint() -> str:
-    """A digest of the sources' names and contents, of the platform that bundles are for, and of
-    this file, which says what is kept."""
-    digest = hashlib.sha256(f"{sys.version} {sysconfig.get_platform()} {PROJECT}".encode())
+def fingerprint(fakes: Fakes = Fakes.CONTRACTS) -> str:
+    """A digest of the sources' names and contents, of the platform that bundles are for, of which
+    downstreams there are, and of this file, which says what is kept."""
+    platform = f"{sys.version} {sysconfig.get_platform()} {PROJECT} {fakes}"
+    digest = hashlib.sha256(platform.encode())
     digest.update(Path(__file__).read_bytes())
     for path in _source_files():
         content = path.read_bytes()

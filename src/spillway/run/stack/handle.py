@@ -11,6 +11,7 @@ from spillway.run.loopback import http_client
 from spillway.run.proxy import Proxy
 from spillway.run.stack.aws import client
 from spillway.run.stack.deployment import STAGE
+from spillway.run.stack.fakes import Fakes
 from spillway.run.stack.folder import StackFolder, running_ports
 from spillway.run.stack.keys import Keys, SigningKey
 from spillway.run.stack.processes import children
@@ -43,6 +44,8 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     console: str
     emulator: str
     proxy_url: str = msgspec.field(name="proxy")
+    #: Which fakes they are; `downstreams` has their addresses over HTTP.
+    fakes: Fakes = Fakes.CONTRACTS
     downstreams: dict[str, str]
     region: str
     tables: dict[str, str]

@@ -11,6 +11,7 @@ from spillway.run.stack.deployment import STAGE
 DOWNSTREAMS = ("inventory", "fulfilment", "accounting")
 _RECEIPT_KEY_ID = "v2.k1"
 _PRICE_KEY_ID = "p1"
+_OUTCOME_KEY_ID = "o1"
 _KEY_BYTES = 32
 
 
@@ -36,6 +37,8 @@ class Keys(msgspec.Struct, frozen=True):
     receipt: SigningKey
     price: SigningKey
     api_keys: dict[str, str]
+    #: What the ERP among the examples signs its callbacks with.
+    outcome: SigningKey
 
     @classmethod
     def generate(cls) -> "Keys":
@@ -43,6 +46,7 @@ class Keys(msgspec.Struct, frozen=True):
             receipt=SigningKey.generate(_RECEIPT_KEY_ID),
             price=SigningKey.generate(_PRICE_KEY_ID),
             api_keys={downstream: secrets.token_urlsafe(24) for downstream in DOWNSTREAMS},
+            outcome=SigningKey.generate(_OUTCOME_KEY_ID),
         )
 
     def store(self, endpoint: str) -> None:
@@ -50,6 +54,9 @@ class Keys(msgspec.Struct, frozen=True):
         ssm = client(endpoint, "ssm")
         values = {"receipt-keys": self.receipt.parameter, "price-keys": self.price.parameter}
         values |= {f"{name}/api-key": key for name, key in self.api_keys.items()}
+        # The same key is a client's secret to a downstream that has OAuth.
+        values |= {f"{name}/client-secret": key for name, key in self.api_keys.items()}
+        values["inventory/outcome-keys"] = self.outcome.parameter
         for name, value in values.items():
             ssm.put_parameter(Name=parameter(name), Value=value, Type="SecureString")
 

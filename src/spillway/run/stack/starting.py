@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from spillway.errors import SpillwayError
+from spillway.run.stack.fakes import Fakes
 from spillway.run.stack.folder import StackFolder
 from spillway.run.stack.handle import Stack, attach
 from spillway.run.stack.processes import own_environment
@@ -27,15 +28,17 @@ OnPhase = Callable[[str, float | None], None]
 
 
 @contextmanager
-def running(*, port: int = 0, on_phase: OnPhase = lambda *_: None) -> Iterator[Stack]:
+def running(
+    *, port: int = 0, fakes: Fakes = Fakes.CONTRACTS, on_phase: OnPhase = lambda *_: None
+) -> Iterator[Stack]:
     """A private stack on `port` (0: any), until the block or this process ends."""
-    with Supervisor(port, attached=True) as supervisor:
+    with Supervisor(port, fakes, attached=True) as supervisor:
         yield supervisor.wait_until_ready(on_phase)
 
 
-def start_detached(port: int, on_phase: OnPhase) -> Stack:
+def start_detached(port: int, fakes: Fakes, on_phase: OnPhase) -> Stack:
     """Start a stack that outlives this process, and return it once it is ready."""
-    supervisor = Supervisor(port, attached=False)
+    supervisor = Supervisor(port, fakes, attached=False)
     try:
         return supervisor.wait_until_ready(on_phase)
     except BaseException:
@@ -58,10 +61,10 @@ class Supervisor(AbstractContextManager["Supervisor"]):
     Attached, it also ends when this process does, however that happens.
     """
 
-    def __init__(self, port: int, *, attached: bool) -> None:
+    def __init__(self, port: int, fakes: Fakes, *, attached: bool) -> None:
         # Not a pipe: it is not read while the supervisor runs, and a full pipe would stop it.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
-        command = [sys.executable, "-m", "spillway.supervisor", str(port)]
+        command = [sys.executable, "-m", "spillway.supervisor", str(port), fakes.value]
         self._process = subprocess.Popen(  # noqa: S603
             [*command, "--attached"] if attached else command,
             stdin=subprocess.PIPE if attached else subprocess.DEVNULL,

@@ -13,24 +13,37 @@ from spillway.errors import SpillwayError
 from spillway.prove.chaos import trial
 from spillway.prove.chaos.scenario import Scenario, Trial
 from spillway.prove.chaos.scenarios import BY_NAME, chosen
+from spillway.run.stack.fakes import Fakes
 from tests.spillway.prove.chaos.builders import a_scenario, a_trial
+
+#: Those that go with the fakes of our own contracts.
+OURS = [name for name in BY_NAME if name != "lost-outcomes"]
 
 
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
-        (["all"], list(BY_NAME)),
+        (["all"], OURS),
         (["spike", "poison"], ["poison", "spike"]),
         (["poison", "poison"], ["poison"]),
-        (["poison", "all"], list(BY_NAME)),
+        (["poison", "all"], OURS),
     ],
 )
 def test_scenarios_run_in_one_order_each_once(names: list[str], expected: list[str]) -> None:
     assert [scenario.name for scenario in chosen(names)] == expected
 
 
+def test_some_scenarios_go_with_some_downstreams_alone() -> None:
+    fitting = [scenario.name for scenario in chosen(["all"], Fakes.EXAMPLES)]
+    assert fitting == [name for name in BY_NAME if name != "express-interrupted"]
+    with pytest.raises(SpillwayError, match=r"^lost-outcomes goes with --downstreams examples"):
+        chosen(["lost-outcomes"])
+    with pytest.raises(SpillwayError, match=r"goes with --downstreams contracts alone\.$"):
+        chosen(["express-interrupted"], Fakes.EXAMPLES)
+
+
 def test_an_unknown_scenario_is_refused_with_the_names_of_all() -> None:
-    with pytest.raises(SpillwayError, match=r"no scenario 'flood': choose one of .*spike, all\.$"):
+    with pytest.raises(SpillwayError, match=r"'flood': choose one of .*lost-outcomes, all\.$"):
         chosen(["flood"])
 
 

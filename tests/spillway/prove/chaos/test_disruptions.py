@@ -15,6 +15,7 @@ from spillway.prove.chaos.disruptions import IDLE_AFTER_SECONDS, IdleDetector, K
 from spillway.prove.chaos.recorder import ResponseRecorder
 from spillway.run.load.patience import Patience
 from spillway.target.records import Depth
+from spillway.target.service import QUEUES
 from tests.builders import order_key
 
 if TYPE_CHECKING:
@@ -132,11 +133,10 @@ def test_a_worker_is_known_by_its_folder() -> None:
 
 
 def test_there_is_poison_for_relay_and_every_queue_that_a_function_reads() -> None:
-    made = Poison(order_key("nobody", "0"))
+    queues = [*QUEUES, "outcomes-inventory"]
+    dead_letters = [f"{queue}_dead_letter" for queue in (*queues, "relay")]
+    made = Poison.of([*queues, *dead_letters], order_key("nobody", "0"))
 
-    assert set(made.messages) == {
-        *("inventory", "fulfilment", "accounting"),
-        *("overflow", "watchdog"),
-    }
+    assert [*made.messages] == queues
     assert len(set(made.messages.values())) == len(made.messages)
-    assert made.fired() == 6
+    assert made.fired() == len(queues) + 1

@@ -39,6 +39,7 @@ def test_these_are_all_scenarios() -> None:
         "relay-failing",
         "poison",
         "spike",
+        "lost-outcomes",
     ]
 
 

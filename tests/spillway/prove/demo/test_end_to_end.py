@@ -14,6 +14,8 @@ from spillway.prove.demo.plan import plan
 from spillway.prove.demo.report import document
 from spillway.prove.demo.result import Run
 from spillway.prove.demo.run import run
+from spillway.run.stack import running
+from spillway.run.stack.fakes import Fakes
 from tests.spillway.prove.demo.builders import Silent
 
 if TYPE_CHECKING:
@@ -97,3 +99,18 @@ def _judged_again(stack: Stack, finished: Run) -> Run:
     read_tables(stack, again, private=False)
     judge_run(again)
     return again
+
+
+@pytest.mark.slow
+@pytest.mark.emulator
+def test_every_promise_holds_with_the_example_downstreams_too() -> None:
+    """An ERP that calls back, a warehouse behind queues, an accounting without idempotency keys."""
+    with running(fakes=Fakes.EXAMPLES) as stack:
+        finished = run(stack, plan(orders=40, clients=4, seed=5), Silent(), private=True)
+    document_ = document(finished)
+
+    assert finished.proven, json.dumps(document_["promises"], indent=2)
+    assert all(verdict.judged for verdict in finished.promises.values())
+    assert document_["orders"]["unsettled"] == 0
+    by_downstream = {effect.downstream for effect in finished.effects if effect.done}
+    assert by_downstream == {"inventory", "fulfilment", "accounting"}
