@@ -117,7 +117,7 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
 
 def _deliveries(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
     called = {
-        name: _called(stage, name, addresses.downstream_urls[name])
+        name: called_of(stage, name, addresses.downstream_urls[name])
         for name in stage.downstreams.by_name()
     }
     return {
@@ -140,7 +140,7 @@ def _deliveries(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
     }
 
 
-def _called(stage: Stage, name: Downstream, url: str) -> Called:
+def called_of(stage: Stage, name: Downstream, url: str) -> Called:
     downstream, secrets = stage.downstreams.by_name()[name], stage.secret_parameters(name)
     oauth = None
     if downstream.token_url is not None and downstream.client_id is not None:

@@ -278,7 +278,7 @@ def wire_deliver(runtime: Runtime) -> tuple[Consumer, Deliver]:
         orders=DynamoOrders(
             runtime.client("dynamodb", DELIVER_CALL_SECONDS), settings.orders_table
         ),
-        downstream=_downstream(settings.downstream, own, own.timeout_seconds, runtime),
+        downstream=downstream_service(settings.downstream, own, own.timeout_seconds, runtime),
         downstream_name=settings.downstream,
         clock=runtime.clock,
         turns_ms=round(settings.turns_seconds * 1000),
@@ -305,7 +305,7 @@ def _express(settings: DeliverSettings, runtime: Runtime) -> Express | None:
             continue
         within = min(called.timeout_seconds, settings.express_seconds / 2)
         # An order can do without it, and the init phase has 10 s: one try for its key.
-        downstreams[name] = _downstream(name, called, within, runtime, key_wait_ms=0)
+        downstreams[name] = downstream_service(name, called, within, runtime, key_wait_ms=0)
     return Express(
         downstreams=downstreams,
         breakers={name: Breaker() for name in downstreams},
@@ -315,7 +315,7 @@ def _express(settings: DeliverSettings, runtime: Runtime) -> Express | None:
     )
 
 
-def _downstream(
+def downstream_service(
     name: Downstream,
     called: Called,
     timeout_seconds: float,
@@ -323,6 +323,8 @@ def _downstream(
     *,
     key_wait_ms: int = PARAMETER_INIT_WAIT_MS,
 ) -> HttpDownstream:
+    """How a delivery calls this downstream. `key_wait_ms`: for a read of its secrets in the init
+    phase that is tried again."""
     description = described(called.description, name)
     return HttpDownstream(
         description=description,

@@ -19,6 +19,7 @@ from spillway.operate.console.command import console
 from spillway.operate.coupons.command import coupons
 from spillway.operate.customers.command import customers
 from spillway.operate.doctor.command import doctor
+from spillway.operate.downstreams.command import downstreams
 from spillway.operate.logs.command import logs
 from spillway.operate.orders.command import orders
 from spillway.operate.payments.command import payments
@@ -57,6 +58,7 @@ app.add_typer(migrate, name="migrate")
 app.add_typer(customers, name="customers")
 app.add_typer(prices, name="prices")
 app.add_typer(coupons, name="coupons")
+app.add_typer(downstreams, name="downstreams")
 app.add_typer(payments, name="payments")
 
 

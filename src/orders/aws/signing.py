@@ -20,19 +20,22 @@ Sign = Callable[[str, str, Mapping[str, str], bytes], dict[str, str]]
 _UNSIGNED_BODY = {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
 
 
-def sigv4_for(service: str, region: str | None) -> Sign:
+def sigv4_for(
+    service: str, region: str | None, credentials: Callable[[], Credentials] | None = None
+) -> Sign:
     """For a downstream that sits behind AWS's own authorisation, in its Region (None: the
     function's own).
 
     `service`: `execute-api` is API Gateway, `lambda` a function or its URL, `sqs` a queue,
-    `vpc-lattice-svcs` VPC Lattice.
+    `vpc-lattice-svcs` VPC Lattice. `credentials`: of another than the function's role.
     """
+    of_caller = credentials or _credentials
     always = _UNSIGNED_BODY if service == "vpc-lattice-svcs" else {}
 
     def sign(method: str, url: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
         request = AWSRequest(method=method, url=url, headers={**headers, **always}, data=body)
         own = session().get_config_variable("region")
-        return _signed(request, SigV4Auth(_credentials(), service, region or own))
+        return _signed(request, SigV4Auth(of_caller(), service, region or own))
 
     return sign
 
