@@ -37,8 +37,8 @@ RegionOption = Annotated[
 
 #: In a sentence: a command about a running service that does not say yet which one.
 _COMMAND = re.compile(
-    r"`(spillway (?:console|coupons|customers|logs|orders|payments|prices (?!check)|redrive"
-    r"|restore|status)"
+    r"`(spillway (?:console|coupons|customers|downstreams|logs|orders|payments|prices (?!check)"
+    r"|redrive|restore|status)"
     r"(?:(?!--port|--stage)[^`])*)`"
 )
 

@@ -127,7 +127,13 @@ def test_without_a_lookup_nothing_is_asked() -> None:
     replace = msgspec.structs.replace
     dev = load("dev")
     url = "https://sqs.eu-west-1.amazonaws.com/111122223333/ship"
-    queue = replace(dev.downstreams.fulfilment, description="warehouse", url=url, auth="sigv4")
+    queue = replace(
+        dev.downstreams.fulfilment,
+        description="warehouse",
+        url=url,
+        auth="sigv4",
+        outcomes_from="arn:aws:iam::111122223333:root",
+    )
     stage = replace(dev, downstreams=replace(dev.downstreams, fulfilment=queue))
     service = service_of(stage, "fulfilment", url, client, None)
     found = probe(stage, "fulfilment", Step.SHIP, service, send=False)

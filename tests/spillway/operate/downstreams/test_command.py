@@ -1,0 +1,47 @@
+"""`spillway downstreams check` on a stack."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from spillway.cli import app
+from spillway.run.stack import Stack
+
+CHECK = ["downstreams", "check"]
+
+
+@pytest.mark.emulator
+def test_each_downstream_of_a_stack_answers_and_it_is_said_why(stack: Stack) -> None:
+    port = ["--port", str(stack.port)]
+    done = CliRunner().invoke(app, [*CHECK, "--json", *port])
+    document = json.loads(done.stdout)
+    assert (done.exit_code, document["stage"], document["right"]) == (0, "local", True)
+    found = {one["downstream"]: one for one in document["downstreams"]}
+    assert {(one["step"], one["means"]) for one in found.values()} == {
+        ("reserve", "nothing"),
+        ("ship", "nothing"),
+        ("post", "nothing"),
+    }
+    assert found["accounting"]["express_ms"] == 1_000
+    sent = CliRunner().invoke(app, [*CHECK, "accounting", "--step", "post", "--send", *port])
+    assert sent.exit_code == 0
+    assert "POST http" in sent.stdout
+    assert 'means = "done"' in sent.stdout
+    assert "MUG-SAGE" in sent.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["stock"], "stock isn't a downstream"),
+        (["--send"], "name it"),
+    ],
+)
+@pytest.mark.emulator
+def test_bad_usage_is_one_sentence(stack: Stack, words: list[str], says: str) -> None:
+    done = CliRunner().invoke(app, [*CHECK, *words, "--port", str(stack.port)])
+    assert done.exit_code != 0
+    assert says in str(done.exception)
