@@ -3,17 +3,20 @@ is understood, and every answer means what it should."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
 import pytest
 
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, Downstream, Outcome, Step
 from orders.downstream.description import described
 from orders.downstream.http import HttpDownstream
+from orders.downstream.template import Scope
 from orders.downstream.transport import Answer, Call
 from orders.failures import Misconfigured, PermanentFailure, TransientFailure
 from orders.ports import Command, Later
@@ -29,6 +32,7 @@ from tests.simulation.downstreams.examples.builders import (
     a_warehouse,
     an_erp,
     bearer,
+    document,
     set_faults,
     some_books,
 )
@@ -211,12 +215,26 @@ def falls(*values: float) -> Callable[[], float]:
     return lambda: thrown.pop(0) if thrown else 0.5
 
 
-def test_every_step_has_an_example() -> None:
-    names: dict[Downstream, str] = {
-        "inventory": "erp",
-        "fulfilment": "warehouse",
-        "accounting": "books",
-    }
-    for step in Step:
-        downstream = DOWNSTREAM_OF[step]
-        assert step in described(names[downstream], downstream).requests
+#: By step: the description, and the schema of its request's body in docs/contracts/examples.
+BODIES: Mapping[Step, tuple[str, str]] = {
+    Step.RESERVE: ("erp", "Beleg"),
+    Step.SHIP: ("warehouse", "ShipRequest"),
+    Step.CANCEL_SHIPMENT: ("warehouse", "CancelRequest"),
+    Step.RECALL_SHIPMENT: ("warehouse", "RecallRequest"),
+    Step.POST: ("books", "Invoice"),
+    Step.REFUND: ("books", "CreditNote"),
+}
+
+
+@pytest.mark.parametrize("order", [{}, FREE, {"channel": "wholesale", "purchase_order": "PO-1"}])
+@pytest.mark.parametrize("step", list(BODIES))
+def test_each_request_is_as_the_examples_contract_has_it(step: Step, order: dict[str, Any]) -> None:
+    from jsonschema import Draft202012Validator
+
+    name, schema = BODIES[step]
+    request = described(name, DOWNSTREAM_OF[step]).requests[step]
+    assert request.body is not None
+    body = request.body(Scope(command(step, {Step.SHIP: "ship_1"}, **order)))
+    components = document(name)["components"]
+    validator = Draft202012Validator({**components["schemas"][schema], "components": components})
+    validator.validate(json.loads(msgspec.json.encode(body)))

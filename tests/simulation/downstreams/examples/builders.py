@@ -3,7 +3,11 @@
 import base64
 import json
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from simulation.downstreams.examples.books import CLIENT_ID, CREDIT_NOTES, INVOICES, TOKEN, Books
 from simulation.downstreams.examples.erp import HOLDS, Erp
@@ -21,7 +25,15 @@ from tests.simulation.downstreams.builders import (
     key_of,
 )
 
+CONTRACTS = Path(__file__).parents[4] / "docs" / "contracts" / "examples"
 CORRELATION = f"reserve.{ORDER}.N2IxYzllNTI"
+
+
+@cache
+def document(name: str) -> dict[str, Any]:
+    """An example's contract."""
+    read: dict[str, Any] = msgspec.yaml.decode((CONTRACTS / f"{name}.yaml").read_text())
+    return read
 
 
 def _given(ledger: Ledger | None) -> dict[str, Any]:

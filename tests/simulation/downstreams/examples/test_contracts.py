@@ -3,11 +3,8 @@ is promised is given, and no other, in the form that the contract has."""
 
 import json
 from collections.abc import Callable, Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from simulation.downstreams.examples.books import CREDIT_NOTES, INVOICES, TOKEN, Books
@@ -20,6 +17,7 @@ from tests.simulation.downstreams.examples.builders import (
     ask_for_token,
     bearer,
     cancel,
+    document,
     find,
     find_hold,
     held,
@@ -34,15 +32,8 @@ from tests.simulation.downstreams.examples.builders import (
     some_books,
 )
 
-CONTRACTS = Path(__file__).parents[4] / "docs" / "contracts" / "examples"
 DOWN = {"outage": True}
 BUSY = {"error_rate": 1}
-
-
-@cache
-def document(name: str) -> dict[str, Any]:
-    read: dict[str, Any] = msgspec.yaml.decode((CONTRACTS / f"{name}.yaml").read_text())
-    return read
 
 
 def check(name: str, schema: object, value: object) -> None:
