@@ -5,11 +5,13 @@ headers, policies and function are at work. The emulator leaves four things to t
 to the API (it does not emulate a distribution's way to an execute-api address), TLS (a browser
 treats 127.0.0.1 as secure without it), compression, and what the API's gateway says when it refuses
 a token or a body. What is local only is under `/_local`.
+
+As at an edge of CloudFront's, the emulator is asked once for a file that never changes.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import httpx
@@ -29,6 +31,10 @@ _CONNECTIONS_MAX = 512
 _KEEP_ALIVE_SECONDS = 30.0
 # CloudFront's own bound: it compresses what is larger.
 _COMPRESSED_BYTES_MIN = 1_000
+# Many more than a storefront has of files that never change.
+_KEPT_MAX = 1_000
+# An answer to a request with one of these is not the whole file.
+_OF_A_PART_OR_NONE = frozenset({"if-match", "if-none-match", "if-unmodified-since", "range"})
 _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization te trailer"
     b" transfer-encoding upgrade".split()
@@ -66,7 +72,9 @@ def origin(
     # The emulator knows an API and a distribution by their host names, so that paths stay.
     api_host = f"{api_id}.execute-api.{upstream.base_url.host}"
     api = _Api(upstream, {b"host": api_host.encode()})
-    storefront = _Proxy(upstream, {b"host": distribution.encode(), b"x-forwarded-proto": b"https"})
+    storefront = _Storefront(
+        upstream, {b"host": distribution.encode(), b"x-forwarded-proto": b"https"}
+    )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -136,6 +144,30 @@ class _Proxy:
             content=body or None,
             extensions={"timeout": self.upstream.timeout.as_dict()},
         )
+
+
+@dataclass(frozen=True)
+class _Storefront(_Proxy):
+    """The distribution, whose answers that never change are `kept` by their address."""
+
+    kept: dict[str, Response] = field(default_factory=dict)
+
+    async def forward(self, request: Request) -> Response:
+        if request.method != "GET" or not _OF_A_PART_OR_NONE.isdisjoint(request.headers):
+            return await super().forward(request)
+        address = str(request.url)
+        answer = self.kept.get(address)
+        if answer is None:
+            answer = await super().forward(request)
+            never_changes = "immutable" in answer.headers.get("cache-control", "")
+            if answer.status_code != HTTPStatus.OK or not never_changes:
+                return answer
+            if len(self.kept) < _KEPT_MAX:
+                self.kept[address] = answer
+        # Not itself: what compresses an answer writes into its headers.
+        copy = Response(answer.body)
+        copy.raw_headers = [*answer.raw_headers]
+        return copy
 
 
 class _Api(_Proxy):

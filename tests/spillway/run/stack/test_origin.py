@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from spillway.run.stack.origin import origin
 from tests.hosting import Host
 
+FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
 Upstream = Callable[[httpx.Request], httpx.Response]
 InFrontOf = Callable[[Upstream], httpx.Client]
 
@@ -217,6 +218,52 @@ class TestStorefront:
         answer = client.get("/", headers={"accept-encoding": "gzip"})
         assert answer.headers["content-encoding"] == "gzip"
         assert answer.text == page
+
+    @pytest.mark.parametrize("encoding", ["gzip", "identity"])
+    def test_what_never_changes_is_fetched_once_and_answered_alike(
+        self, in_front_of: InFrontOf, encoding: str
+    ) -> None:
+        seen: list[str] = []
+
+        def record(request: httpx.Request) -> httpx.Response:
+            seen.append(str(request.url))
+            return httpx.Response(200, headers=FOR_EVER, text=str(request.url) * 100)
+
+        client = in_front_of(record)
+        addresses = ["/shop.css", "/shop.css", "/shop.js", "/shop.css?v=2", "/shop.css"]
+        answers = [client.get(one, headers={"accept-encoding": encoding}) for one in addresses]
+        assert seen == [f"http://127.0.0.1:4566{one}" for one in (addresses[0], *addresses[2:4])]
+        first, again, *_, last = answers
+        assert first.text == again.text == last.text == seen[0] * 100
+        assert first.headers.multi_items() == again.headers.multi_items()
+        assert ("content-encoding" in last.headers) == (encoding == "gzip")
+
+    @pytest.mark.parametrize(
+        ("status", "headers", "asked"),
+        [
+            (200, {"cache-control": "no-cache"}, {}),
+            (404, FOR_EVER, {}),
+            (200, FOR_EVER, {"range": "bytes=0-1"}),
+            (200, FOR_EVER, {"if-none-match": '"1"'}),
+        ],
+    )
+    def test_whatever_else_is_fetched_each_time(
+        self,
+        in_front_of: InFrontOf,
+        status: int,
+        headers: dict[str, str],
+        asked: dict[str, str],
+    ) -> None:
+        seen: list[httpx.Request] = []
+
+        def record(request: httpx.Request) -> httpx.Response:
+            seen.append(request)
+            return httpx.Response(status, headers=headers)
+
+        client = in_front_of(record)
+        for times in (1, 2):
+            assert client.get("/file", headers=asked).status_code == status
+            assert len(seen) == times
 
     def test_the_api_s_answers_are_not_touched(self, in_front_of: InFrontOf) -> None:
         client = in_front_of(lambda _: httpx.Response(200, json=["order"] * 1_000))
