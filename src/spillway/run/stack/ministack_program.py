@@ -12,7 +12,7 @@ more: after an outage the latest would be missing. Here it has a next page, as o
 
 A function that a queue or a stream triggers starts when its trigger is made, while the deployment
 goes on, and not with the first order: MiniStack's one poll loop would wait for relay's start, then
-for the watchdog's, and no delivery begin meanwhile.
+for the watchdog's, and no delivery begin meanwhile. Drain does not: few runs have an order for it.
 
 At a service's first answer MiniStack reads its model of the SDK, on the thread that serves all
 requests, and looks through the folders of all services each time. Here one session has looked.
@@ -34,6 +34,8 @@ from ministack.services import cloudwatch_logs, lambda_svc  # type: ignore[impor
 
 # ruff: noqa: SLF001  # what it replaces has no name for others
 
+#: How the name ends of a triggered function that most runs do not need.
+_LATE = "-drain"
 #: No function logs a line that begins so.
 _END = "\x1e end of this run's log"
 _ANSWER = '            _real_stdout.write(json.dumps({"status": '
@@ -109,7 +111,7 @@ def with_whole_pages() -> None:
 
 
 def with_early_starts() -> None:
-    """Start the first worker of each function whose trigger is made from now on."""
+    """Start the first worker of each function whose trigger is made from now on, but drain's."""
     ensure_poller = lambda_svc._ensure_poller
     begun: set[str] = set()
 
@@ -117,12 +119,13 @@ def with_early_starts() -> None:
         """In place of `_ensure_poller`, which follows each new trigger."""
         ensure_poller()
         for trigger in list(lambda_svc._esms.values()):
-            if trigger["FunctionArn"] not in begun:
-                begun.add(trigger["FunctionArn"])
-                context = contextvars.copy_context()  # says which account and region
-                threading.Thread(
-                    target=context.run, args=(_start, trigger), name="early starts", daemon=True
-                ).start()
+            if trigger["FunctionArn"] in begun or trigger["FunctionName"].endswith(_LATE):
+                continue
+            begun.add(trigger["FunctionArn"])
+            context = contextvars.copy_context()  # says which account and region
+            threading.Thread(
+                target=context.run, args=(_start, trigger), name="early starts", daemon=True
+            ).start()
 
     lambda_svc._ensure_poller = and_start
 

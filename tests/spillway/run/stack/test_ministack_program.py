@@ -126,10 +126,12 @@ def test_a_function_waits_for_the_first_event_of_its_trigger(
         "aliases": {"live": {"FunctionVersion": "3"}},
     }
     trigger = {"FunctionName": "early", "Qualifier": "live", "FunctionArn": f"{arn}:live"}
-    lambda_svc._functions["early"] = function
+    for name in ("early", "its-drain"):
+        lambda_svc._functions[name] = function
     try:
-        for trigger_id in ("first", "second"):
-            lambda_svc._esms[trigger_id] = trigger
+        late = {**trigger, "FunctionName": "its-drain", "FunctionArn": "its own"}
+        for trigger_id, one in (("first", trigger), ("second", trigger), ("late", late)):
+            lambda_svc._esms[trigger_id] = one
             lambda_svc._ensure_poller()
         for thread in threading.enumerate():
             if thread.name == "early starts":
