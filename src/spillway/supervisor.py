@@ -135,7 +135,8 @@ def _stack(
             aws, proxy = _start_aws(parts, folder.path, proxy_token)
             keys.store(aws.url)
         with reporter.phase("Deploy the stacks"):
-            parameters = _parameters(origin, commanded_at(fakes, urls, aws.url), aws.url)
+            commanded = commanded_at(fakes, urls, aws.url)
+            parameters = _parameters(origin, commanded, aws.url)
             outputs = deploy(
                 synthesised, endpoint=aws.url, parameters=parameters, folder=folder.path
             )
@@ -154,6 +155,7 @@ def _stack(
             proxy_url=proxy.url,
             fakes=fakes,
             downstreams=urls,
+            commanded=commanded,
             region=REGION,
             tables=tables(outputs),
             queues=queues(outputs),

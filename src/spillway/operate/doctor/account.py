@@ -100,7 +100,7 @@ def of_stack(
     from spillway.target.service import of_stack as service_of
 
     service = service_of(stack)
-    stage = _settings(service.stage)
+    stage = _settings(service.stage, stack.fakes.overlay)
     stacks = stacks_of(service.client("cloudformation"), stage.name)
     issuer = _issuer(stage, stacks, service)
     pool = (issuer or "").rpartition("/")[2]
@@ -109,7 +109,7 @@ def of_stack(
         service=service,
         http=http,
         stacks=stacks,
-        downstream_urls=stack.downstreams,
+        downstream_urls=stack.commanded,
         issuer=issuer,
         # The emulator's pools have the names that AWS gives them, and are not there.
         issuer_at=f"{stack.emulator}/{pool}",
@@ -118,9 +118,9 @@ def of_stack(
     )
 
 
-def _settings(name: str) -> Stage:
+def _settings(name: str, downstreams: str | None = None) -> Stage:
     try:
-        return load(name)
+        return load(name, downstreams=downstreams)
     except StageError as error:
         raise UsageError(str(error)) from error
 

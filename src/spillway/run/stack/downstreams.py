@@ -56,7 +56,7 @@ def downstreams_served(stack: Stack, listener: socket.socket) -> Iterator[None]:
         callback_url=f"{stack.api}/outcomes/inventory",
         callback_key=keys.outcome.key,
         sqs=stack.client("sqs"),
-        commands_url=stack.client("sqs").get_queue_url(QueueName=WAREHOUSE_QUEUE)["QueueUrl"],
+        commands_url=stack.commanded["fulfilment"],
         outcomes_url=stack.queues["outcomes-fulfilment"],
     )
     config = uvicorn_config(served(three.by_downstream), port=port_of(listener))

@@ -17,7 +17,9 @@ from spillway.run.stack.keys import Keys, SigningKey
 from spillway.run.stack.processes import children
 from spillway.run.stack.users import USERS, Pool
 
-_NOT_FOR_SCRIPTS = frozenset({"emulator_pid", "up_seconds", "pool", "secrets"})
+_NOT_FOR_SCRIPTS = frozenset(
+    {"fakes", "commanded", "emulator_pid", "up_seconds", "pool", "secrets"}
+)
 
 
 class Secrets(msgspec.Struct, frozen=True):
@@ -44,9 +46,10 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     console: str
     emulator: str
     proxy_url: str = msgspec.field(name="proxy")
-    #: Which fakes they are; `downstreams` has their addresses over HTTP.
+    #: Which fakes they are, where each has its fault settings, and where it takes commands.
     fakes: Fakes = Fakes.CONTRACTS
     downstreams: dict[str, str]
+    commanded: dict[str, str]
     region: str
     tables: dict[str, str]
     queues: dict[str, str]
