@@ -5,7 +5,8 @@ amount, so there is nothing that could be done; the contracts answer 422 (or 400
 address, its key, its path and that it keeps to the contract when it is asked again. It can't show
 that a key keeps an effect from happening twice: for that, one must happen (docs/production.md,
 before you open). One with `idempotency = "lookup"` is looked up in instead, which only reads. Where
-calls are signed, an unsigned one must be turned away: the deliveries' role alone may sign.
+calls are signed, an unsigned one must be turned away: the deliveries' role alone may sign. One that
+has a description of its own is asked by that, as `spillway downstreams check` does.
 
 All is asked from this machine. A downstream in a private network answers only inside it.
 """
@@ -18,10 +19,12 @@ from typing import Any
 
 import httpx
 
-from infra.stage import Downstream
+from infra.stage import Downstream as Settings
+from orders.domain.saga import Downstream
 from spillway.operate.doctor.account import Account
 from spillway.operate.doctor.findings import Finding, fault, ok, warning
 from spillway.operate.doctor.secrets import api_key
+from spillway.operate.probing import clients_of, probe, service_of
 from spillway.target.unreachable import why_silent
 
 #: The first step of each.
@@ -37,10 +40,14 @@ _UNKNOWN = frozenset({408, 425, 429})
 #: In the place of a code: something in front of it has answered, which has not seen the command.
 _PAGE = "with a page"
 _NO_ENTRY = frozenset({401, 403})
+_NO_SUCH_PATH = frozenset({404, 405})
 
 
 def check_downstreams(account: Account) -> Iterator[Finding]:
     for name, downstream in account.stage.downstreams.by_name().items():
+        if not _keeps_our_contract(account, name, downstream):
+            yield _as_described(account, name)
+            continue
         headers = _authorisation(account, name, downstream)
         if headers is None:
             # The check of secrets has said that there is no key.
@@ -51,6 +58,43 @@ def check_downstreams(account: Account) -> Iterator[Finding]:
             yield _silent(account, name, why_silent(error))
         else:
             yield _judged(account, name, downstream, *answers)
+
+
+def _keeps_our_contract(account: Account, name: Downstream, settings: Settings) -> bool:
+    """By HTTPS, and with a key or a signature alone: what the rest of this module knows."""
+    return (
+        account.stage.descriptions[name] == name
+        and settings.auth in ("api_key", "sigv4")
+        and not (settings.client_certificate or settings.server_ca)
+    )
+
+
+def _as_described(account: Account, name: Downstream) -> Finding:
+    """Asked by its description, as `spillway downstreams check` does: only looked up in."""
+    stage, url = account.stage, account.downstream_urls[name]
+    if stage.downstreams.by_name()[name].auth == "sigv4":
+        return ok(name, "is not asked: only the deliveries' role may sign")
+    service = service_of(stage, name, url, clients_of(account.client), None)
+    found = probe(stage, name, next(iter(service.description.requests)), service, send=False)
+    if found.means == "not asked":
+        return ok(name, "is not asked: it has no lookup, and a command would have its effect")
+    if found.right:
+        return ok(name, "looks up, and finds nothing under a new id")
+    lookup_only = stage.downstreams.by_name()[name].idempotency == "lookup"
+    if found.status in _NO_SUCH_PATH and not lookup_only:
+        return warning(
+            name,
+            f"answers {found.status} to a lookup: it offers none, or its url is wrong",
+            f"send it a made-up order: `spillway downstreams check {name} --send`",
+        )
+    if found.status is None and stage.network is not None:
+        return warning(
+            name,
+            f"does not answer from this machine ({found.says}), as it need not in a private"
+            " network",
+            "ask from inside the network",
+        )
+    return fault(name, found.says, found.next_step)
 
 
 def _silent(account: Account, name: str, why: str) -> Finding:
@@ -66,7 +110,7 @@ def _silent(account: Account, name: str, why: str) -> Finding:
     )
 
 
-def _authorisation(account: Account, name: str, downstream: Downstream) -> dict[str, str] | None:
+def _authorisation(account: Account, name: str, downstream: Settings) -> dict[str, str] | None:
     key = f"doctor-{uuid.uuid4()}"
     if downstream.auth == "sigv4":
         return {"idempotency-key": key}
@@ -76,7 +120,7 @@ def _authorisation(account: Account, name: str, downstream: Downstream) -> dict[
 
 
 def _ask(
-    account: Account, name: str, downstream: Downstream, headers: Mapping[str, str]
+    account: Account, name: str, downstream: Settings, headers: Mapping[str, str]
 ) -> tuple[int, str]:
     """The answer's status, and its code if it has one, or `_PAGE`."""
     url, timeout = account.downstream_urls[name] + PATHS[name], downstream.timeout_seconds
@@ -100,7 +144,7 @@ def _code(answer: httpx.Response) -> str:
 def _judged(
     account: Account,
     name: str,
-    downstream: Downstream,
+    downstream: Settings,
     first: tuple[int, str],
     again: tuple[int, str],
 ) -> Finding:

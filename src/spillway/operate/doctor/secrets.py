@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 
 from orders.aws.parameters import SecureParameter, SsmSigningKeys
 from orders.domain.receipt import names_customer
-from orders.failures import TransientFailure
+from orders.domain.saga import DOWNSTREAMS
+from orders.domain.units import Millis
+from orders.downstream.certificates import context, days_left, not_after
+from orders.failures import Misconfigured, TransientFailure
 from orders.wiring import SystemClock
 from spillway.operate.doctor.account import Account
 from spillway.operate.doctor.findings import Finding, fault, ok, warning
@@ -28,9 +32,9 @@ def check_secrets(account: Account) -> Iterator[Finding]:
         yield _signing_keys(account, stage.coupon_keys_parameter)
     if stage.payments is not None:
         yield _api_key(account, stage.gateway_key_parameter)
-    for name, downstream in stage.downstreams.by_name().items():
-        if downstream.auth == "api_key":
-            yield _api_key(account, stage.secret_parameter(name, "api-key"))
+    for downstream in DOWNSTREAMS:
+        for kind, name in stage.secret_parameters(downstream).items():
+            yield _OF_DOWNSTREAM[kind](account, name)
 
 
 def api_key(account: Account, name: str) -> str | None:
@@ -90,6 +94,63 @@ def _api_key(account: Account, name: str) -> Finding:
             _put(name, "'<key>'", overwrite=True),
         )
     return ok(name, "can be sent")
+
+
+def _client_secret(account: Account, name: str) -> Finding:
+    wrong = _not_a_secret(account, name, "'<secret>'")
+    if wrong is not None:
+        return wrong
+    text = _parameter(account, name).text()
+    if text != text.strip():
+        return fault(
+            name,
+            "has a space or a line break at an end, which is part of the secret that is sent",
+            _put(name, "'<secret>'", overwrite=True),
+        )
+    return ok(name, "can be sent")
+
+
+def _client_certificate(account: Account, name: str) -> Finding:
+    value = '"$(cat client.pem client.key)"'
+    wrong = _not_a_secret(account, name, value)
+    if wrong is not None:
+        return wrong
+    text, put = _parameter(account, name).text(), _put(name, value, overwrite=True)
+    try:
+        context(text, None)
+        ends_at = not_after(text)
+    except Misconfigured as error:
+        return fault(name, str(error), put)
+    days = days_left(ends_at, Millis(account.now()))
+    if days is None:
+        return ok(name, f"can be shown, until {_day(ends_at)}")
+    if days < 0:
+        return fault(name, f"ended on {_day(ends_at)}: orders would wait", put)
+    return warning(name, f"ends in {days} days, on {_day(ends_at)}", f"ask for another, then {put}")
+
+
+def _server_ca(account: Account, name: str) -> Finding:
+    wrong = _not_a_secret(account, name, '"$(cat ca.pem)"')
+    if wrong is not None:
+        return wrong
+    try:
+        context(None, _parameter(account, name).text())
+    except Misconfigured as error:
+        return fault(name, str(error), _put(name, '"$(cat ca.pem)"', overwrite=True))
+    return ok(name, "can be verified with")
+
+
+def _day(at: Millis) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).date().isoformat()
+
+
+#: By what a downstream's parameter holds (`Stage.secret_parameters`).
+_OF_DOWNSTREAM: Mapping[str, Callable[[Account, str], Finding]] = {
+    "api-key": _api_key,
+    "client-secret": _client_secret,
+    "client-certificate": _client_certificate,
+    "server-ca": _server_ca,
+}
 
 
 def _not_a_secret(account: Account, name: str, value: str) -> Finding | None:
