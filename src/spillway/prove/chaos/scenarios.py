@@ -438,6 +438,7 @@ async def spike(context: ScenarioContext) -> None:
     only=Fakes.EXAMPLES,
 )
 async def lost_outcomes(context: ScenarioContext) -> None:
+    """It ends once the warehouse has handled all: what is asked for then must be told."""
     await context.order(context.orders // 2)
     async with context.disruption(
         "no callbacks, half of the outcomes lost",
@@ -446,8 +447,7 @@ async def lost_outcomes(context: ScenarioContext) -> None:
             {"inventory": {"lose_callbacks_rate": 1}, "fulfilment": {"lose_answers_rate": 0.5}},
         ),
     ):
-        await context.order()
-        await context.until_settled()
+        await _until_others_answered(context, await context.order(cancelling=False))
 
 
 def chosen(names: Sequence[str], fakes: Fakes = Fakes.CONTRACTS) -> list[Scenario]:
