@@ -314,15 +314,15 @@ def test_an_answer_that_takes_too_long_is_unknown_and_asked_once_only(server: Se
 
 class PassingClock(SetClock):
     def now(self) -> Millis:
-        self.milliseconds += 1
+        self.milliseconds += 1_000
         return super().now()
 
 
 def test_an_answer_without_end_ends_with_the_time_of_its_command(server: Server) -> None:
     server.to_command = Answer(200, b" ", endless=True)
-    service = downstream(server.url, clock=PassingClock(NOW))
+    service = downstream(server.url, timeout=60, clock=PassingClock(NOW))
     with pytest.raises(TransientFailure, match="not in time"):
-        service.perform(command().then(Step.RESERVE, Millis(NOW + 20)))
+        service.perform(command().then(Step.RESERVE, Millis(NOW + 20_000)))
     assert len(server.asked) == 1
 
 
