@@ -23,6 +23,10 @@ Scalar = str | int | bool
 StatusRange = Literal["2xx", "3xx", "4xx", "5xx"]
 
 _HEADER = "header:"
+_POINTER = "(?:/[^/]*)+"
+_ASK = re.compile(rf"{_POINTER}|{_HEADER}[A-Za-z0-9-]+")
+#: What goes into the order's facts: `orders.downstream.http.named_code`.
+_CODE = re.compile(rf"{_POINTER}|[A-Za-z0-9_.-]{{1,100}}")
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,13 +50,22 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f'{name} goes with means = "{goes_with}", not "{self.means}"')
         if self.means == "refused" and self.code is None:
             raise ValueError('means = "refused" goes with a code, which says why')
+        if self.code is not None and not _CODE.fullmatch(self.code):
+            raise ValueError(
+                f"code is a pointer, or up to 100 letters, digits, _ . and -: {self.code!r} is not"
+            )
+        if self.ask is not None and not _ASK.fullmatch(self.ask):
+            raise ValueError(f"ask is a pointer, or header: and a header's name: {self.ask!r}")
+        for pointer, values in self.where.items():
+            if not values:
+                raise ValueError(f"where has no value for {pointer}, so it would never fit")
 
     @property
     def is_sweeping(self) -> bool:
         """It decides about orders by answers that say nothing of them, as a 401 does."""
         if self.where or self.means in _UNDECIDED:
             return False
-        return not self.status or not {"3xx", "4xx"}.isdisjoint(self.status)
+        return not self.status or not {"3xx", "4xx", "5xx"}.isdisjoint(self.status)
 
     def fits(self, answer: Answer, document: Any, *, lookup: bool) -> bool:
         if self.means == "nothing" and not lookup:

@@ -25,7 +25,11 @@ from orders.ports import Needs
 DESCRIPTIONS = Path(__file__).parent / "descriptions"
 
 #: A path below the downstream's URL.
-Path_ = Annotated[str, Meta(pattern=r"^/\S*$")]
+#: As it is sent: printable ASCII without a space, a fragment's # and a backslash.
+Path_ = Annotated[str, Meta(pattern=r"^/[!-\"$-\[\]-~]*\Z")]
+HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]+\Z")]
+#: What stands before a secret or a signature in its header.
+Prefix = Annotated[str, Meta(pattern=r"^[ -~]*\Z")]
 By = Literal["https", "lambda", "queue"]
 KEY_HEADER = {"idempotency-key": "{idempotency_key}"}
 _METHODS_WITH_BODY = ("POST", "PUT", "PATCH")
@@ -66,16 +70,16 @@ class StepRequest(_Strict, frozen=True):
 class ApiKey(_Strict, frozen=True):
     """Where a request has the key of `auth = "api_key"`."""
 
-    header: Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]+$")] = "x-api-key"
-    prefix: str = ""
+    header: HeaderName = "x-api-key"
+    prefix: Prefix = ""
 
 
 class Signature(_Strict, frozen=True):
     """How a callback proves who sends it: HMAC-SHA256 in hex over `<timestamp>.<body>`."""
 
-    header: Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]+$")]
-    timestamp_header: Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]+$")]
-    prefix: str = ""
+    header: HeaderName
+    timestamp_header: HeaderName
+    prefix: Prefix = ""
 
 
 class Outcomes(_Strict, frozen=True):
@@ -161,6 +165,8 @@ def described(name: str, downstream: Downstream, descriptions: Path = DESCRIPTIO
             continue
         try:
             requests[step] = _ready(one, written)
+        except RecursionError:
+            raise DescriptionError(f"{file}: in [{step}] it is nested too deep.") from None
         except (TemplateError, ValueError) as error:
             raise DescriptionError(f"{file}: in [{step}] {error}.") from None
     return Description(written.by, written.api_key, written.outcomes, requests)
@@ -175,7 +181,9 @@ def _read(name: str, descriptions: Path) -> Any:
     import tomllib
 
     try:
-        return tomllib.loads((descriptions / f"{name}.toml").read_text())
+        return tomllib.loads((descriptions / f"{name}.toml").read_text(encoding="utf-8-sig"))
+    except RecursionError:
+        raise DescriptionError(f"{name}.toml is nested too deep.") from None
     except FileNotFoundError:
         known = ", ".join(sorted(file.stem for file in descriptions.glob("*.toml")))
         raise DescriptionError(f"There is no description {name!r}; there are: {known}.") from None
@@ -193,12 +201,16 @@ def _ready(request: StepRequest, file: _File) -> Request:
     answers = (*request.answers, *file.answers)
     if not answers:
         raise ValueError("no answer is declared, so none would mean that it was done")
+    if file.by != "https" and any(rule.ask is not None for rule in answers):
+        raise ValueError('ask goes with by = "https", and only with it')
     lookup_answers = (*lookup.answers, *file.answers)
     for rule in (*answers, *lookup_answers):
         if file.by == "https" and rule.is_sweeping:
             raise ValueError(
                 f'means = "{rule.means}" fits what a wrong key is answered too: name each status'
             )
+    if not any(rule.means in ("done", "later") for rule in answers):
+        raise ValueError("no answer means that it was done or will be")
     used = Used()
     return Request(
         method=request.method,

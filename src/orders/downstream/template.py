@@ -12,6 +12,7 @@ A template is read once, and each fault in it is told then (`TemplateError`), ne
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -110,6 +111,21 @@ ITEMS: Mapping[str, tuple[str, frozenset[str]]] = {
     "discounts": ("discount", frozenset({"coupon", "amount"})),
 }
 _AMOUNTS = frozenset({"shipping", "tax", "total", "line.unit_price", "discount.amount"})
+#: They stand for more than one text.
+_COMPOUND = frozenset({"lines", "discounts", "address", "address.lines"})
+#: Fit for a path, for each order has one. A part of a path that is empty names something else.
+_IN_PATHS = _OF_KEY.keys() | {"channel", "currency"} | {f"reference.{step}" for step in _STEPS}
+#: What leads out of the path before it.
+_DOTS = frozenset({".", ".."})
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+#: What http.client can send, and every server reads alike.
+_HEADER_TEXT = re.compile(r"[ -~]*")
+#: These say how the request is sent, or are ours.
+_SENDERS = frozenset(
+    {"connection", "content-length", "host", "te", "traceparent", "transfer-encoding", "upgrade"}
+)
+#: JSON's numbers, as far as each reader has them.
+_INTEGERS = range(-(2**63), 2**63)
 #: Fit for a header, whatever a customer is called.
 _IN_HEADERS = frozenset({"order_id", "step", "idempotency_key", "correlation_id", "currency"})
 
@@ -123,6 +139,10 @@ def body(written: Any, used: Used, of: str | None = None) -> Value:
         return lambda scope: [part(scope) for part in parts]
     if isinstance(written, dict):
         return _repeated(written, used) if "for_each" in written else _table(written, used, of)
+    if isinstance(written, int) and written not in _INTEGERS:
+        raise TemplateError(f"{written} is too large a number")
+    if isinstance(written, float) and not math.isfinite(written):
+        raise TemplateError(f"{written} is no number in JSON")
     if isinstance(written, bool | int | float):
         return lambda _scope: written
     raise TemplateError(f"{written!r} is neither text, number, truth value, list nor table")
@@ -133,18 +153,40 @@ def text(written: str, used: Used, of: str | None = None) -> Value:
     whole = _PLACEHOLDER.fullmatch(written)
     if whole is not None and whole[1] is not None:
         return _value(whole[1], used, of)
-    return _joined(written, used, of, lambda value: "" if value is None else str(value))
+    return _joined(written, used, of, _written)
 
 
 def path(written: str, used: Used) -> Value:
     """A path with its query, each value percent-encoded: a space as %20, for a SigV4 signature is
     made over the encoding that is sent. Raises TemplateError."""
-    return _joined(written, used, None, lambda value: quote(str(value), safe=""))
+    before = written.partition("?")[0]
+    for found in _PLACEHOLDER.finditer(before):
+        if found[1] is not None and found[1] not in _IN_PATHS:
+            raise TemplateError(
+                f"the path has {{{found[1]}}}, and before its question mark a path takes only"
+                f" {', '.join(sorted(_IN_PATHS))}"
+            )
+    if not _DOTS.isdisjoint(before.split("/")):
+        raise TemplateError(f"the path {written} leads out of itself by its dots")
+    joined = _joined(written, used, None, lambda value: quote(_written(value), safe=""))
+
+    def safe(scope: Scope) -> str:
+        made: str = joined(scope)
+        # Whoever reads it takes %2E for a dot, so no encoding helps. Most leave out what is before.
+        if not _DOTS.isdisjoint(made.partition("?")[0].split("/")):
+            raise PermanentFailure(f"{scope.command.step}: dots as a name lead to another path")
+        return made
+
+    return safe
 
 
 def headers(written: Mapping[str, str], used: Used) -> Value:
     """Raises TemplateError."""
     for name, value in written.items():
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in _SENDERS:
+            raise TemplateError(f"{name!r} is no header that a request may have of a description")
+        if not _HEADER_TEXT.fullmatch(value):
+            raise TemplateError(f"the header {name} has a letter that is not ASCII")
         for found in _PLACEHOLDER.finditer(value):
             if found[1] is not None and found[1] not in _IN_HEADERS:
                 raise TemplateError(
@@ -152,6 +194,8 @@ def headers(written: Mapping[str, str], used: Used) -> Value:
                     f" {', '.join(sorted(_IN_HEADERS))}"
                 )
     values = {name.lower(): text(value, used) for name, value in written.items()}
+    if len(values) < len(written):
+        raise TemplateError("a header is there twice, and small letters are no others")
     return lambda scope: {name: value(scope) for name, value in values.items()}
 
 
@@ -160,6 +204,8 @@ def _table(written: Mapping[str, Any], used: Used, of: str | None) -> Value:
         (name.removesuffix("?"), name.endswith("?"), body(value, used, of))
         for name, value in written.items()
     ]
+    if len({name for name, _, _ in parts}) < len(parts):
+        raise TemplateError("a field is there twice, with a question mark and without")
     if not any(optional for _, optional, _ in parts):
         return lambda scope: {name: part(scope) for name, _, part in parts}
 
@@ -176,7 +222,7 @@ def _table(written: Mapping[str, Any], used: Used, of: str | None) -> Value:
 
 def _repeated(written: Mapping[str, Any], used: Used) -> Value:
     through = written["for_each"]
-    if written.keys() != {"for_each", "item"} or through not in ITEMS:
+    if written.keys() != {"for_each", "item"} or through not in [*ITEMS]:
         raise TemplateError(
             f"for_each goes with item, and goes through {' or '.join(ITEMS)}: {written!r} does not"
         )
@@ -196,11 +242,22 @@ def _joined(written: str, used: Used, of: str | None, write: Callable[[Any], str
             case "{" | "}":
                 raise TemplateError(f"{written!r} has a brace without its other; write it twice")
             case _:
-                parts.append(_value(found[1], used, of))
+                parts.append(_single(found[1], used, of))
     parts.append(written[end:])
     return lambda scope: "".join(
         part if isinstance(part, str) else write(part(scope)) for part in parts
     )
+
+
+def _written(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _single(named: str, used: Used, of: str | None) -> Value:
+    """What may stand within a text."""
+    if named in _COMPOUND or named.endswith(":number"):
+        raise TemplateError(f"{{{named}}} is no text, so it stands alone in a body")
+    return _value(named, used, of)
 
 
 def _value(named: str, used: Used, of: str | None) -> Value:

@@ -111,6 +111,26 @@ def test_a_path_is_encoded_whatever_a_customer_is_called(read: Read) -> None:
     assert path == f"/holds/a%2Fb%20%C3%BC%40x?order={KEY.order_id}"
 
 
+@pytest.mark.parametrize("customer", [".", ".."])
+def test_a_customer_who_is_called_dots_is_no_other_path(read: Read, customer: str) -> None:
+    made = read(
+        "",
+        rest='lookup.path = "/c/{customer_id}/h?c={customer_id}&p={purchase_order}"\n'
+        + RELEASE
+        + DONE,
+    )
+    lookup = made.requests[Step.RESERVE].lookup
+    assert lookup is not None
+
+    def of(customer_id: str) -> Any:
+        key = OrderKey(CustomerId(customer_id), order_id())
+        return lookup(Scope(Command(key, Step.RESERVE, an_order())))
+
+    with pytest.raises(PermanentFailure, match="dots as a name"):
+        of(customer)
+    assert of(customer + "a") == f"/c/{customer}a/h?c={customer}a&p="
+
+
 @pytest.mark.parametrize(
     ("body", "needs"),
     [
@@ -172,6 +192,39 @@ WRONG: list[tuple[str, str, str]] = [
     ("lookup.answers = [{ means = 'nothing', status = ['4xx'] }]", RELEASE + DONE, "name each"),
     ("", RELEASE + '[[answers]]\nmeans = "done"\ncode = "x"', 'code goes with means = "refused"'),
     ("", RELEASE + '[[answers]]\nmeans = "done"\nreference = "id"', "matching regex"),
+    ("", RELEASE + '[[answers]]\nstatus = ["5xx"]\nmeans = "wrong"', "name each status"),
+    ("", RELEASE + '[[answers]]\nstatus = [422]\nmeans = "wrong"', "no answer means that it was"),
+    ("", RELEASE + DONE + 'where = { "/a" = [] }', "where has no value for /a"),
+    ("", RELEASE + '[[answers]]\nmeans = "refused"\ncode = "no stock"', "code is a pointer, or"),
+    ("", RELEASE + '[[answers]]\nmeans = "refused"\ncode = ""', "code is a pointer, or"),
+    ("", RELEASE + '[[answers]]\nmeans = "later"\nask = "location"', "ask is a pointer, or"),
+    ("", RELEASE + '[[answers]]\nmeans = "later"\nask = "header:"', "ask is a pointer, or"),
+    ("body = { a = nan }", RELEASE + DONE, "nan is no number in JSON"),
+    ("body = { a = [-inf] }", RELEASE + DONE, "-inf is no number in JSON"),
+    ("body = { a = 9223372036854775808 }", RELEASE + DONE, "is too large a number"),
+    ("body = { a = 1, 'a?' = 2 }", RELEASE + DONE, "a field is there twice"),
+    ("body = { for_each = ['lines'], item = 1 }", RELEASE + DONE, "for_each goes with item"),
+    ("body = { a = '{total:number} EUR' }", RELEASE + DONE, "{total:number} is no text"),
+    ("body = { a = 'to {address.lines}' }", RELEASE + DONE, "{address.lines} is no text"),
+    ("body.a = " + "[" * 900 + "]" * 900, RELEASE + DONE, "nested too deep"),
+    ("lookup.path = '/h?x={lines}'", RELEASE + DONE, "{lines} is no text"),
+    (
+        "lookup.path = '/h/{purchase_order}'",
+        RELEASE + DONE,
+        "before its question mark a path takes",
+    ),
+    ("lookup.path = '/h/{address.city}'", RELEASE + DONE, "before its question mark a path takes"),
+    ("lookup.path = '/h/../x'", RELEASE + DONE, "leads out of itself"),
+    ("lookup.path = '/h#{order_id}'", RELEASE + DONE, "matching regex"),
+    ('lookup.path = "/h\\n"', RELEASE + DONE, "matching regex"),
+    ("lookup.path = '/ü'", RELEASE + DONE, "matching regex"),
+    ("headers = { 'a b' = '' }", RELEASE + DONE, "'a b' is no header"),
+    ("headers = { '' = '' }", RELEASE + DONE, "'' is no header"),
+    ("headers = { Host = 'x' }", RELEASE + DONE, "'Host' is no header"),
+    ("headers = { content-length = '1' }", RELEASE + DONE, "'content-length' is no header"),
+    ('headers = { x = "a\\nb: c" }', RELEASE + DONE, "a letter that is not ASCII"),
+    ("headers = { x = 'ü' }", RELEASE + DONE, "a letter that is not ASCII"),
+    ("headers = { x = '1', X = '2' }", RELEASE + DONE, "a header is there twice"),
     ("", "by = 1\n", "erp.toml"),
     ("= 3", "", "erp.toml is not TOML"),
     ("", 'by_what = "queue"\n', "unknown field"),

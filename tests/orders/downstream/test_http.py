@@ -670,7 +670,7 @@ def test_a_sentence_is_no_code_and_goes_no_further(server: Server) -> None:
 def test_a_description_may_say_that_an_answer_is_not_about_the_order(tmp_path: Path) -> None:
     expired = 'status = [400]\nwhere = { "/error" = ["KEY_EXPIRED"] }\nmeans = "misconfigured"'
     (tmp_path / "erp.toml").write_text(
-        f"[reserve]\npath = '/holds'\n[release]\npath = '/releases'\n[[answers]]\n{expired}"
+        f"[reserve]\npath = '/holds'\n[release]\npath = '/releases'\n[[answers]]\n{expired}\n{DONE}"
     )
 
     def answering(error: str) -> HttpDownstream:
