@@ -58,12 +58,22 @@ class Fault(StrEnum):
     KEY_IN_USE = "key_in_use"  # a downstream answers that it is at work on this key already
     # At the store
     DAMAGED_BOOK = "damaged_book"  # half of a price book, until it is published again
+    # At a downstream that decides later
+    OUTCOME_NEVER = "outcome_never"  # it forgets what it has taken
+    TOLD_NEVER = "told_never"  # its message is lost
+    TOLD_LATE = "told_late"  # minutes or hours after it has decided
+    TOLD_TWICE = "told_twice"
+    TOLD_EARLY = "told_early"  # before it has answered that it takes the command
+    MISDIRECTED = "misdirected"  # about another order, or what it was never commanded
+    FORGED_OUTCOME = "forged_outcome"  # somebody else's message
 
 
 _KINDS = tuple(Fault)
 _FIRST_AT_DELIVERIES, _FIRST_AT_MOMENTS = map(_KINDS.index, (Fault.DUPLICATED, Fault.OUTAGE))
 #: Kinds that are injected into a call, and so have a rate.
 AT_CALLS = _KINDS[:_FIRST_AT_DELIVERIES]
+#: At a downstream that decides later: each has a rate where a schedule has one.
+AT_DECISIONS = _KINDS[_KINDS.index(Fault.OUTCOME_NEVER) :]
 #: And into a delivery or an invocation.
 AT_DELIVERIES = _KINDS[_FIRST_AT_DELIVERIES:_FIRST_AT_MOMENTS]
 

@@ -27,6 +27,7 @@ from simulation.world.chance import Chance
 from simulation.world.express import Call
 from simulation.world.faults import EXPRESS_KINDS, HTTP_WRITE_KINDS, Fault, Kinds
 from simulation.world.invariants import InvariantChecker
+from simulation.world.later import LaterDownstream
 
 _LOOKUP_KINDS = Kinds((Fault.CRASH_BEFORE, Fault.REQUEST_LOST, Fault.SLOW, Fault.ERROR_ANSWER))
 _ERRORS = (500, 502, 503, 504, 408, 429)
@@ -79,7 +80,7 @@ class Connections:
     `downstreams`: by their addresses."""
 
     downstreams: Mapping[str, str]
-    fakes: Mapping[str, FakeDownstream]
+    fakes: Mapping[str, FakeDownstream | LaterDownstream]
     calls: Calls
     timeout_seconds: float
     invariants: InvariantChecker
@@ -132,7 +133,7 @@ class Connections:
             answer = fake(request)
             if answer is None:
                 raise AssertionError("a fake without lose_answers_rate lost an answer")
-            return Answer(answer.status, answer.body)
+            return Answer(answer.status, answer.body, answer.headers)
 
         express = self.invariants.express
         call = express.call_begins(task, downstream, path, request.body, request.query)
@@ -174,7 +175,7 @@ class Connections:
             )
         return site
 
-    def _error(self, fake: FakeDownstream, request: Request) -> Answer:
+    def _error(self, fake: FakeDownstream | LaterDownstream, request: Request) -> Answer:
         """5xx and the like prove nothing: it may have acted before it failed."""
         task = self.calls.scheduler.running
         if task.chance() < 0.5:

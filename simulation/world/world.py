@@ -29,9 +29,19 @@ from orders.aws import items
 from orders.aws.items import PROGRESS_SUFFIX
 from orders.domain.keeping import KEPT_DAYS_MIN
 from orders.domain.order import OrderKey
-from orders.domain.saga import DOWNSTREAMS
+from orders.domain.saga import DOWNSTREAMS, Downstream
 from orders.domain.waits import CALL_SECONDS
-from orders.handlers import archive, deliver, drain, intake, payments, reads, relay, watchdog
+from orders.handlers import (
+    archive,
+    deliver,
+    drain,
+    intake,
+    outcomes,
+    payments,
+    reads,
+    relay,
+    watchdog,
+)
 from orders.settings import EXPRESS_CALLS, DeliverSettings
 from orders.wiring import Runtime
 from simulation import store
@@ -50,6 +60,8 @@ from simulation.world.faults import Faults
 from simulation.world.functions import Code, EnvironmentClock, Function, Tasks
 from simulation.world.gateway import GatewayConnections
 from simulation.world.invariants import InvariantChecker
+from simulation.world.later import KEY as OUTCOME_KEY
+from simulation.world.later import LaterDownstream, callback, resent_after_ms
 from simulation.world.network import Connections
 from simulation.world.parameters import SsmClient
 from simulation.world.scheduler import Scheduler
@@ -66,6 +78,9 @@ TOPIC = "arn:aws:sns:eu-west-1:123456789012:spillway-dev-order-events"
 EXPRESS_SECONDS = 1
 API_KEY = "the downstreams' key"
 GATEWAY_KEY = "rk_test_simulated"
+#: What no promise names: a callback is taken, or sent again.
+ALWAYS_TOLD = "outcomes_taken"
+_WAREHOUSE = "arn:aws:iam::123456789012:role/warehouse"
 _QUEUES = "https://sqs.eu-west-1.amazonaws.com/123456789012"
 
 _CODE: Mapping[str, Code] = {
@@ -74,6 +89,7 @@ _CODE: Mapping[str, Code] = {
     "archive": Code(wiring.wire_archive, archive.handle),
     "payments": Code(wiring.wire_payments, payments.handle),
     "drain": Code(wiring.wire_drain, drain.handle),
+    "outcomes": Code(wiring.wire_outcomes, outcomes.handle),
     "relay": Code(wiring.wire_relay, relay.handle),
     "watchdog": Code(wiring.wire_watchdog, watchdog.handle),
     **{
@@ -89,6 +105,7 @@ class _Named(msgspec.Struct):
     step: str = ""
     digest: str = ""
     force: bool = False
+    correlation_id: str = ""
     batch: tuple[msgspec.Raw, ...] = ()
 
 
@@ -99,6 +116,7 @@ class World:
     """One seed's world. `names` are the orders' names in the trace, by customer id and order id.
 
     `silent`: no events are published, and relay is not invoked for what then calls for nothing.
+    `later`: downstreams that take commands and decide them later.
     """
 
     def __init__(
@@ -113,6 +131,7 @@ class World:
         shards: int = 1,
         express: bool = False,
         silent: bool = False,
+        later: frozenset[Downstream] = frozenset(),
         stream_poll_ms: int = STREAM_POLL_MS,
         trace: Trace | None = None,
     ) -> None:
@@ -124,7 +143,10 @@ class World:
         self.without_keys = without_keys
         self.express = express
         self._knows_express = True
+        #: Callbacks that were taken.
+        self.told: list[bytes] = []
         self.silent = silent
+        self.later = later
         self._names = names
         self._labels: dict[str, str] = {}
         self._dead_letter: set[tuple[str, str]] = set()
@@ -148,6 +170,7 @@ class World:
             downstream: self._fake(downstream, fault_settings[downstream])
             for downstream in DOWNSTREAMS
         }
+        self.deciders = {name: self._decider(name) for name in DOWNSTREAMS if name in later}
         self.invariants.express = self._express_checker()
         self._clients: dict[tuple[str, float], Any] = {}
         self._tasks = Tasks(scheduler, seed, self.invariants.express.side_by_side)
@@ -191,7 +214,9 @@ class World:
     def switch_express(self, on: bool) -> None:
         """A deployment with the express path on, or off."""
         self.express = on
-        for name, (settings, _) in deployment(self.without_keys, on, self.silent).items():
+        for name, (settings, _) in deployment(
+            self.without_keys, on, self.silent, self.later
+        ).items():
             if self.functions[name].settings != settings:
                 self.functions[name].change(settings)
 
@@ -253,6 +278,8 @@ class World:
             return "poison"
         if named.batch:
             return IN_ONE.join(self._label(bytes(message).decode()) for message in named.batch)
+        if named.correlation_id:
+            return f"an outcome told under {named.correlation_id}"
         if not named.order_id:
             return "a letter of Lambda's" if "DDBStreamBatchInfo" in body else "poison"
         order = self.name_of(named.customer_id, named.order_id)
@@ -294,13 +321,14 @@ class World:
                 name: one.concurrency_max * DELIVER_BATCH_SIZE
                 for name, one in stage.downstreams.by_name().items()
             },
-            reachable=len({*EXPRESS_CALLS} - self.without_keys),
+            reachable=len({*EXPRESS_CALLS} - self.without_keys - self.later),
         )
 
     def _make_queues(self) -> dict[str, Queue]:
-        names = (f"{name}-dead-letters" for name in (*_sources(), "relay"))
+        sources = _sources(later=self.later)
+        names = (f"{name}-dead-letters" for name in (*sources, "relay"))
         queues = {name: self._queue(name) for name in names}
-        for name, source in _sources().items():
+        for name, source in sources.items():
             queues[name] = self._queue(
                 name,
                 visibility_seconds=source.visibility_seconds,
@@ -326,6 +354,42 @@ class World:
             fault_settings=fault_settings,
         )
 
+    def _decider(self, downstream: Downstream) -> LaterDownstream:
+        told = {"accounting": self._call_back, "fulfilment": self._send_outcome}
+        return LaterDownstream(
+            downstream,
+            self.fakes[downstream],
+            self.scheduler,
+            self.faults,
+            self.seed,
+            lambda path, customer, order: f"{path[1:]} of {self.name_of(customer, order)}",
+            told.get(downstream),
+            # Only who calls back can be forged: AWS knows who sends to a queue.
+            self._forge if downstream == "accounting" else lambda _: None,
+        )
+
+    def _send_outcome(self, body: bytes, label: str) -> None:
+        self.queues["outcomes-fulfilment"].send(label, body.decode(), {}, None)
+
+    def _call_back(self, body: bytes, label: str, attempt: int = 1) -> None:
+        """Accounting's callback. It is sent again where it was not taken."""
+
+        def ended(answer: Any, error: str | None) -> None:
+            status = 500 if error is not None else answer["statusCode"]
+            if status == 204:
+                self.told.append(body)
+            elif status < 500:
+                self.invariants.breaks(ALWAYS_TOLD, None, f"{label} was answered {status}")
+            elif (wait := resent_after_ms(attempt)) is not None:
+                self.scheduler.after(wait, self._call_back, body, label, attempt + 1)
+
+        event = callback(body, self.now())
+        self.functions["outcomes"].invoke(f"{label} ({attempt})", event, ended)
+
+    def _forge(self, body: bytes) -> None:
+        event = callback(body, self.now(), forged=True)
+        self.functions["outcomes"].invoke("a forged outcome", event, lambda *_: None)
+
     def _make_functions(self) -> dict[str, Function]:
         return {
             name: Function(
@@ -339,7 +403,7 @@ class World:
                 self.seed,
             )
             for name, (settings, timeout_seconds) in deployment(
-                self.without_keys, self.express, self.silent
+                self.without_keys, self.express, self.silent, self.later
             ).items()
         }
 
@@ -361,7 +425,8 @@ class World:
                 return GatewayConnections(
                     gateway_url, self.gateway, self.calls, timeout_seconds, connections
                 )
-            return Connections(called, self.fakes, self.calls, timeout_seconds, self.invariants)
+            fakes = {**self.fakes, **self.deciders}  # type: ignore[misc]
+            return Connections(called, fakes, self.calls, timeout_seconds, self.invariants)
 
         return Runtime(
             environment=settings,
@@ -383,7 +448,7 @@ class World:
         return self.scheduler.running.chance()
 
     def _connect(self) -> None:
-        for name, source in _sources(self.express).items():
+        for name, source in _sources(self.express, self.later).items():
             QueueReader(
                 self.queues[name],
                 source,
@@ -464,7 +529,7 @@ class World:
 
 def _called(settings: Mapping[str, str]) -> Mapping[str, str]:
     """The downstreams that a function calls, by their addresses."""
-    if "DOWNSTREAMS" not in settings:
+    if "DOWNSTREAM" not in settings:
         return {}
     return {called.url: name for name, called in DeliverSettings.read(settings).called.items()}
 
@@ -480,8 +545,34 @@ def _stage() -> stages.Stage:
 
 
 @cache
-def _sources(express: bool = False) -> Mapping[str, QueueSource]:
-    return queue_sources(replace(_stage(), express=_express(express)))
+def _sources(
+    express: bool = False, later: frozenset[Downstream] = frozenset()
+) -> Mapping[str, QueueSource]:
+    stage = _stage()
+    express = express and _may_go_express(later)
+    return queue_sources(
+        replace(stage, express=_express(express), downstreams=_downstreams(frozenset(), later))
+    )
+
+
+def _may_go_express(without: frozenset[str]) -> bool:
+    """Where neither downstream can be called by it there is no express path, nor where inventory
+    decides later."""
+    return "inventory" not in without and not without.issuperset(EXPRESS_CALLS)
+
+
+def _downstreams(without_keys: frozenset[str], later: frozenset[Downstream]) -> stages.Downstreams:
+    return stages.Downstreams(
+        **{
+            name: replace(
+                downstream,
+                idempotency="lookup" if name in without_keys else "keys",
+                description=f"{name}-later" if name in later else None,
+                outcomes_from=_WAREHOUSE if name == "fulfilment" and name in later else None,
+            )
+            for name, downstream in _stage().downstreams.by_name().items()
+        }
+    )
 
 
 def _express(on: bool) -> stages.Express | None:
@@ -505,28 +596,30 @@ def _parameters() -> Mapping[str, str]:
         stage.coupon_keys_parameter: msgspec.json.encode({KEY_ID: store.CODE_KEY.hex()}).decode(),
         stage.gateway_key_parameter: GATEWAY_KEY,
         **{stage.secret_parameter(downstream, "api-key"): API_KEY for downstream in DOWNSTREAMS},
+        stage.outcome_keys_parameter("accounting"): msgspec.json.encode(
+            {KEY_ID: OUTCOME_KEY.hex()}
+        ).decode(),
     }
 
 
 @cache
 def deployment(
-    without_keys: frozenset[str], express: bool, silent: bool
+    without_keys: frozenset[str],
+    express: bool,
+    silent: bool,
+    later: frozenset[Downstream] = frozenset(),
 ) -> Mapping[str, tuple[Mapping[str, str], int]]:
     """Each function's environment and timeout in seconds."""
     stage = _stage()
-    downstreams = {
-        name: replace(downstream, idempotency="lookup" if name in without_keys else "keys")
-        for name, downstream in stage.downstreams.by_name().items()
-    }
+    downstreams = _downstreams(without_keys, later)
     functions = stage.functions
-    # Where neither has keys there is no express path.
-    express = express and not without_keys.issuperset(EXPRESS_CALLS)
+    express = express and not without_keys.issuperset(EXPRESS_CALLS) and _may_go_express(later)
     if express and without_keys:
         # Looking up first, a delivery needs a second more than the stage gives it.
         functions = replace(functions, deliver=replace(functions.deliver, timeout_seconds=31))
     stage = replace(
         stage,
-        downstreams=stages.Downstreams(**downstreams),
+        downstreams=downstreams,
         functions=functions,
         events=_events(silent),
         logs=replace(stage.logs, good_news_one_in=1),
@@ -540,11 +633,11 @@ def deployment(
         archive_bucket=ARCHIVE_BUCKET,
         coupons_table=COUPONS_TABLE,
         events_topic_arn=TOPIC,
-        queue_urls={name: f"{_QUEUES}/{name}" for name in _sources()},
+        queue_urls={name: f"{_QUEUES}/{name}" for name in _sources(later=later)},
         dead_letter_queue_urls={
-            name: f"{_QUEUES}/{name}-dead-letters" for name in (*_sources(), "relay")
+            name: f"{_QUEUES}/{name}-dead-letters" for name in (*_sources(later=later), "relay")
         },
-        downstream_urls={name: downstream.url for name, downstream in downstreams.items()},
+        downstream_urls={name: one.url for name, one in downstreams.by_name().items()},
     )
     return {
         function: (settings.environment(), stage.functions.of(function).timeout_seconds)

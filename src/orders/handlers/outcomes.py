@@ -56,7 +56,7 @@ def handle(event: Event, tellers: Tellers, outcomes: Outcomes) -> dict[str, Any]
 def _consume(event: Event, tellers: Tellers, outcomes: Outcomes) -> dict[str, Any]:
     # Lambda never mixes two queues in one batch.
     queue = event["Records"][0]["eventSourceARN"]
-    [(name, telling)] = (each for each in tellers.items() if queue.endswith(f"-outcomes-{each[0]}"))
+    [(name, telling)] = (each for each in tellers.items() if queue.endswith(f"outcomes-{each[0]}"))
 
     def take_one(message: Message) -> str | None:
         return _take(message.body.encode(), message.log, name, telling, outcomes)

@@ -15,6 +15,8 @@ from spillway.prove.mutants.mutations import (
 )
 
 _DELIVER = "flow.deliver:Deliver.deliver"
+_ANSWER = "flow.deliver:Deliver._answer"
+_TAKE = "flow.outcomes:Outcomes.take"
 _EXPRESS_OUTCOME = "flow.express:Express._outcome"
 _REQUEUE_REST = "flow.consumer:Consumer._finish_batch.requeue_rest"
 
@@ -575,6 +577,56 @@ original
         "cancelled-while-it-ships",
         "an order counts as cancelled when its customer asks, whatever becomes of its shipment",
         ReplaceBody("domain.saga:cancelled", "return facts.cancellation is not None"),
+    ),
+    # Outcomes that come later
+    Mutant(
+        "taken-is-done",
+        "a step that its downstream has taken counts as done",
+        ReplaceExpression(
+            _ANSWER, "Taken(self.clock.now(), answer.ask)", "Outcome(self.clock.now(), 'R-1')"
+        ),
+    ),
+    Mutant(
+        "taken-is-let-go",
+        "a command that was taken is deleted, and no message comes in its place",
+        DropStatement("flow.consumer:Consumer._replace", "inbox.requeue"),
+    ),
+    Mutant(
+        "taken-and-never-asked",
+        "an outcome that a downstream has not told is waited for, and never asked for",
+        ReplaceExpression(_ANSWER, "self.downstream.ask(command, taken.ask)", "Later()"),
+    ),
+    Mutant(
+        "forgotten-is-taken",
+        "a command of which its downstream knows nothing any more is not given again",
+        ReplaceExpression(
+            _ANSWER, "isinstance(asked, Later)", "isinstance(asked, Later) or asked is None"
+        ),
+    ),
+    Mutant(
+        "callback-of-anybody",
+        "whoever calls back is believed, whatever the signature",
+        ReplaceBody("downstream.told:is_signed", "return True"),
+    ),
+    Mutant(
+        "told-what-was-never-commanded",
+        "an outcome is recorded of a step that was never commanded",
+        ReplaceExpression(_TAKE, "told.step not in saga.commanded(progress.facts)", "False"),
+    ),
+    Mutant(
+        "told-by-another-downstream",
+        "an outcome is recorded although the step is another downstream's",
+        ReplaceExpression(_TAKE, "DOWNSTREAM_OF[told.step] != downstream", "False"),
+    ),
+    Mutant(
+        "refusal-told-as-done",
+        "a refusal that a downstream tells later is recorded as done",
+        ReplaceExpression("downstream.told:told", "rule.means == 'done'", "True"),
+    ),
+    Mutant(
+        "told-and-not-kept",
+        "what a downstream cannot mean is answered as taken, and kept nowhere",
+        DropStatement("handlers.outcomes:_answered", "inbox.dead_letter"),
     ),
     # Found by the simulation
     Mutant(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from orders.domain.saga import DOWNSTREAMS
+from orders.domain.saga import DOWNSTREAMS, Downstream
 from simulation import store
 from simulation.catalogue import (
     ADA,
@@ -33,7 +33,7 @@ from simulation.catalogue import (
 from simulation.downstreams.fault_settings import FaultSettings
 from simulation.world.chance import Chance
 from simulation.world.event_sources import CROWD_POLL_MS, STREAM_POLL_MS
-from simulation.world.faults import AT_CALLS, AT_DELIVERIES, Fault, Outage
+from simulation.world.faults import AT_CALLS, AT_DECISIONS, AT_DELIVERIES, Fault, Outage
 
 T = TypeVar("T")
 
@@ -129,6 +129,12 @@ _SILENT = 0.25
 #: paid then whose orders are in no table.
 _RECONCILED = 0.2
 _PAYERS = 3
+
+#: Schedules in which downstreams take commands and decide them later; how many do, and how often
+#: each thing goes wrong with what they tell.
+_LATER = 0.15
+_LATER_COUNTS = ((0.6, 1), (0.85, 2), (1.0, 3))
+_LATER_RATES = (0.1, 0.3, 0.6)
 
 #: Each with the bound below which a number in [0, 1) means it.
 _COUNTS = ((0.82, 1), (0.96, 2), (1.0, SLOTS))
@@ -269,7 +275,8 @@ class Payments:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`heal_after`: ms from the start, after which nothing goes wrong any more. `express`: None
-    where the stage never has it. `silent`: its stage publishes no events."""
+    where the stage never has it. `silent`: its stage publishes no events. `later`:
+    downstreams that take commands and decide them later."""
 
     seed: int
     orders: tuple[Ordered, ...]
@@ -285,6 +292,7 @@ class Plan:
     months_later: MonthsLater | None = None
     express: ExpressPath | None = None
     silent: bool = False
+    later: frozenset[Downstream] = frozenset()
     payments: Payments | None = None
 
 
@@ -297,7 +305,25 @@ def planned(seed: int) -> Plan:
     plan = _with_a_wrong_key(plan, chance) if chance() < _WRONG_KEYS else plan
     plan = replace(plan, silent=Chance(seed, "without events")() < _SILENT)
     chance = Chance(seed, "payments")
-    return replace(plan, payments=_payments(chance)) if chance() < _RECONCILED else plan
+    plan = replace(plan, payments=_payments(chance)) if chance() < _RECONCILED else plan
+    chance = Chance(seed, "decided later")
+    # Whoever has no keys would be looked up before it is asked, which is another matter.
+    return plan if plan.without_keys or chance() >= _LATER else _with_later(plan, chance)
+
+
+def _with_later(plan: Plan, chance: Chance) -> Plan:
+    """Some downstreams take commands, and tell later what they decide, or are asked; and do so
+    twice, late, never, about something else."""
+    later = frozenset(chance.shuffled(DOWNSTREAMS)[: _drawn(chance, _LATER_COUNTS)])
+    rates = {kind: chance.pick(_LATER_RATES) for kind in AT_DECISIONS if chance() < 0.5}
+    # Nobody waits for them on the express path.
+    express = "inventory" not in later and not later.issuperset(DOWNSTREAMS[1:])
+    return replace(
+        plan,
+        later=later,
+        rates=plan.rates | rates,
+        express=plan.express if express else None,
+    )
 
 
 def _payments(chance: Chance) -> Payments:

@@ -33,7 +33,7 @@ from simulation.world.faults import Fault, Faults, Injected, Outage
 from simulation.world.invariants import ANNOUNCED, Broken
 from simulation.world.sqs import Message
 from simulation.world.trace import Trace
-from simulation.world.world import World
+from simulation.world.world import ALWAYS_TOLD, World
 from spillway.operate.coupons.evidence import Evidence
 from spillway.prove.audit.coupons import judge_coupons
 from spillway.prove.audit.judging import UNDISTURBED, judge, judge_isolation
@@ -161,6 +161,7 @@ class _Schedule:
             shards=plan.shards,
             express=plan.express is not None and plan.express.at_start,
             silent=plan.silent,
+            later=plan.later,
             stream_poll_ms=plan.stream_poll_ms,
             trace=trace,
         )
@@ -507,7 +508,7 @@ class _Schedule:
             return
         self._customer("the order at the end", probe()).place()
         self._rest()
-        settles = path.at_end and not self.plan.without_keys
+        settles = path.at_end and not self.plan.without_keys and not self.plan.later
         if settles and not world.settled_by_express(probe().key):
             detail = "was not settled by express, and all has been well for an hour"
             self._break(EXPRESS_WITHIN_BOUNDS, probe().key, detail)
@@ -535,8 +536,11 @@ class _Schedule:
             self._break(Promise.ALWAYS_SETTLES, None, detail)
 
     def _dead_letters(self) -> Iterator[tuple[str, Message]]:
-        """Those that a redrive should finish, with their queues: all but poison and clashes."""
+        """Those that a redrive should finish, with their queues: all but poison, clashes, and what
+        a downstream cannot mean."""
         for name, queue in self.world.dead_letters.items():
+            if name.startswith("outcomes-"):
+                continue
             for message in queue.messages.values():
                 if message.body != _POISON and _CLASH not in _reason(message):
                     yield name, message
@@ -576,6 +580,7 @@ class _Schedule:
                 self._judge_announcements(record)
         self._judge_isolation()
         self._judge_coupons()
+        self._judge_told()
 
     def _judge_coupons(self) -> None:
         """Nothing that an order used up is lost to one that does not stand, or given back twice."""
@@ -584,8 +589,25 @@ class _Schedule:
             evidence.add_uses(self.world.coupons.items())
             self._break_all(judge_coupons(evidence.findings()))
 
+    def _judge_told(self) -> None:
+        """What a downstream cannot mean is kept for a person, and nothing else is."""
+        world = self.world
+        for name, decider in world.deciders.items():
+            dead_letters = world.dead_letters.get(f"outcomes-{name}")
+            if dead_letters is None:
+                continue
+            kept = {message.body.encode() for message in dead_letters.messages.values()}
+            arrived = {*world.told} if name == "accounting" else {*decider.sent}
+            for body in {*decider.misdirected} & arrived - kept:
+                self._break(ALWAYS_TOLD, None, f"{body!r} was taken from {name} and is not kept")
+            for body in kept - {*decider.misdirected}:
+                self._break(ALWAYS_TOLD, None, f"{body!r} of {name} is a dead letter")
+
     def _judge_isolation(self) -> None:
-        """Only where an outage is the one fault: others delay other steps too."""
+        """Only where an outage is the one fault: others delay other steps too. Whoever decides
+        later may take longer than any outage."""
+        if self.plan.later:
+            return
         if {fault.kind for fault in self.faults.injected} - _HARMLESS != {Fault.OUTAGE}:
             return
         if [each.service in UNDISTURBED for each in self.plan.outages] != [True]:
