@@ -99,6 +99,8 @@ _QUEUE_URL = re.compile(
     r"/(?P<account>\d{12})/(?P<name>[\w-]{1,80}(?:\.fifo)?)"
 )
 #: AWS's own address of such a service: its name there, and its Region.
+#: What a path may be written behind.
+_BASE_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[!-\"$->A-\[\]-~]*)?")
 _SIGNED_HOST = re.compile(r"\.(execute-api|lambda-url|vpc-lattice-svcs)\.([a-z]+-[a-z-]+-\d)\.")
 
 #: The tables of a stage's file that are about its downstreams.
@@ -317,8 +319,9 @@ class Functions(Settings, frozen=True):
 
 
 class Downstream(Settings, frozen=True):
-    #: Without a slash at the end; a function's ARN or an SQS queue's URL where the description says
-    #: so. With fakes, a parameter of the deployment replaces it.
+    #: Without a slash at the end, a query, or a name and a password; a function's ARN or an SQS
+    #: queue's URL where the description says so. With fakes, a parameter of the deployment replaces
+    #: it.
     url: Annotated[str, Meta(pattern=r"^(https?://[^\s]+[^/\s]|arn:aws[\w-]*:lambda:\S+)$")]
     auth: Auth
     #: How long one call may take before its outcome counts as unknown.
@@ -358,6 +361,11 @@ class Downstream(Settings, frozen=True):
     ) = None
 
     def __post_init__(self) -> None:
+        if self.by == "https" and not _BASE_URL.fullmatch(self.url):
+            raise ValueError(
+                "url must be an address that paths can follow, with neither name, password, query,"
+                " fragment nor other letters than ASCII"
+            )
         if self.by != "https":
             self._check_direct()
         elif (self.auth == "sigv4") != (self.invoke_arn is not None):

@@ -247,6 +247,10 @@ FUNCTION_ARN = "arn:aws:lambda:eu-west-1:111122223333:function:stock"
             'fulfilment"\ndescription = "warehouse"\nauth = "api_key"',
             r"fulfilment has a web address, and its description says by = \"queue\"",
         ),
+        *(
+            ('url = "http://127.0.0.1:8090/inventory"', f'url = "{url}"', "that paths can follow")
+            for url in ("https://a:b@h.example", "https://h.example?x", "https://h.example/ü")
+        ),
         ('auth = "api_key"', 'auth = "none"', r"auth none goes with client_certificate = true"),
         (
             'auth = "api_key"',

@@ -111,7 +111,10 @@ class Stripe:
             yield [_taken(intent) for intent in page.data if intent.amount_received > 0]
             if not page.has_more:
                 return
-            after = {"starting_after": page.data[-1].id}
+            last = {"starting_after": page.data[-1].id}
+            if last == after:
+                raise TransientFailure("Stripe lists the same page again")
+            after = last
 
     def find(self, reference: str) -> Paid | None:
         if not _REFERENCE.fullmatch(reference):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from itertools import chain
+from itertools import chain, islice
+from types import SimpleNamespace
 
 import pytest
 
@@ -47,6 +49,19 @@ def account() -> Account:
 def test_every_page_is_read(account: Account) -> None:
     names = {account.fake.pay(100 + number, "GBP", {}) for number in range(250)}
     assert {each.reference for each in account.taken()} == names
+
+
+def test_a_page_that_comes_again_is_no_endless_list(account: Account) -> None:
+    intent = {"id": "pi_1", "amount_received": 5, "currency": "gbp", "created": NOW // 1000}
+    page = json.dumps({"data": [intent], "has_more": True}).encode()
+
+    class Pool:
+        def request(self, *_: object, **__: object) -> SimpleNamespace:
+            return SimpleNamespace(status=200, data=page)
+
+    stripe = Stripe(Pool(), lambda: KEY)  # type: ignore[arg-type]
+    with pytest.raises(TransientFailure, match="the same page again"):
+        list(islice(stripe.taken(Millis(0), NOW), 5))
 
 
 def test_only_the_time_that_was_asked_for_is_read(account: Account) -> None:
