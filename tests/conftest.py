@@ -78,6 +78,17 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
+@starts("emulator")
+def expendable_stack() -> Iterator[Stack]:
+    """One without other users, whose orders would be measured too when they are retried. The last
+    test that uses it kills it."""
+    from spillway.run.stack import running
+
+    with running() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
 def shopper(stack: Stack) -> Customer:
     return _customer(stack, "shopper")
 
@@ -207,6 +218,9 @@ _SHOP, _IN_FIREFOX = "tests/web/", "[firefox]"
 #: How the ids of tests begin that import jsonschema, which takes 2 s.
 _SCHEMAS = ("tests/docs/", "tests/simulation/downstreams/test_fake_contracts.py")
 
+#: How the ids of tests begin that share the expendable stack, in the order in which they use it.
+_EXPEND = ("tests/spillway/plan/cost/test_meter.py", "tests/spillway/run/stack/test_stack.py")
+
 
 class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # it has no types
     """One process runs a file's tests, and those of files that share what takes long to make."""
@@ -214,7 +228,7 @@ class _ByFile(LoadFileScheduling):  # type: ignore[misc]  # it has no types
     def _split_scope(self, nodeid: str) -> str:
         if nodeid.startswith(_SHOP) and nodeid.endswith(_IN_FIREFOX):
             return _SHOP + _IN_FIREFOX
-        for together in ((_COMPUTES,), _SCHEMAS):
+        for together in ((_COMPUTES,), _SCHEMAS, _EXPEND):
             if nodeid.startswith(together):
                 return together[0]
         return str(super()._split_scope(nodeid))

@@ -3,7 +3,6 @@ a confirmed order may cost in logs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -15,7 +14,7 @@ from spillway.plan.cost.measurement import Measurement, recorded
 from spillway.plan.cost.meter import LOG_EVENT_BYTES
 from spillway.plan.cost.running import measure, retail
 from spillway.plan.cost.simulated import counted_in_a_crowd
-from spillway.run.stack import Stack, running
+from spillway.run.stack import Stack
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -26,14 +25,7 @@ TRACED = {"traceparent": Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba9
 
 
 @pytest.fixture(scope="module")
-def quiet_stack(own_stacks: None) -> Iterator[Stack]:
-    """On a shared one, orders of other tests that are retried count too."""
-    with running() as stack:
-        yield stack
-
-
-@pytest.fixture(scope="module")
-def measured(quiet_stack: Stack) -> Measurement:
+def measured(expendable_stack: Stack) -> Measurement:
     """Orders that are traced: their log lines and their items have all that others have, and more.
 
     Measured again where it refuses to, because the machine was so busy that a call was repeated.
@@ -41,8 +33,8 @@ def measured(quiet_stack: Stack) -> Measurement:
     options: dict[str, Any] = {"orders": ORDERS, "warm_up_orders": 3, "headers": TRACED}
     for _ in range(2):
         with suppress(SpillwayError):
-            return measure(quiet_stack, "crowd", **options)
-    return measure(quiet_stack, "crowd", **options)
+            return measure(expendable_stack, "crowd", **options)
+    return measure(expendable_stack, "crowd", **options)
 
 
 def _an_order(measurement: Measurement) -> dict[str, float]:

@@ -169,11 +169,12 @@ class TestHowAStackEnds:
         assert not second.state.exists()
         assert _get(stack, "/api/orders", "shopper").status_code == 200
 
-    def test_a_killed_supervisor_takes_every_process_with_it_and_makes_way(self) -> None:
-        with running() as stack:
-            _kill_the_supervisor(stack)
-            with listen(stack.port):
-                assert StackFolder(stack.port).owner() is None
+    def test_a_killed_supervisor_takes_every_process_with_it_and_makes_way(
+        self, expendable_stack: Stack
+    ) -> None:
+        _kill_the_supervisor(expendable_stack)
+        with listen(expendable_stack.port):
+            assert StackFolder(expendable_stack.port).owner() is None
 
     @pytest.mark.slow
     def test_where_a_supervisor_was_killed_another_stack_starts(self) -> None:
