@@ -12,7 +12,7 @@ from infra.event_sources import (
     queue_sources,
     stream_sources,
 )
-from infra.metrics import ARCHIVE
+from infra.metrics import ARCHIVE, PAYMENTS
 from simulation.world.world import deployment
 from tests.infra.templates import Templates
 
@@ -79,10 +79,11 @@ def test_every_reader_of_the_stream_reads_it_as_the_world_does(
 
 
 def test_the_world_gives_every_function_the_settings_that_are_deployed(
-    dev: Templates, local: Templates
+    dev: Templates, local: Templates, unusual: Templates
 ) -> None:
-    """It has the settings of `dev`, and orders leave its table."""
-    functions = {ARCHIVE: local.functions()[ARCHIVE], **dev.functions()}
+    """It has the settings of `dev`, orders leave its table, and it has payments."""
+    more = {ARCHIVE: local, PAYMENTS: unusual}
+    functions = {name: stage.functions()[name] for name, stage in more.items()} | dev.functions()
     for name, (settings, timeout_seconds) in deployment(frozenset(), True, False).items():
         function = functions[name]
         assert function["Timeout"] == timeout_seconds
