@@ -310,6 +310,15 @@ class Later:
     ask: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a downstream says has become of one step."""
+
+    key: OrderKey
+    step: Step
+    outcome: Outcome
+
+
 class DownstreamService(Protocol):
     """Inventory, fulfilment or accounting, as seen from one delivery."""
 

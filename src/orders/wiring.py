@@ -57,9 +57,9 @@ from orders.domain.waits import (
 )
 from orders.downstream.description import ApiKey as ApiKeyHeader
 from orders.downstream.description import Description, described
+from orders.downstream.description import Outcomes as ToldLater
 from orders.downstream.http import HttpDownstream
 from orders.downstream.proofs import ApiKey, NoProof, Signature
-from orders.downstream.told import Telling
 from orders.downstream.transport import (
     CONNECT_TIMEOUT_SECONDS,
     Https,
@@ -79,7 +79,15 @@ from orders.flow.reads import Reads
 from orders.flow.relay import Relay
 from orders.flow.watch import Watch
 from orders.flow.watchdog import Watchdog
-from orders.ports import Clock, ConcurrentMap, DownstreamService, Jitter, Log, SideBySide
+from orders.ports import (
+    Clock,
+    ConcurrentMap,
+    DownstreamService,
+    Jitter,
+    Log,
+    SideBySide,
+    SigningKeys,
+)
 from orders.settings import (
     EXPRESS_SHARE,
     ArchiveSettings,
@@ -392,6 +400,16 @@ def wire_reads(runtime: Runtime) -> tuple[Reads, Log]:
     )
     claims = Claims(settings.retail_customer_claim, settings.wholesale_customer_claim)
     return Reads(orders, runtime.clock, claims), _log(runtime)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """A downstream that tells. `keys`: of what its callbacks are signed with, None where it tells
+    by its queue alone."""
+
+    described: ToldLater
+    consumer: Consumer
+    keys: SigningKeys | None = None
 
 
 def wire_outcomes(runtime: Runtime) -> tuple[Mapping[Downstream, Telling], Outcomes]:

@@ -13,7 +13,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from orders.domain.saga import Outcome
 from orders.domain.units import Millis
@@ -23,23 +22,11 @@ from orders.downstream.http import TEXT_MAX, named_code
 from orders.downstream.keys import correlated
 from orders.downstream.transport import Answer
 from orders.failures import PermanentFailure
-from orders.flow.consumer import Consumer
-from orders.flow.outcomes import Told
-from orders.ports import SigningKeys
+from orders.ports import Told
 
 #: How far the sender's clock and ours may be apart, and how long a message may be under way.
 TOLERANCE_MS = 5 * 60 * 1000
 _TIMESTAMP = re.compile(r"[0-9]{10}(?:[0-9]{3})?")
-
-
-@dataclass(frozen=True, slots=True)
-class Telling:
-    """A downstream that tells. `keys`: of what its callbacks are signed with, None where it tells
-    by its queue alone."""
-
-    described: Outcomes
-    consumer: Consumer
-    keys: SigningKeys | None = None
 
 
 def is_signed(

@@ -12,21 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orders.domain import saga
-from orders.domain.order import OrderKey
-from orders.domain.saga import DOWNSTREAM_OF, Downstream, Outcome, Step
+from orders.domain.saga import DOWNSTREAM_OF, Downstream
 from orders.domain.trace import Trace
 from orders.failures import PermanentFailure
 from orders.flow.recording import Recorded, raise_if_irrefusable, record
-from orders.ports import Orders
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a downstream says has become of one step."""
-
-    key: OrderKey
-    step: Step
-    outcome: Outcome
+from orders.ports import Orders, Told
 
 
 @dataclass(frozen=True, slots=True)

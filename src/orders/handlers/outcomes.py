@@ -16,7 +16,7 @@ from typing import Any
 from orders import wiring
 from orders.aws.messages import queue_text
 from orders.domain.saga import Downstream
-from orders.downstream.told import Telling, is_signed, told
+from orders.downstream.told import is_signed, told
 from orders.failures import (
     Contradiction,
     PermanentFailure,
@@ -28,6 +28,7 @@ from orders.flow.outcomes import Outcomes
 from orders.handlers import http
 from orders.ports import Archived, Message
 from orders.telemetry import trace_id
+from orders.wiring import Telling
 
 #: An outcome is a few words; a queue takes more than this.
 BODY_BYTES_MAX = 64 * 1024

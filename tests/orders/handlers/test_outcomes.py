@@ -21,12 +21,13 @@ from orders.downstream.answers import Rule
 from orders.downstream.description import Outcomes as Described
 from orders.downstream.description import Signature
 from orders.downstream.keys import correlation_id
-from orders.downstream.told import TOLERANCE_MS, Telling, sign
+from orders.downstream.told import TOLERANCE_MS, sign
 from orders.failures import TransientFailure
 from orders.flow.consumer import Consumer
 from orders.flow.outcomes import Outcomes
 from orders.handlers.outcomes import BODY_BYTES_MAX, handle
 from orders.ports import Command, Progress
+from orders.wiring import Telling
 from simulation.world.runtime import FixedSigningKeys, MemoryInbox, MemoryLog, SetClock
 from simulation.world.table import MemoryOrders
 from tests.builders import NOW, accepted, order_id, order_key
