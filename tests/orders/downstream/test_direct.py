@@ -80,6 +80,8 @@ def test_a_function_gets_the_body_and_the_key_in_its_client_context(aws: Answeri
             {"statusCode": 201, "body": "eyJhIjoxfQ==", "isBase64Encoded": True},
             Answer(201, {}, b'{"a":1}'),
         ),
+        ({"statusCode": 201, "body": "e%", "isBase64Encoded": True}, Answer(201, {}, b"e%")),
+        ({"statusCode": 201, "body": "é", "isBase64Encoded": True}, Answer(201, {}, "é".encode())),
         ({"statusCode": "201"}, Answer(200, {}, b'{"statusCode": "201"}')),
         ({"statusCode": True}, Answer(200, {}, b'{"statusCode": true}')),
         ([{"statusCode": 500}], Answer(200, {}, b'[{"statusCode": 500}]')),
