@@ -173,7 +173,8 @@ class ClientCredentials:
 
     @property
     def _asked(self) -> str:
-        return f"token of {urlsplit(self.token_url).netloc}"
+        # Without a name and a password, if somebody has written them there.
+        return f"token of {urlsplit(self.token_url).netloc.rpartition('@')[2]}"
 
     def _locked(self, until: Millis) -> _Locked:
         left = (until - self.clock.now()) / 1000

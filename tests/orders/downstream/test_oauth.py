@@ -216,7 +216,7 @@ def test_without_a_token_an_outage_of_the_endpoint_is_one_of_the_downstream(
 def test_nobody_at_the_endpoint_is_an_outage() -> None:
     secret, clock = Secret(), SetClock(NOW)
     pool = urllib3.PoolManager()
-    proof = ClientCredentials("http://127.0.0.1:1/token", "c", secret, pool, clock, 1.0)
+    proof = ClientCredentials("http://me:pw@127.0.0.1:1/token", "c", secret, pool, clock, 1.0)
     send = Https(urllib3.PoolManager(), proof, clock, 1.0)
     with pytest.raises(TransientFailure, match=r"token of 127\.0\.0\.1:1: NewConnectionError"):
         send(Call("POST /x", "POST", "http://127.0.0.1:1/x", {}, b""))
