@@ -46,7 +46,7 @@ class Addresses:
 
 def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settings]:
     """By the function's name without the stage."""
-    claims = stage.orders.customer_claim
+    claims, approvals = stage.orders.customer_claim, stage.orders.approvals
     table, topic = addresses.orders_table, addresses.events_topic_arn
     queues, dead_letters = addresses.queue_urls, addresses.dead_letter_queue_urls
     return {
@@ -68,6 +68,9 @@ def function_settings(stage: Stage, addresses: Addresses) -> Mapping[str, Settin
             coupons_table=addresses.coupons_table,
             coupon_keys_parameter=stage.coupon_keys_parameter,
             purchase_orders_unique=stage.orders.purchase_orders_unique,
+            limit_claim=None if approvals is None else approvals.limit_claim,
+            approver_group=None if approvals is None else approvals.group,
+            hold_days=None if approvals is None else approvals.days,
             express=stage.express is not None,
             good_news_one_in=stage.logs.good_news_one_in,
         ),

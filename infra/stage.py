@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from orders.domain import saga
 from orders.domain.caller import PERSON
-from orders.domain.keeping import KEPT_DAYS_MIN
+from orders.domain.keeping import HOLD_DAYS_MAX, KEPT_DAYS_MIN
 from orders.domain.saga import DOWNSTREAM_OF, ONCE_RESERVED, Step
 from orders.domain.waits import BATCH_MS, CLAIM_MS, DELIVER_CALL_SECONDS, PARAMETER_SECONDS
 from orders.downstream.description import (
@@ -217,6 +217,20 @@ class CustomerClaim(Settings, frozen=True):
     wholesale: Claim = PERSON
 
 
+class Approvals(Settings, frozen=True):
+    """An order above its buyer's limit is held until an approver of the same company, who is not
+    the buyer, releases or refuses it. In a stage that runs a release without it, deploy this one
+    first and add the table then."""
+
+    #: The token's claim that has the limit, in minor units of whatever currency an order has. A
+    #: buyer without it has none.
+    limit_claim: Claim
+    #: The group of those who decide.
+    group: Annotated[str, Meta(min_length=1)]
+    #: After how long an order that nobody has decided about is refused.
+    days: Annotated[int, Meta(ge=1, le=HOLD_DAYS_MAX)]
+
+
 class Orders(Settings, frozen=True):
     #: ISO 4217 codes.
     currencies: Annotated[
@@ -241,8 +255,13 @@ class Orders(Settings, frozen=True):
     #: Whether a customer may use a purchase order number for one order only. Its order is then
     #: written in one transaction with the number's item, and does not overflow.
     purchase_orders_unique: bool = False
+    approvals: Approvals | None = None
 
     def __post_init__(self) -> None:
+        if self.approvals is not None and self.customer_claim.wholesale == PERSON:
+            raise ValueError(
+                "approvals go with customer_claim.wholesale, a company's: a person has no approver"
+            )
         if (self.prices == "client") != self.anyone_may_name_a_price:
             raise ValueError(
                 'prices = "client" goes with anyone_may_name_a_price = true, and only with it'

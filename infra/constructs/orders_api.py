@@ -81,6 +81,7 @@ class OrdersApi(Construct):
         throttles = {}
         get, head = apigateway.HttpMethod.GET, apigateway.HttpMethod.HEAD
         put, post = apigateway.HttpMethod.PUT, apigateway.HttpMethod.POST
+        approval = ("/orders/{order_id}/approval", post, to_intake, stage.api.cancel)
         # No route for all the rest, which could answer 405 as a problem document: with it, what
         # browsers ask before a call (OPTIONS) would need a route without a token
         # (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html).
@@ -92,6 +93,7 @@ class OrdersApi(Construct):
             ("/orders/{order_id}", put, to_intake, stage.api.place),
             ("/orders/{order_id}/cancellation", put, to_intake, stage.api.cancel),
             ("/quotes", post, to_intake, stage.api.quote),
+            *((approval,) if stage.orders.approvals else ()),
         ):
             routes = self.api.add_routes(path=path, methods=[method], integration=integration)
             throttles[f"{method.value} {path}"] = _throttle(throttle)

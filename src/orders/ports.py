@@ -14,7 +14,7 @@ from orders.domain.book import Book
 from orders.domain.coupon_limits import Denied, NumberUsed, Use
 from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, Order, OrderKey, VoidId
-from orders.domain.saga import Downstream, Facts, Outcome, Step
+from orders.domain.saga import Approval, Downstream, Facts, Outcome, Step
 from orders.domain.trace import Trace
 from orders.domain.units import CustomerId, Millis, OrderId
 
@@ -153,14 +153,26 @@ class Orders(Protocol):
         already there for a step stays."""
 
     def request_cancellation(
-        self, key: OrderKey, at: Millis, *, reserved: bool, express: bool = False
+        self,
+        key: OrderKey,
+        at: Millis,
+        *,
+        reserved: bool,
+        express: bool = False,
+        held: bool = False,
     ) -> Facts:
         """Write the customer's request once, on its side of the reservation. `reserved`: its
         outcome was known when the order was read, so the request comes after it. `express`: the
-        order may go by the express path, so no request comes before it.
+        order may go by the express path, so no request comes before it. `held`: the order awaited
+        its approval when it was read, so the request comes before all.
 
-        Returns the facts after it.
+        Returns the facts after it. Raises TransientFailure where a held order was decided about
+        meanwhile.
         """
+
+    def decide(self, key: OrderKey, approval: Approval) -> Facts:
+        """Write once what became of an order that is held. Returns the facts after it: what was
+        decided or cancelled before stays."""
 
     def reopen(self, key: OrderKey, at: Millis) -> Facts:
         """Bring an archived order back into the table, together with the customer's request to

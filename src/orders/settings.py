@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from orders.domain.events import EventType
-from orders.domain.keeping import KEPT_DAYS_MIN
+from orders.domain.keeping import HOLD_DAYS_MAX, KEPT_DAYS_MIN
 from orders.domain.saga import DOWNSTREAM_OF, ONCE_RESERVED, Downstream
 
 #: "none": the client certificate alone says who calls.
@@ -108,10 +108,17 @@ class IntakeSettings(WithClaims, frozen=True, kw_only=True):
     good_news_one_in: OneIn
     #: Whether a customer may use a purchase order number for one order only.
     purchase_orders_unique: bool
+    #: Of a stage that holds orders above a buyer's limit: all three, or none.
+    limit_claim: str | None = None
+    approver_group: str | None = None
+    hold_days: Annotated[int, Meta(ge=1, le=HOLD_DAYS_MAX)] | None = None
     #: Where the pricing engine's signatures are taken.
     price_keys_parameter: str | None = None
 
     def __post_init__(self) -> None:
+        of_holds = (self.limit_claim, self.approver_group, self.hold_days)
+        if len({setting is None for setting in of_holds}) > 1:
+            raise ValueError("LIMIT_CLAIM, APPROVER_GROUP and HOLD_DAYS go together")
         if (self.price_keys_parameter is not None) != takes_signatures(self.prices):
             raise ValueError(
                 "PRICE_KEYS_PARAMETER goes with PRICES signed and book_or_signed, and only with"

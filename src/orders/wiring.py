@@ -46,6 +46,7 @@ from orders.domain import backoff
 from orders.domain.backoff import Backoff
 from orders.domain.breaker import Breaker
 from orders.domain.caller import Claims
+from orders.domain.keeping import DAY_MS
 from orders.domain.saga import DOWNSTREAMS, Downstream
 from orders.domain.units import Millis
 from orders.domain.waits import (
@@ -176,7 +177,10 @@ def wire_intake(runtime: Runtime) -> tuple[Intake, Log]:
             settings.wholesale_customer_claim,
             settings.groups_claim,
             settings.wholesale_group,
+            settings.limit_claim,
+            settings.approver_group,
         ),
+        hold_ms=(settings.hold_days or 0) * DAY_MS,
         express=settings.express,
         coupons=_limited_coupons(settings, runtime),
         purchase_orders_unique=settings.purchase_orders_unique,
@@ -248,7 +252,8 @@ def _coupon_tries(settings: IntakeSettings, runtime: Runtime) -> DynamoCouponTri
 
 
 def _limited_coupons(settings: IntakeSettings, runtime: Runtime) -> LimitedCoupons | None:
-    if not has_book(settings.prices) and not settings.purchase_orders_unique:
+    transacts = settings.purchase_orders_unique or settings.limit_claim is not None
+    if not has_book(settings.prices) and not transacts:
         return None
     client = runtime.client("dynamodb", settings.table_timeout_seconds)
     return LimitedCoupons(
@@ -384,6 +389,7 @@ def wire_watchdog(runtime: Runtime) -> tuple[Consumer, Watchdog, Watch]:
         events=_events(settings, runtime),
         checks=SqsChecks(sqs, settings.queue_url),
         coupons=_coupons(settings, runtime),
+        clock=runtime.clock,
     )
     watch = Watch(
         checks=SqsChecks(sqs, settings.queue_url, CHECKS_BATCHED_MAX),

@@ -105,6 +105,7 @@ def handle(event: dict[str, Any], orders: MemoryOrders) -> dict[str, Any]:
 PUT, GET = "PUT /orders/{order_id}", "GET /orders/{order_id}"
 CANCEL, LIST = "PUT /orders/{order_id}/cancellation", "GET /orders"
 QUOTE = "POST /quotes"
+DECIDE = "POST /orders/{order_id}/approval"
 NEW_ID = order_id()
 PRICES = Prices(FixedPriceBooks({0: a_book(Article("MUG", (1_400, None)))}))
 #: Of a customer who has tried as many coupons as one may.
@@ -187,4 +188,4 @@ def test_every_route_of_the_code_is_described_and_no_other() -> None:
         for method in operations
         if method != "parameters"
     }
-    assert described == {PUT, GET, CANCEL, LIST, QUOTE}
+    assert described == {PUT, GET, CANCEL, DECIDE, LIST, QUOTE}

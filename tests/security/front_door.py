@@ -35,6 +35,7 @@ TOKEN = "the one good token"
 BODY_BYTES_MAX = 10_000_000
 _ROUTES = (
     (re.compile(r"/orders/(?P<order_id>[^/]+)/cancellation"), "/orders/{order_id}/cancellation"),
+    (re.compile(r"/orders/(?P<order_id>[^/]+)/approval"), "/orders/{order_id}/approval"),
     (re.compile(r"/orders/(?P<order_id>[^/]+)"), "/orders/{order_id}"),
     (re.compile(r"/orders"), "/orders"),
     (re.compile(r"/quotes"), "/quotes"),
@@ -62,6 +63,7 @@ class FrontDoor:
         self._functions: dict[str, Callable[[Any], Any]] = {
             "PUT /orders/{order_id}": lambda event: intake.handle(event, *taking),
             "PUT /orders/{order_id}/cancellation": lambda event: intake.handle(event, *taking),
+            "POST /orders/{order_id}/approval": lambda event: intake.handle(event, *taking),
             "POST /quotes": lambda event: intake.handle(event, *quoting),
             "GET /orders/{order_id}": lambda event: reads.handle(event, *showing),
             "GET /orders": lambda event: reads.handle(event, *showing),

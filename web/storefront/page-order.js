@@ -222,7 +222,7 @@ function show({ status, reason, order, steps, accepted_at, cancellation, settled
   showAgain = () => show(view);
   if (cancellation) cancelFailed = false; // its answer was lost
   headline(status, explanation({ status, reason, cancellation, steps, order }));
-  $("#cancel").hidden = Boolean(cancellation) || !["accepted", "confirmed"].includes(status);
+  $("#cancel").hidden = Boolean(cancellation) || !["held", "accepted", "confirmed"].includes(status);
   say($("#sure-text"), `Cancel this order of ${money(order.total, order.currency)}? ${
     order.payment ? "Your payment will be refunded. " : ""}This can't be undone.`);
   const { country } = order.address;
@@ -255,6 +255,7 @@ function explanation({ status, reason, cancellation, steps, order }) {
   const tooLate = cancellation?.outcome === "refused" ? " It was too late to cancel: it had already left." : "";
   const refunded = paid && steps.some(({ step: taken }) => taken === "refund") ? " Your payment was refunded." : "";
   return {
+    held: "It is above its buyer's limit, and waits for an approver of your company.",
     accepted: cancellation ? "We are trying to cancel it." : "We have your order and are getting it ready. You can leave this page.",
     confirmed: `Your order is on its way. The invoice has been issued.${tooLate}`,
     rejecting: `We can't fulfil it: ${reasonName(reason)}. We are undoing it${paid ? " and will refund your payment" : ""}.`,

@@ -22,7 +22,7 @@ import msgspec
 from orders.aws import items
 from orders.aws.items import Attribute, Item, Location
 from orders.domain.order import OrderKey
-from orders.domain.saga import Cancellation, Outcome
+from orders.domain.saga import Approval, Cancellation, Outcome, Verdict
 from orders.domain.trace import parsed
 from orders.domain.units import CustomerId, Millis, OrderId
 
@@ -69,6 +69,12 @@ class _Cancellation(msgspec.Struct):
     before_reservation: bool
 
 
+class _Approval(msgspec.Struct, omit_defaults=True):
+    at: Millis
+    verdict: Verdict
+    by: CustomerId | None = None
+
+
 class _ImportedFacts(msgspec.Struct):
     key: str
     digest: str
@@ -92,6 +98,9 @@ class Line(msgspec.Struct, omit_defaults=True):
     erased_at: Millis | None = None
     #: The person who placed it, where the customer is another.
     buyer: CustomerId | None = None
+    #: Of an order that was held for approval.
+    held_until: Millis | None = None
+    approval: _Approval | None = None
     #: The order's number in the older database.
     imported: str | None = None
     imported_facts: _ImportedFacts | None = None
@@ -165,6 +174,10 @@ def _line_of(order: Item, progress: Item) -> bytes:
         coupons_returned=_millis(progress, items.COUPONS_RETURNED),
         erased_at=_millis(order, items.ERASED_AT),
         buyer=accepted.buyer,
+        held_until=accepted.held_until,
+        approval=None
+        if facts.approval is None
+        else _Approval(facts.approval.at, facts.approval.verdict, facts.approval.by),
         imported=order[items.IMPORTED]["S"] if items.IMPORTED in order else None,
         imported_facts=_imported_facts(progress),
     )
@@ -283,6 +296,8 @@ def _order_item(line: Line) -> dict[str, Attribute]:
         item[items.CLAIMS] = {"SS": list(line.claims)}
     if line.buyer is not None:
         item[items.BUYER] = {"S": line.buyer}
+    if line.held_until is not None:
+        item[items.HELD_UNTIL] = {"N": str(line.held_until)}
     if line.erased_at is not None:
         item[items.ERASED_AT] = {"N": str(line.erased_at)}
     if line.imported is not None:
@@ -298,6 +313,11 @@ def _progress_item(line: Line) -> dict[str, Attribute]:
     if line.cancellation is not None:
         cancellation = Cancellation(line.cancellation.at, line.cancellation.before_reservation)
         item[items.CANCELLATION] = items.cancellation_attribute(cancellation)
+    if line.held_until is not None:
+        item[items.HELD_UNTIL] = {"N": str(line.held_until)}
+    if line.approval is not None:
+        approval = Approval(line.approval.at, line.approval.verdict, line.approval.by)
+        item[items.APPROVAL] = items.approval_attribute(approval)
     if line.coupons_returned is not None:
         item[items.COUPONS_RETURNED] = {"N": str(line.coupons_returned)}
     if line.imported_facts is not None:

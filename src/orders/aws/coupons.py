@@ -91,7 +91,8 @@ class DynamoCoupons:
                 return used_up
             claims = [claim for use in uses for claim in self._claims(use, order.key, attempt)]
             claims += of_number
-            of_order, *of_claims = self._write(self._placing(order, claims))
+            of_order, *others = self._write(self._placing(order, claims))
+            of_claims = others[: len(claims)]
             if of_order["Code"] == CONDITION_FAILED:
                 if items.is_stub(of_order["Item"]):
                     # Its id is older than any that is accepted.
@@ -102,7 +103,7 @@ class DynamoCoupons:
                 for claim, reason in zip(claims, of_claims, strict=True)
                 if reason["Code"] != _FINE
             ]
-            if not failed and of_order["Code"] == _FINE:
+            if all(reason["Code"] == _FINE for reason in (of_order, *others)):
                 return None
             denied = _denied(failed, order.key)
             if denied:
@@ -157,14 +158,20 @@ class DynamoCoupons:
         return claims
 
     def _placing(self, order: AcceptedOrder, claims: Sequence[_Claim]) -> list[Operation]:
-        item = items.order_item(order) | {items.CLAIMS: {"SS": [claim.name for claim in claims]}}
+        item = items.order_item(order)
+        if claims:
+            item[items.CLAIMS] = {"SS": [claim.name for claim in claims]}
         put = {
             "TableName": self.orders_table,
             "Item": item,
             "ConditionExpression": "attribute_not_exists(pk)",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
-        return [{"Put": put}, *(self._claiming(claim, order.key) for claim in claims)]
+        held: list[Operation] = []
+        if order.held_until is not None:
+            progress = items.held_progress_item(order)
+            held = [self._operation("Put", table=self.orders_table, Item=progress)]
+        return [{"Put": put}, *(self._claiming(claim, order.key) for claim in claims), *held]
 
     def _claiming(self, claim: _Claim, key: OrderKey) -> Operation:
         of_claim = self._key(claim.name, key)

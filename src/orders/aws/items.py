@@ -1,8 +1,9 @@
 """The table's items, to and from the domain; used on stored items and on stream images alike.
 
     order     pk customer id, sk <order id>            content, digest, accepted_at, trace,
-                                                       book, express, buyer
-    progress  pk customer id, sk <order id>#progress   one attribute per step, cancellation
+                                                       book, express, buyer, held_until
+    progress  pk customer id, sk <order id>#progress   one attribute per step, cancellation,
+                                                       held_until, approval
     void id   pk customer id, sk <order id>            voided_at, expires_at
     stub      pk customer id, sk <order id>            archived
 
@@ -36,7 +37,7 @@ from typing import Any
 import msgspec
 
 from orders.domain.order import AcceptedOrder, Order, OrderKey, Payment, VoidId
-from orders.domain.saga import Cancellation, Facts, Outcome, Step
+from orders.domain.saga import Approval, Cancellation, Facts, Outcome, Step
 from orders.domain.trace import Trace
 from orders.domain.units import CustomerId, Millis, OrderId
 
@@ -51,9 +52,16 @@ ARCHIVED = "archived"
 REOPENED = "reopened"
 EXPRESS = "express"
 BUYER = "buyer"
+HELD_UNTIL = "held_until"
+APPROVAL = "approval"
 
 #: What is a fact on a progress item, and not a note about it.
-FACT_NAMES: tuple[str, ...] = (*(step.value for step in Step), CANCELLATION)
+FACT_NAMES: tuple[str, ...] = (
+    *(step.value for step in Step),
+    CANCELLATION,
+    HELD_UNTIL,
+    APPROVAL,
+)
 
 #: Intake takes no new order under an id of more than a day. Drain does: an order may wait 14 days
 #: in the overflow queue, and 14 more as a dead letter. A void id must outlive each such order.
@@ -171,7 +179,15 @@ def order_item(accepted: AcceptedOrder) -> dict[str, Attribute]:
         item[EXPRESS] = {"BOOL": True}
     if accepted.buyer is not None:
         item[BUYER] = {"S": accepted.buyer}
+    if accepted.held_until is not None:
+        item[HELD_UNTIL] = {"N": str(accepted.held_until)}
     return item
+
+
+def held_progress_item(accepted: AcceptedOrder) -> dict[str, Attribute]:
+    """The progress of an order that is held, written in one transaction with it: whoever reads an
+    order's facts alone must know that nothing is owed to it yet."""
+    return {**progress_key(accepted.key), HELD_UNTIL: {"N": str(accepted.held_until)}}
 
 
 def accepted_order(item: Item) -> AcceptedOrder:
@@ -184,7 +200,12 @@ def accepted_order(item: Item) -> AcceptedOrder:
         book=item["book"]["S"] if "book" in item else None,
         express=EXPRESS in item,
         buyer=CustomerId(item[BUYER]["S"]) if BUYER in item else None,
+        held_until=_millis(item, HELD_UNTIL),
     )
+
+
+def _millis(item: Item, name: str) -> Millis | None:
+    return Millis(int(item[name]["N"])) if name in item else None
 
 
 def void_item(void: VoidId) -> dict[str, Attribute]:
@@ -247,7 +268,25 @@ def facts(item: Item | None) -> Facts:
     return Facts(
         outcomes={step: outcome_of(item[step]) for step in Step if step in item},
         cancellation=_cancellation_of(item[CANCELLATION]) if CANCELLATION in item else None,
+        held_until=_millis(item, HELD_UNTIL),
+        approval=_approval_of(item[APPROVAL]) if APPROVAL in item else None,
     )
+
+
+def approval_attribute(approval: Approval) -> Attribute:
+    fact: dict[str, Attribute] = {
+        "at": {"N": str(approval.at)},
+        "verdict": {"S": approval.verdict},
+    }
+    if approval.by is not None:
+        fact["by"] = {"S": approval.by}
+    return {"M": fact}
+
+
+def _approval_of(attribute: Attribute) -> Approval:
+    fact = attribute["M"]
+    by = CustomerId(fact["by"]["S"]) if "by" in fact else None
+    return Approval(Millis(int(fact["at"]["N"])), fact["verdict"]["S"], by)
 
 
 def reopened(progress: Item, stub: Item, cancellation: Cancellation) -> dict[str, Attribute]:

@@ -21,7 +21,7 @@ from orders.aws.clients import Client, is_bug, translate_aws_errors
 from orders.aws.items import Item
 from orders.domain.keeping import may_be_archived
 from orders.domain.order import AcceptedOrder, OrderKey, VoidId
-from orders.domain.saga import Cancellation, Facts, Outcome, Step
+from orders.domain.saga import Approval, Cancellation, Facts, Outcome, Step
 from orders.domain.units import CustomerId, Millis, OrderId
 from orders.failures import TransientFailure
 from orders.ports import Archived, Clock, Progress
@@ -121,7 +121,13 @@ class DynamoOrders:
         raise TransientFailure("the outcomes met a change of the order each time")
 
     def request_cancellation(
-        self, key: OrderKey, at: Millis, *, reserved: bool, express: bool = False
+        self,
+        key: OrderKey,
+        at: Millis,
+        *,
+        reserved: bool,
+        express: bool = False,
+        held: bool = False,
     ) -> Facts:
         # The saga must know on which side of the reservation the request falls. No clock can tell.
         # The table can: it takes one write after the other, and each side has its condition.
@@ -131,6 +137,9 @@ class DynamoOrders:
         after = False, "attribute_exists(#reserve)"
         if reserved:
             sides = [after]
+        elif held:
+            # Nothing is commanded before the release, which comes only where no request is.
+            sides = [(True, "attribute_not_exists(approval)")]
         elif express:
             # `ship` may have been commanded, and `reserve` is not on record yet (decision 0052).
             sides = [(False, "")]
@@ -142,6 +151,27 @@ class DynamoOrders:
             if there.cancellation is not None:
                 return there
         raise TransientFailure("the cancellation met a change of the order each time")
+
+    def decide(self, key: OrderKey, approval: Approval) -> Facts:
+        # True while nobody has decided, and no request to cancel it came first.
+        undecided = (
+            "attribute_exists(held_until) AND attribute_not_exists(approval)"
+            " AND attribute_not_exists(cancellation)"
+        )
+        with translate_aws_errors("UpdateItem"):
+            try:
+                answer = self.client.update_item(
+                    TableName=self.table,
+                    Key=items.progress_key(key),
+                    UpdateExpression="SET approval = :approval",
+                    ConditionExpression=undecided,
+                    ExpressionAttributeValues={":approval": items.approval_attribute(approval)},
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                return items.facts(self._there_already(error, items.progress_key(key)))
+        return items.facts(answer["Attributes"])
 
     def reopen(self, key: OrderKey, at: Millis) -> Facts:
         stub = self._get(items.order_key(key), consistent=True)
@@ -316,7 +346,7 @@ class DynamoOrders:
         without a cancellation when it fell on the other side."""
         if_new = "attribute_not_exists(#cancellation)"
         names = {"#cancellation": items.CANCELLATION}
-        if side:
+        if "#reserve" in side:
             names["#reserve"] = Step.RESERVE.value
         with translate_aws_errors("UpdateItem"):
             try:

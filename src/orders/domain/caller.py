@@ -25,13 +25,17 @@ class Claims:
     """Which of a token's claims says what.
 
     `customer`: by channel, the one whose value is the customer of its orders. `groups` lists the
-    groups that the person is in; those in `wholesale_group` may place wholesale orders.
+    groups that the person is in; those in `wholesale_group` may place wholesale orders, and those
+    in `approver_group` decide about the orders that are held. `limit`: up to how much a buyer may
+    order for a customer without that, None where a stage holds no order.
     """
 
     retail_customer: str = PERSON
     wholesale_customer: str = PERSON
     groups: str = ""
     wholesale_group: str = ""
+    limit: str | None = None
+    approver_group: str | None = None
 
     def customer_of(self, channel: Channel) -> str:
         return self.wholesale_customer if channel == "wholesale" else self.retail_customer
@@ -43,11 +47,14 @@ PERSONS = Claims()
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `customers`: by channel, for whom its orders are kept, as far as the token says."""
+    """Who asks. `customers`: by channel, for whom its orders are kept, as far as the token says.
+    `limit`: in minor units of whatever currency an order has."""
 
     person: CustomerId
     customers: Mapping[Channel, CustomerId]
     wholesale: bool = False
+    approves: bool = False
+    limit: int | None = None
 
     @property
     def customer_ids(self) -> Sequence[CustomerId]:

@@ -12,6 +12,9 @@ from orders.domain.saga import Facts
 from orders.domain.units import Millis, OrderId
 
 DAY_MS = 24 * 60 * 60 * 1000
+#: An order that is held waits no longer for its approver: its check is a message, which a queue
+#: keeps for 14 days.
+HOLD_DAYS_MAX = 12
 #: A stage keeps orders no shorter.
 KEPT_DAYS_MIN = 60
 #: Parts of the table, of which a run looks at one: every order is looked at once a month.

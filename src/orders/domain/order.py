@@ -147,7 +147,7 @@ class AcceptedOrder:
     is the one that the client named, if it did. `book` is the version of the price book that it was
     checked against, if it was. `express`: it may go by the express path (orders.flow.express), so
     none of its cancellations comes before its reservation. `buyer`: the person who placed it, where
-    the customer is another, such as a company.
+    the customer is another, such as a company. `held_until`: it waits so long for an approver.
     """
 
     key: OrderKey
@@ -158,6 +158,7 @@ class AcceptedOrder:
     book: str | None = None
     express: bool = False
     buyer: CustomerId | None = None
+    held_until: Millis | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ class Rule(StrEnum):
     CUSTOMER_UNKNOWN = "customer_unknown"
     WHOLESALE_NOT_ALLOWED = "wholesale_not_allowed"
     CUSTOMER_CLAIM_MISSING = "customer_claim_missing"
+    APPROVAL_NOT_ALLOWED = "approval_not_allowed"
     COUPON_TRIES_TOO_MANY = "coupon_tries_too_many"
     COUPON_REASON_WITHHELD = "coupon_reason_withheld"
     # The request
@@ -100,6 +101,8 @@ class Rule(StrEnum):
     ORDER_ID_TAKEN = "order_id_taken"
     ORDER_NOT_FOUND = "order_not_found"
     ORDER_REJECTED = "order_rejected"
+    ORDER_NOT_HELD = "order_not_held"
+    ORDER_DECIDED = "order_decided"
     # The query
     LIMIT_INVALID = "limit_invalid"
     CURSOR_INVALID = "cursor_invalid"

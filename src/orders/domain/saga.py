@@ -9,6 +9,9 @@
     cancellation after it ─▶ cancel the shipment ─┬─ done ─▶ release, refund ▶ cancelled
                                                   └─ refused (too late) ─────▶ stays confirmed
 
+    held for approval ─┬─ released ──▶ as any other
+                       └─ refused, expired or cancelled ─▶ refund ────────▶ rejected, cancelled
+
 One rule makes it safe without locks, claims or a second write: **whatever has been commanded is
 brought to a known outcome, and only then undone.** A command is never withdrawn, because it is
 unknown whether a copy of it is under way. So the decision must be able to tell from the facts alone
@@ -33,7 +36,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from orders.domain.units import Millis
+from orders.domain.units import CustomerId, Millis
 
 Downstream = Literal["inventory", "fulfilment", "accounting"]
 DOWNSTREAMS: tuple[Downstream, ...] = ("inventory", "fulfilment", "accounting")
@@ -87,18 +90,36 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Cancellation:
     """The customer's request. `before_reservation`: written while the reserve outcome was unknown,
-    and for an order that waits for it to be recorded before anything else is commanded."""
+    and for an order that waits for it to be recorded before anything else is commanded; or while
+    the order was held."""
 
     at: Millis
     before_reservation: bool
 
 
+#: What became of an order that was held: an approver of its customer decided, or nobody in time.
+Verdict = Literal["released", "refused", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Written once, and never beside a cancellation that came first. `by`: the approver, None where
+    it expired."""
+
+    at: Millis
+    verdict: Verdict
+    by: CustomerId | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that is known of an order's progress. Empty for an order just accepted."""
+    """All that is known of an order's progress. Empty for an order just accepted, unless it is held
+    for approval: `held_until` is when that expires."""
 
     outcomes: Mapping[Step, Outcome] = field(default_factory=dict)
     cancellation: Cancellation | None = None
+    held_until: Millis | None = None
+    approval: Approval | None = None
 
     @property
     def references(self) -> dict[Step, str]:
@@ -123,6 +144,9 @@ class Facts:
 
 def owed(facts: Facts) -> frozenset[Step]:
     """The steps that have been or must now be commanded, and have no known outcome yet."""
+    if held(facts):
+        # Nothing was commanded, so nothing is to be brought to an end but the payment.
+        return frozenset({Step.REFUND} if undoing(facts) else ()) - facts.outcomes.keys()
     steps = {Step.RESERVE}
     if reserved_first(facts):
         steps |= {*ONCE_RESERVED}
@@ -152,8 +176,24 @@ def commanded(facts: Facts) -> frozenset[Step]:
 
 
 def settled(facts: Facts) -> bool:
-    """Nothing is owed any more: the order is confirmed, rejected or cancelled."""
-    return not owed(facts)
+    """Nothing is owed any more, nor is a decision awaited: the order is confirmed, rejected or
+    cancelled."""
+    return not owed(facts) and not awaits_approval(facts)
+
+
+def held(facts: Facts) -> bool:
+    """It was held for approval, and has not been released: nothing is commanded but a refund."""
+    released = facts.approval is not None and facts.approval.verdict == "released"
+    return facts.held_until is not None and not released
+
+
+def awaits_approval(facts: Facts) -> bool:
+    return held(facts) and not undoing(facts)
+
+
+def declined(facts: Facts) -> bool:
+    """An approver has refused it, or nobody decided in time."""
+    return facts.approval is not None and facts.approval.verdict != "released"
 
 
 def reserved_first(facts: Facts) -> bool:
@@ -175,7 +215,7 @@ def cancelled(facts: Facts) -> bool:
 
 
 def undoing(facts: Facts) -> bool:
-    return refused(facts) or cancelled(facts)
+    return refused(facts) or cancelled(facts) or declined(facts)
 
 
 def _stopping_the_shipment(facts: Facts) -> set[Step]:

@@ -10,6 +10,7 @@ from orders.domain.saga import Facts, Step
 
 
 class Status(StrEnum):
+    HELD = "held"
     ACCEPTED = "accepted"
     CONFIRMED = "confirmed"
     REJECTING = "rejecting"
@@ -27,7 +28,9 @@ CancellationOutcome = Literal["pending", "done", "refused"]
 
 def status(facts: Facts) -> Status:
     settled = saga.settled(facts)
-    if saga.refused(facts):
+    if saga.awaits_approval(facts):
+        return Status.HELD
+    if saga.refused(facts) or saga.declined(facts):
         return Status.REJECTED if settled else Status.REJECTING
     if saga.cancelled(facts):
         return Status.CANCELLED if settled else Status.CANCELLING
@@ -37,10 +40,13 @@ def status(facts: Facts) -> Status:
 
 
 def reason(facts: Facts) -> str | None:
-    """Why an order was rejected: the downstream's code, like `out_of_stock`. None otherwise.
+    """Why an order was rejected: the downstream's code, like `out_of_stock`, or `approval_refused`
+    or `approval_expired`. None otherwise.
 
     When two steps were refused, the one earlier in the order's path counts.
     """
+    if facts.approval is not None and saga.declined(facts):
+        return f"approval_{facts.approval.verdict}"
     for step in (Step.RESERVE, Step.SHIP, Step.POST):
         outcome = facts.outcomes.get(step)
         if outcome is not None and outcome.refusal is not None:

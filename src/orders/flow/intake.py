@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from orders.domain import void
+from orders.domain import saga, void
 from orders.domain.caller import Claims
 from orders.domain.coupon_limits import Use
 from orders.domain.order import (
@@ -40,7 +40,7 @@ from orders.domain.refusals import (
     by_precedence,
     order_id_refusals,
 )
-from orders.domain.saga import Facts, Step
+from orders.domain.saga import Approval, Facts, Step, Verdict
 from orders.domain.status import Status, status
 from orders.domain.trace import Trace
 from orders.domain.units import CustomerId, Millis
@@ -65,6 +65,14 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class CancellationTaken:
+    key: OrderKey
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A held order was released or refused."""
+
     key: OrderKey
     facts: Facts
 
@@ -105,6 +113,8 @@ class Intake:
     coupons: LimitedCoupons | None = None
     #: Whether a customer may use a purchase order number for one order only.
     purchase_orders_unique: bool = False
+    #: How long an order that is held waits for an approver.
+    hold_ms: int = 0
 
     def place(
         self,
@@ -114,14 +124,16 @@ class Intake:
         *,
         wholesale_allowed: bool,
         buyer: CustomerId | None = None,
+        limit: int | None = None,
         price_signature: str | None = None,
         trace: Trace | None = None,
     ) -> Acknowledged | Refused:
         """Accept an order under the client's id, or name every rule that it breaks.
 
         `digest` identifies the content as it was sent: the same again is a retry, another is a
-        clash. `buyer`: the person who orders, where the customer is another. Raises
-        TransientFailure when neither table nor overflow queue took it.
+        clash. `buyer`: the person who orders, where the customer is another; `limit`: an order of
+        theirs above it is held for approval. Raises TransientFailure when neither table nor
+        overflow queue took it.
         """
         now = self.clock.now()
         sent, order = order, with_normalised_texts(order)
@@ -130,11 +142,16 @@ class Intake:
         priced = self.prices.check(key, order, now, sent=sent, signature=price_signature)
         uses, forged = self._uses(order, priced)
         refusals = by_precedence([*refusals, *priced.refusals, *forged])
-        candidate = AcceptedOrder(key, now, digest, order, trace, priced.book, self.express, buyer)
+        held_until = None
+        if buyer is not None and limit is not None and order.total > limit:
+            held_until = Millis(now + self.hold_ms)
+        candidate = AcceptedOrder(
+            key, now, digest, order, trace, priced.book, self.express, buyer, held_until
+        )
         if refusals:
             return self._refused_unless_stored(candidate, refusals)
         number_once = self.purchase_orders_unique and order.purchase_order is not None
-        if self.coupons and (uses or number_once):
+        if self.coupons and (uses or number_once or held_until is not None):
             return self._store_with_claims(candidate, uses, self.coupons, number_once=number_once)
         return self._store(candidate)
 
@@ -179,8 +196,44 @@ class Intake:
         if progress.archived:
             return CancellationTaken(key, self.orders.reopen(key, now))
         reserved, express = progress.facts.known(Step.RESERVE), progress.order.express
-        facts = self.orders.request_cancellation(key, now, reserved=reserved, express=express)
+        facts = self.orders.request_cancellation(
+            key,
+            now,
+            reserved=reserved,
+            express=express,
+            held=saga.awaits_approval(progress.facts),
+        )
         return CancellationTaken(key, facts)
+
+    def decide(
+        self, *keys: OrderKey, by: CustomerId, verdict: Verdict, approves: bool
+    ) -> Decided | Refused:
+        """Release or refuse the held order under the first of these keys that has one. `by`: who
+        decides, and whether they may (`approves`), but never about an order of their own."""
+        for key in keys:
+            progress = self.orders.progress(key) if is_order_id(key.order_id) else None
+            if progress is not None:
+                return self._decide(
+                    key, progress, Approval(self.clock.now(), verdict, by), approves
+                )
+        return Refused((NOT_FOUND,))
+
+    def _decide(
+        self, key: OrderKey, progress: Progress, approval: Approval, approves: bool
+    ) -> Decided | Refused:
+        if not approves or approval.by in (key.customer_id, progress.order.buyer):
+            return Refused((APPROVAL_NOT_ALLOWED,))
+        facts = progress.facts
+        if facts.held_until is None:
+            return Refused((ORDER_NOT_HELD,))
+        if saga.awaits_approval(facts):
+            in_time = approval.at < facts.held_until
+            facts = self.orders.decide(
+                key, approval if in_time else Approval(approval.at, "expired")
+            )
+        if facts.approval is None or facts.approval.verdict != approval.verdict:
+            return Refused((ORDER_DECIDED,))
+        return Decided(key, facts)
 
     def cancel_or_void(self, *keys: OrderKey) -> CancellationTaken | MadeVoid | Refused:
         """Cancel the order; if there is none, make its id void, so that its payment may go back.
@@ -236,7 +289,8 @@ class Intake:
         number_once: bool,
     ) -> Acknowledged | Refused:
         """Such an order does not overflow: whether its coupon or its number can still be used, only
-        the table can say. Raises TransientFailure to be sent again."""
+        the table can say; and one that is held is two items. Raises TransientFailure to be sent
+        again."""
         result = coupons.place(accepted, uses, number_once=number_once)
         if result is None:
             return Acknowledged(accepted, "placed")
@@ -284,6 +338,15 @@ REASON_WITHHELD = Refusal(
     Rule.COUPON_REASON_WITHHELD,
     "",
     "The order cannot be accepted, and too many different coupons were tried to say why.",
+)
+APPROVAL_NOT_ALLOWED = Refusal(
+    Rule.APPROVAL_NOT_ALLOWED,
+    "",
+    "Only an approver decides, and never about an order of their own.",
+)
+ORDER_NOT_HELD = Refusal(Rule.ORDER_NOT_HELD, "", "This order was not held for approval.")
+ORDER_DECIDED = Refusal(
+    Rule.ORDER_DECIDED, "", "This order was decided about otherwise, cancelled, or has expired."
 )
 NOT_FOUND = Refusal(Rule.ORDER_NOT_FOUND, "", "This customer has no order under this id.")
 

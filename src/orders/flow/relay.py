@@ -78,10 +78,11 @@ def called_for(change: Change) -> Calls:
     """What one change calls for. Pure."""
     if isinstance(change, OrderPlaced):
         order = change.order
+        placed = Facts(held_until=order.held_until)
         # Who has to read the order anyway, for its address and payment, needs no goods along.
         goods = None if order.express else order.order
         return Calls(
-            [Command(order.key, step, goods, order.trace) for step in sorted(saga.owed(Facts()))],
+            [Command(order.key, step, goods, order.trace) for step in sorted(saga.owed(placed))],
             [events.accepted(order.key, order.accepted_at)],
         )
     before, after = saga.owed(change.before), saga.owed(change.after)

@@ -45,7 +45,7 @@ def to_check(changes: Iterable[Change]) -> list[Check]:
     for change in changes:
         if isinstance(change, OrderPlaced):
             opened.add(change.key)
-            latest.setdefault(change.key, Facts())
+            latest.setdefault(change.key, Facts(held_until=change.order.held_until))
             continue
         if saga.settled(change.before) and not saga.settled(change.after):
             opened.add(change.key)
@@ -53,5 +53,5 @@ def to_check(changes: Iterable[Change]) -> list[Check]:
     return [
         Check(key)
         for key, facts in latest.items()
-        if key in opened and (saga.owed(facts) or saga.undoing(facts))
+        if key in opened and (not saga.settled(facts) or saga.undoing(facts))
     ]

@@ -18,7 +18,7 @@ from typing import Literal
 from orders.domain import events, saga
 from orders.domain.keeping import may_be_archived
 from orders.domain.order import OrderKey
-from orders.domain.saga import DOWNSTREAM_OF, Facts, Step
+from orders.domain.saga import DOWNSTREAM_OF, Approval, Facts, Step
 from orders.domain.units import Millis
 from orders.failures import TransientFailure
 from orders.ports import (
@@ -26,6 +26,7 @@ from orders.ports import (
     Backlogs,
     Check,
     Checks,
+    Clock,
     Command,
     Commands,
     Coupons,
@@ -40,12 +41,13 @@ class Checked:
 
     settled  nothing is owed
     stuck    something is
+    held     it awaits its approval, or was just decided about
     gone     there is no such order (it was erased)
 
     `look_again`: with the same check, with backoff. `facts`: as they were found.
     """
 
-    result: Literal["settled", "stuck", "gone"]
+    result: Literal["settled", "stuck", "held", "gone"]
     owed: Sequence[Step] = ()
     sent: Sequence[Step] = ()
     look_again: bool = False
@@ -60,6 +62,7 @@ class Watchdog:
     events: Events
     checks: Checks
     coupons: Coupons
+    clock: Clock
 
     def batch_get_progress(self, checks: Sequence[Check], now: Millis) -> Mapping[OrderKey, Facts]:
         """What a look at many orders at once tells of them, for `check`.
@@ -86,7 +89,7 @@ class Watchdog:
         if fetched is not None and not check.force:
             waiting = sorted(saga.owed(fetched))
             if not waiting:
-                return self._settled(check.key, fetched)
+                return self._without_commands(check, fetched)
             if not any(map(self._is_lost, waiting)):
                 return Checked("stuck", waiting, look_again=True, facts=fetched)
         try:
@@ -100,7 +103,7 @@ class Watchdog:
             self.events.publish(events.all_true(order.key, order.accepted_at, progress.facts))
         owed = sorted(saga.owed(progress.facts))
         if not owed:
-            return self._settled(check.key, progress.facts)
+            return self._without_commands(check, progress.facts)
         sent = [step for step in owed if check.force or self._is_lost(step)]
         # Without the order, which deliver then reads: its age is known there only so.
         self.commands.send([Command(check.key, step) for step in sent])
@@ -108,6 +111,18 @@ class Watchdog:
             # Once is enough: from here on it is watched like any other.
             self.checks.set([Check(check.key)])
         return Checked("stuck", owed, sent, not check.force, progress.facts)
+
+    def _without_commands(self, check: Check, facts: Facts) -> Checked:
+        """Of an order that no step is owed to."""
+        if not saga.awaits_approval(facts):
+            return self._settled(check.key, facts)
+        now = self.clock.now()
+        if facts.held_until is not None and now >= facts.held_until:
+            # Relay takes it from here.
+            facts = self.orders.decide(check.key, Approval(now, "expired"))
+        if check.force:
+            self.checks.set([Check(check.key)])
+        return Checked("held", look_again=not check.force, facts=facts)
 
     def _settled(self, key: OrderKey, facts: Facts) -> Checked:
         """Nothing is owed to the order; what it used up of coupons it may still owe."""

@@ -27,6 +27,7 @@ VIOLATIONS_MAX = 1_000
 RETRY_AFTER_SECONDS = 2
 # Below it compressing saves less than a header costs.
 COMPRESSED_BYTES_MIN = 1_000
+_LIMIT_DIGITS = 15
 _GZIP = 31  # zlib's number for the gzip format
 # JSON can hold one without the other. Nothing can store or send it.
 _HALF_OF_A_PAIR = re.compile("[\ud800-\udfff]")
@@ -35,6 +36,7 @@ _STATUS_OF: Mapping[Rule, int] = {
     Rule.CUSTOMER_UNKNOWN: 401,
     Rule.WHOLESALE_NOT_ALLOWED: 403,
     Rule.CUSTOMER_CLAIM_MISSING: 403,
+    Rule.APPROVAL_NOT_ALLOWED: 403,
     Rule.COUPON_TRIES_TOO_MANY: 429,
     Rule.BODY_NOT_JSON: 400,
     Rule.BODY_TOO_LARGE: 413,
@@ -42,6 +44,8 @@ _STATUS_OF: Mapping[Rule, int] = {
     Rule.ORDER_ID_TAKEN: 409,
     Rule.ORDER_NOT_FOUND: 404,
     Rule.ORDER_REJECTED: 409,
+    Rule.ORDER_NOT_HELD: 409,
+    Rule.ORDER_DECIDED: 409,
     Rule.LIMIT_INVALID: 400,
     Rule.CURSOR_INVALID: 400,
     Rule.VOID_INVALID: 400,
@@ -84,7 +88,21 @@ def caller(event: ApiEvent, names: Claims) -> Caller | Refusal:
         in_token = _claims_in_token(event)
         mine = in_token.get(PERSON) == person
         groups = _names(in_token.get(names.groups)) if mine else frozenset()
-    return Caller(person, customers, wholesale=names.wholesale_group in groups)
+    return Caller(
+        person,
+        customers,
+        wholesale=names.wholesale_group in groups,
+        approves=names.approver_group in groups,
+        limit=_limit(claims, names.limit),
+    )
+
+
+def _limit(claims: Mapping[str, Any], name: str | None) -> int | None:
+    """None where the token sets none. What is no amount holds every order, rather than none."""
+    if name is None or name not in claims:
+        return None
+    text = str(claims[name])
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LIMIT_DIGITS else 0
 
 
 def _is_customer_id(claim: object) -> TypeGuard[CustomerId]:

@@ -62,6 +62,8 @@ def _route(event: http.ApiEvent, intake: Intake, fields: dict[str, Any]) -> _Res
     fields |= keys[0].in_logs | {"trace": trace_id(trace)}
     if event["routeKey"] == "PUT /orders/{order_id}/cancellation":
         return _cancel(keys, http.query(event).get("void"), intake, fields)
+    if event["routeKey"] == "POST /orders/{order_id}/approval":
+        return _decide(event, caller, intake, fields)
     return _place(event, caller, trace, intake, fields)
 
 
@@ -91,6 +93,7 @@ def _place(
         price_signature=content.price_signature,
         wholesale_allowed=caller.wholesale,
         buyer=caller.buyer(customer_id),
+        limit=caller.limit,
     )
     if isinstance(result, Refused):
         return _refused(result, fields)
@@ -120,6 +123,22 @@ def _cancel(
     if isinstance(result, MadeVoid):
         return _made_void(result)
     return _cancellation_taken(result)
+
+
+def _decide(
+    event: http.ApiEvent, caller: Caller, intake: Intake, fields: dict[str, Any]
+) -> tuple[str, http.Answer]:
+    body = http.body(event)
+    verdict = body if isinstance(body, Refusal) else wire.verdict_of(body)
+    if isinstance(verdict, Refusal):
+        return _refused(Refused((verdict,)), fields)
+    keys = caller.keys(http.order_id(event))
+    result = intake.decide(*keys, by=caller.person, verdict=verdict, approves=caller.approves)
+    if isinstance(result, Refused):
+        return _refused(result, fields)
+    fields |= result.key.in_logs
+    content = {"order_id": result.key.order_id, "status": status_of(result.facts).value}
+    return f"approval_{verdict}", http.answer(200, content, FIRST_SECONDS)
 
 
 def _quote(event: http.ApiEvent, caller: Caller, intake: Intake, fields: dict[str, Any]) -> _Result:

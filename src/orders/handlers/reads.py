@@ -11,7 +11,7 @@ from orders import wiring
 from orders.domain.caller import Caller
 from orders.domain.order import AcceptedOrder, Order, is_order_id
 from orders.domain.refusals import Refusal, Rule
-from orders.domain.saga import settled
+from orders.domain.saga import Facts, settled
 from orders.domain.status import cancellation_outcome, reason, status
 from orders.domain.units import OrderId
 from orders.failures import TransientFailure, error_location
@@ -105,6 +105,7 @@ def whole(progress: Progress) -> dict[str, Any]:
         "settled": settled(facts),
         "accepted_at": http.timestamp(progress.order.accepted_at),
         **_buyer(progress.order),
+        **_approval(facts),
         "order": _shown(progress.order.order),
         "steps": [
             {
@@ -128,6 +129,21 @@ def whole(progress: Progress) -> dict[str, Any]:
 def _buyer(accepted: AcceptedOrder) -> dict[str, Any]:
     """Who placed it, where that is not the customer."""
     return {} if accepted.buyer is None else {"buyer": accepted.buyer}
+
+
+def _approval(facts: Facts) -> dict[str, Any]:
+    """Of an order that was held."""
+    if facts.held_until is None:
+        return {}
+    approval = facts.approval
+    return {
+        "approval": {
+            "expires_at": http.timestamp(facts.held_until),
+            "verdict": approval and approval.verdict,
+            "at": approval and http.timestamp(approval.at),
+            "by": approval and approval.by,
+        }
+    }
 
 
 def _shown(order: Order) -> dict[str, Any]:

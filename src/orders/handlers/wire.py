@@ -58,6 +58,20 @@ def quote_request_of(body: bytes) -> QuoteRequest | list[Refusal]:
     return found or request
 
 
+_VERDICTS: tuple[Literal["released"], Literal["refused"]] = ("released", "refused")
+
+
+def verdict_of(body: bytes) -> Literal["released", "refused"] | Refusal:
+    """What an approver has decided: `{"verdict": "released"}`."""
+    raw = _decoded(body)
+    if isinstance(raw, Refusal):
+        return raw
+    for verdict in _VERDICTS:
+        if raw == {"verdict": verdict}:
+            return verdict
+    return Refusal(Rule.FIELD_WRONG_TYPE, "/verdict", 'Must be "released" or "refused", alone.')
+
+
 def _decoded(body: bytes) -> Any:
     """The JSON in a body; a Refusal where there is none."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import UnionType
-from typing import Any, NewType, Union, get_args, get_origin
+from typing import Any, Literal, NewType, Union, get_args, get_origin
 
 import msgspec
 import pytest
@@ -15,9 +15,9 @@ from hypothesis import strategies as some
 from orders.aws import archive_file, items
 from orders.aws.archive_file import LineInvalid, NotArchivable
 from orders.domain.order import AcceptedOrder
-from orders.domain.saga import Cancellation, Outcome, Step
+from orders.domain.saga import Approval, Cancellation, Outcome, Step, Verdict
 from orders.domain.trace import Trace
-from orders.domain.units import Millis
+from orders.domain.units import CustomerId, Millis
 from spillway.operate.customers.erasing import without_person
 from tests.builders import FREE, NOW, OTHER_CUSTOMER, accepted, line, order_id, order_key
 
@@ -63,6 +63,12 @@ def stored_orders(draw: some.DrawFn) -> tuple[items.Item, items.Item]:
         item[items.CLAIMS] = {"SS": sorted(draw(some.sets(_texts, min_size=1)))}
         progress[items.COUPONS_RETURNED] = {"N": str(draw(_times))}
     if draw(some.booleans()):
+        item[items.BUYER] = {"S": draw(_texts)}
+        item[items.HELD_UNTIL] = progress[items.HELD_UNTIL] = {"N": str(draw(_times))}
+        verdict, by = draw(some.sampled_from(get_args(Verdict))), CustomerId(draw(_texts))
+        approval = Approval(draw(_times), verdict, by)
+        progress[items.APPROVAL] = items.approval_attribute(approval)
+    if draw(some.booleans()):
         item[items.ERASED_AT] = {"N": str(draw(_times))}
     if draw(some.booleans()):
         number = {"S": draw(_texts)}
@@ -95,6 +101,8 @@ def _kind(annotation: Any) -> object:
     given = [each for each in get_args(annotation) if each is not type(None)]
     if get_origin(annotation) in (Union, UnionType):
         return _kind(given[0])
+    if get_origin(annotation) is Literal:
+        return "string"
     if get_origin(annotation) is dict:
         return {"any": _struct_shape(given[1])}
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):

@@ -14,6 +14,7 @@ from orders.domain.saga import (
     REFUSABLE,
     Cancellation,
     Step,
+    awaits_approval,
     commanded,
     owed,
     settled,
@@ -28,12 +29,14 @@ from spillway.prove.simulate.saga_states import (
     State,
     answers,
     cancellations,
+    decisions,
     facts_name,
     reachable,
 )
 
 PLAIN, EXPRESS = reachable(), reachable(express=True)
-GRAPH = PLAIN | EXPRESS
+HELD, HELD_EXPRESS = reachable(held=True), reachable(held=True, express=True)
+GRAPH = PLAIN | EXPRESS | HELD | HELD_EXPRESS
 
 
 def the_goods_are_held(state: State) -> bool:
@@ -47,8 +50,14 @@ def something_ships(state: State) -> bool:
 
 def test_the_whole_state_space_is_visited() -> None:
     # A change of the saga changes these: look at what has become reachable before they are changed.
-    for graph, states, transitions in ((PLAIN, 89, 162), (EXPRESS, 304, 558)):
-        assert {status(state.facts) for state in graph} == set(Status)
+    for graph, states, transitions in (
+        (PLAIN, 89, 162),
+        (EXPRESS, 304, 558),
+        (HELD, 100, 175),
+        (HELD_EXPRESS, 315, 571),
+    ):
+        held = {Status.HELD} if graph in (HELD, HELD_EXPRESS) else set()
+        assert {status(state.facts) for state in graph} - held == {*Status} - {Status.HELD}
         assert len(graph) == states
         assert sum(map(len, graph.values())) == transitions
 
@@ -100,7 +109,7 @@ def test_an_order_that_is_being_undone_stays_so() -> None:
 def test_every_state_that_is_not_settled_waits_for_a_command_that_was_given() -> None:
     for state in GRAPH:
         assert owed(state.facts) <= state.in_flight
-        assert settled(state.facts) or owed(state.facts)
+        assert settled(state.facts) or owed(state.facts) or awaits_approval(state.facts)
 
 
 def test_every_order_settles_once_the_downstreams_answer() -> None:
@@ -110,7 +119,7 @@ def test_every_order_settles_once_the_downstreams_answer() -> None:
             newly_known = (answered.done | answered.refused) - (state.done | state.refused)
             assert len(newly_known) == 1 or Step.RESERVE in newly_known <= state.in_flight
             assert not (answered.commanded - state.commanded) & state.commanded
-        if not list(answers(state)):
+        if not list(answers(state)) and not list(decisions(state)):
             assert settled(state.facts)
 
 
@@ -164,6 +173,40 @@ def test_what_an_express_delivery_commands_is_what_relay_would_on_its_reservatio
         if state.begun:
             reserved = replace(state, done=state.done | {Step.RESERVE})
             assert state.begun <= owed(reserved.facts) | reserved.done | reserved.refused
+
+
+def test_nothing_is_commanded_for_an_order_that_is_held_before_its_release() -> None:
+    waiting = [state for state in GRAPH if status(state.facts) is Status.HELD]
+    assert waiting
+    assert not any(state.commanded or state.begun for state in waiting)
+    declined = [state for state in GRAPH if state.held and state.verdict in ("refused", "expired")]
+    cancelled = [
+        state for state in GRAPH if state.held and state.cancellation and not state.verdict
+    ]
+    assert declined
+    assert cancelled
+    for state in (*declined, *cancelled):
+        assert state.commanded == {Step.REFUND}
+    assert {status(state.facts) for state in declined} == {Status.REJECTING, Status.REJECTED}
+    assert {status(state.facts) for state in cancelled} == {Status.CANCELLING, Status.CANCELLED}
+
+
+@pytest.mark.parametrize(("express", "plain"), [(False, PLAIN), (True, EXPRESS)])
+def test_a_released_order_goes_on_as_one_that_was_never_held(
+    express: bool, plain: dict[State, list[State]]
+) -> None:
+    released = {
+        replace(state, held=False, verdict=None): [
+            replace(after, held=False, verdict=None) for after in following
+        ]
+        for state, following in reachable(held=True, express=express).items()
+        if state.verdict == "released"
+    }
+    assert released == plain
+    assert all(
+        status(state.facts) is status(replace(state, held=True, verdict="released").facts)
+        for state in plain
+    )
 
 
 def test_stock_is_released_only_when_nothing_ships_and_nothing_can() -> None:

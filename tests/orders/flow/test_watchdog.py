@@ -18,6 +18,7 @@ from simulation.world.runtime import (
     MemoryChecks,
     MemoryCommands,
     MemoryEvents,
+    SetClock,
 )
 from simulation.world.table import MemoryOrders
 from tests.builders import CUSTOMER, NOW, a_coupon, accepted, order_id
@@ -29,7 +30,7 @@ class Bench:
     def __init__(self, *done: Step) -> None:
         self.orders, self.backlogs = MemoryOrders(), MemoryBacklogs()
         self.commands, self.events = MemoryCommands(), MemoryEvents()
-        self.checks = MemoryChecks()
+        self.checks, self.clock = MemoryChecks(), SetClock(NOW)
         self.watchdog = Watchdog(
             self.orders,
             self.backlogs,
@@ -37,6 +38,7 @@ class Bench:
             self.events,
             self.checks,
             self.orders.coupons,
+            self.clock,
         )
         self.order = accepted()
         self.key = self.order.key

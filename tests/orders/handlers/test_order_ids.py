@@ -35,6 +35,9 @@ NO_IDS = [
 ]
 
 
+DECIDE = "POST /orders/{order_id}/approval"
+
+
 class NoTable(MemoryOrders):
     """Whatever reads or writes it is a bug."""
 
@@ -45,7 +48,8 @@ class NoTable(MemoryOrders):
 
 def answer(route: str, id_: str, query: dict[str, str] | None) -> tuple[int, list[str]]:
     method, log, orders = route.partition(" ")[0], MemoryLog(), NoTable()
-    body = order_body(ID) if route == "PUT /orders/{order_id}" else None
+    bodies = {"PUT /orders/{order_id}": order_body(ID), DECIDE: {"verdict": "released"}}
+    body = bodies.get(route)
     event = request(route, order_id=id_, body=body, query=query)
     if method == "GET":
         status = reads.handle(event, Reads(orders, SetClock(NOW)), log)["statusCode"]

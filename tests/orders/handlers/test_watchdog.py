@@ -46,6 +46,7 @@ class Bench:
             MemoryEvents(),
             MemoryChecks(),
             self.orders.coupons,
+            SetClock(NOW),
         )
         self.checks, self.dead_letters = MemoryChecks(), MemoryChangeDeadLetters()
         self.consumer = Consumer(

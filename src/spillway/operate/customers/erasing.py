@@ -90,7 +90,8 @@ def theirs(orders: OrdersTable, customer_id: str) -> Theirs:
     unsettled = [
         stored
         for stored in found.values()
-        if not items.is_stub(stored[0]) and saga.owed(items.facts(next(iter(stored[1:]), None)))
+        if not items.is_stub(stored[0])
+        and not saga.settled(items.facts(next(iter(stored[1:]), None)))
     ]
     return Theirs([key.order_id for key in found], len(unsettled))
 
@@ -114,6 +115,15 @@ def erased_items(order: items.Item, now: int) -> dict[str, items.Attribute]:
     """What is left of an order's item."""
     left = items.order_item(without_person(items.accepted_order(order)))
     return {**order, **left, items.ERASED_AT: {"N": str(now)}}
+
+
+def without_approver(progress: items.Item) -> dict[str, items.Attribute]:
+    """A progress item that says no more who decided about the order."""
+    approval = items.facts(progress).approval
+    if approval is None or approval.by is None:
+        return {**progress}
+    unnamed = replace(approval, by=CustomerId(ERASED))
+    return {**progress, items.APPROVAL: items.approval_attribute(unnamed)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +150,17 @@ class Erasing:
     def _in_table(self, order: items.Item, progress: items.Item | None) -> Outcome | None:
         if items.ERASED_AT in order:
             return "before"
-        if saga.owed(items.facts(progress)):
+        if not saga.settled(items.facts(progress)):
             return "left"
+        if progress is not None and "by" in progress.get(items.APPROVAL, {}).get("M", {}):
+            # Before the order, so that what was interrupted is done again.
+            self._written(
+                progress,
+                "SET approval = :approval",
+                # True while it is in the table.
+                "attribute_exists(approval)",
+                {":approval": without_approver(progress)[items.APPROVAL]},
+            )
         if progress is not None and items.REOPENED in progress:
             # The line that it had before, which no stub names any more.
             self.archive.overwrite(items.location_of(progress), None)
@@ -152,7 +171,7 @@ class Erasing:
             f"SET {', '.join(f'{name} = :{name}' for name in names)}, erased_at = :now",
             # True while it is in the table.
             "attribute_exists(content)",
-            {f":{name}": left[name] for name in names},
+            {f":{name}": left[name] for name in names} | self._now,
         )
 
     def _in_archive(self, stub: items.Item) -> Outcome | None:
@@ -160,7 +179,8 @@ class Erasing:
         # brought back an older version of the object.
         [(order, progress)] = self.archive.items_of([stub])
         if items.ERASED_AT not in order:
-            line = archive_file.line_of(erased_items(order, self.now), progress)
+            left = erased_items(order, self.now)
+            line = archive_file.line_of(left, without_approver(progress))
             self.archive.overwrite(items.location_of(stub), line)
         elif items.ERASED_AT in stub:
             return "before"
@@ -169,8 +189,12 @@ class Erasing:
             "SET erased_at = :now",
             # True while this is still the order's line.
             "archived = :archived",
-            {":archived": stub[items.ARCHIVED]},
+            {":archived": stub[items.ARCHIVED]} | self._now,
         )
+
+    @property
+    def _now(self) -> dict[str, items.Attribute]:
+        return {":now": {"N": str(self.now)}}
 
     def _written(
         self, item: items.Item, update: str, condition: str, values: dict[str, items.Attribute]
@@ -182,7 +206,7 @@ class Erasing:
                 Key={"pk": item["pk"], "sk": item["sk"]},
                 UpdateExpression=update,
                 ConditionExpression=condition,
-                ExpressionAttributeValues={**values, ":now": {"N": str(self.now)}},
+                ExpressionAttributeValues=values,
             )
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":

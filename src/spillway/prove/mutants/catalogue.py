@@ -63,7 +63,7 @@ MUTANTS = (
         "unsettled-taken-for-settled",
         "the watch takes an order for settled whose stock is reserved",
         ReplaceExpression(
-            "flow.watch:to_check", "saga.owed(facts)", "not facts.done(saga.Step.RESERVE)"
+            "flow.watch:to_check", "not saga.settled(facts)", "not facts.done(saga.Step.RESERVE)"
         ),
     ),
     Mutant(

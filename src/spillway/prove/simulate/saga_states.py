@@ -1,5 +1,6 @@
 """The saga's whole state space: every answer of every downstream, in every order, and the
-customer's cancellation request at every moment. A duplicate of either writes nothing: its fact is
+customer's cancellation request at every moment, and of an order that is held whatever becomes of
+that. A duplicate of either writes nothing: its fact is
 on record.
 
 An order of the express path has more states: `ship` and `post` may be under way before `reserve` is
@@ -13,14 +14,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import get_args
 
 from orders.domain.saga import (
     ONCE_RESERVED,
     REFUSABLE,
+    Approval,
     Cancellation,
     Facts,
     Outcome,
     Step,
+    Verdict,
+    awaits_approval,
     owed,
 )
 from orders.domain.units import Millis
@@ -37,12 +42,16 @@ class State:
     commanded: frozenset[Step] = frozenset()
     express: bool = False
     begun: frozenset[Step] = frozenset()
+    held: bool = False
+    verdict: Verdict | None = None
 
     @property
     def facts(self) -> Facts:
         outcomes = {step: Outcome(at=Millis(1), reference="r") for step in self.done}
         outcomes |= {step: Outcome(at=Millis(1), refusal=f"no_{step}") for step in self.refused}
-        return Facts(outcomes, self.cancellation)
+        held_until = Millis(2) if self.held else None
+        approval = None if self.verdict is None else Approval(Millis(1), self.verdict)
+        return Facts(outcomes, self.cancellation, held_until, approval)
 
     @property
     def in_flight(self) -> frozenset[Step]:
@@ -53,6 +62,7 @@ class State:
 
 
 ACCEPTED = State(commanded=owed(Facts()))
+HELD = State(held=True)
 
 
 def answers(state: State) -> Iterator[State]:
@@ -68,7 +78,7 @@ def answers(state: State) -> Iterator[State]:
 
 def goes_on(state: State) -> Iterator[State]:
     """An express delivery has its reservation done, and commands what comes next."""
-    if state.express and not state.begun and not state.facts.known(Step.RESERVE):
+    if state.express and not state.begun and Step.RESERVE in state.in_flight:
         yield replace(state, begun=frozenset(ONCE_RESERVED))
 
 
@@ -86,20 +96,34 @@ def _express_writes(state: State) -> Iterator[State]:
 
 def cancellations(state: State) -> Iterator[State]:
     if state.cancellation is None:
-        comes_first = not state.express and not state.facts.known(Step.RESERVE)
+        comes_first = awaits_approval(state.facts) or (
+            not state.express and not state.facts.known(Step.RESERVE)
+        )
         cancellation = Cancellation(Millis(1), before_reservation=comes_first)
         yield replace(state, cancellation=cancellation).with_commands_after(state.facts)
 
 
-def reachable(*, express: bool = False) -> dict[State, list[State]]:
+def decisions(state: State) -> Iterator[State]:
+    """An approver's, or nobody's in time."""
+    if awaits_approval(state.facts):
+        for verdict in get_args(Verdict):
+            yield replace(state, verdict=verdict).with_commands_after(state.facts)
+
+
+def reachable(*, express: bool = False, held: bool = False) -> dict[State, list[State]]:
     """Every state that an order can be in, with its successors."""
     graph: dict[State, list[State]] = {}
-    frontier = [replace(ACCEPTED, express=express)]
+    frontier = [replace(HELD if held else ACCEPTED, express=express)]
     while frontier:
         state = frontier.pop()
         if state in graph:
             continue
-        graph[state] = [*answers(state), *cancellations(state), *goes_on(state)]
+        graph[state] = [
+            *answers(state),
+            *cancellations(state),
+            *decisions(state),
+            *goes_on(state),
+        ]
         frontier += graph[state]
     return graph
 
@@ -113,6 +137,8 @@ def facts_name(state: State) -> str:
     """The state's facts as a world's invariant checker names them."""
     names = [step.value for step in state.done]
     names += [f"{step.value} refused" for step in state.refused]
+    if state.held:
+        names.append(state.verdict or "held")
     if state.cancellation is not None:
         names.append(
             "cancelled " + ("before" if state.cancellation.before_reservation else "after")
