@@ -17,6 +17,7 @@ that went through is answered as the first. Another call has another token, and 
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -356,7 +357,9 @@ def claim_of_code(code: str) -> str:
 
 def claim_of_number(number: str) -> str:
     """The claim of a purchase order number. Hashed, for a key has no room for 200 characters of any
-    script. A coupon's name has no slash and is not empty, so this is no coupon's."""
+    script. A coupon's name has no slash and is not empty, so this is no coupon's. One keyboard
+    writes é as one character, another as two (Unicode's NFC and NFD): that is one number."""
+    number = unicodedata.normalize("NFC", number)
     return f"{OF_NUMBERS}{hashlib.sha256(number.encode()).hexdigest()[:32]}{OF_CUSTOMER}"
 
 

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from orders.aws import items
-from orders.aws.coupons import USED_UP_FOR_MS, DynamoCoupons, claim_of_code
+from orders.aws.coupons import USED_UP_FOR_MS, DynamoCoupons, claim_of_code, claim_of_number
 from orders.domain.book import Coupon
 from orders.domain.coupon_codes import code_of
 from orders.domain.coupon_limits import COUNTERS_MAX, Denial, NumberUsed, Use
@@ -329,3 +329,9 @@ def test_a_retired_code_is_one_that_there_never_was(orders: MemoryOrders) -> Non
     order = order_of()
     assert denials(orders.coupons.denials(order.key, [use(SINGLE, CODE)])) == ["taken"]
     assert denials(orders.coupons.place(order, [use(SINGLE, CODE)])) == ["taken"]
+
+
+def test_a_number_is_the_same_from_a_keyboard_that_writes_accents_apart() -> None:
+    assert claim_of_number("caf\u00e9-7") == claim_of_number("cafe\u0301-7")
+    assert claim_of_number("caf\u00e9-7") != claim_of_number("cafe-7")
+    assert claim_of_number("\u00c9-7") != claim_of_number("\u00e9-7")
