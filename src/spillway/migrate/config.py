@@ -337,7 +337,7 @@ class Back(_Section, frozen=True):
     def __post_init__(self) -> None:
         if (self.key == "numbered") != (self.first_key is not None):
             raise ValueError('first_key goes with key = "numbered"')
-        # Held orders come with an approver, and no old shop had one: leave `held` out where none is.
+        # Only a stage with approvals has held orders, and no old shop had any.
         lacking = [each.value for each in Status if each not in {*self.statuses, Status.HELD}]
         if lacking:
             raise ValueError(f"statuses lacks {', '.join(lacking)}")

@@ -60,6 +60,8 @@ class Inverse:
         fields, now = self.config.order, status(facts)
         values: Values = {}
         if fields.status.column is not None:
+            if now not in self.back.statuses:
+                raise Unwritable("back_order_held", "the old shop has no status for a held order")
             values[fields.status.column] = _inverted(fields.status, self.back.statuses[now])
         if fields.settled_at is not None and now in SETTLED:
             at = max((outcome.at for outcome in facts.outcomes.values()), default=None)
