@@ -49,8 +49,8 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "reason": "the downstream's code for why it refused",
         "express": "the steps that inventory's delivery had done too, recorded with `reserve`",
         "status": "of the order: where a delivery settled it, and where the watchdog found it",
-        "settle_ms": "from the customer's last request to the outcome that settled the order; where"
-        " good news is sampled, only of the orders in the sample",
+        "settle_ms": "from the last request, of a customer or an approver, to the outcome that"
+        " settled the order; where good news is sampled, only of the orders in the sample",
         "stands_for": "how many orders' lines this one stands for, where good news is sampled; left"
         " out where it stands for its own order alone",
         "rules": "names of the rules that a refused order breaks: see refusals.md",

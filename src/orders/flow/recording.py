@@ -44,7 +44,9 @@ def record(
         return Recorded()
     if accepted_at is None:
         return Recorded(status(facts))
-    asked_at = accepted_at if facts.cancellation is None else facts.cancellation.at
+    # Since somebody last had a say: who ordered, approved or cancelled.
+    decided = [one.at for one in (facts.approval, facts.cancellation) if one is not None]
+    asked_at = max(decided, default=accepted_at)
     settled_at = max(outcome.at for outcome in outcomes.values())
     return Recorded(status(facts), settled_at - asked_at)
 

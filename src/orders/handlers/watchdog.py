@@ -57,7 +57,7 @@ def _check(event: Event, consumer: Consumer, watchdog: Watchdog) -> dict[str, An
         message.log |= check.key.in_logs
         checked = watchdog.check(check, fetched.get(check.key))
         if checked.owed:
-            message.log |= _found(check.key, checked, consumer.clock.now())
+            message.log |= found(check.key, checked, consumer.clock.now())
         if checked.look_again:
             raise RetryLater(checked.result)
         # The delivery that settled the order has logged that it did.
@@ -66,14 +66,14 @@ def _check(event: Event, consumer: Consumer, watchdog: Watchdog) -> dict[str, An
     return consumer.consume(messages, check_one)
 
 
-def _found(key: OrderKey, checked: Checked, now: Millis) -> dict[str, object]:
+def found(key: OrderKey, checked: Checked, now: Millis) -> dict[str, object]:
     """The log fields of an order that has not settled.
 
-    Its age counts from its first outcome, which is at hand. Without one it counts from the time in
-    the order id, which is the client's.
+    Its age counts from its first outcome, which is at hand. Without one it counts from its release,
+    if it was held, or from the time in the order id, which is the client's.
     """
-    outcomes = checked.facts.outcomes.values()
-    since = min((outcome.at for outcome in outcomes), default=None)
+    outcomes, approval = checked.facts.outcomes.values(), checked.facts.approval
+    since = min((outcome.at for outcome in outcomes), default=approval and approval.at)
     unsettled_s = (now - (since or order_id_time(key.order_id))) // 1000
     return {
         "status": status(checked.facts).value,

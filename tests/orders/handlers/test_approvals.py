@@ -9,14 +9,16 @@ import pytest
 
 from orders.domain import saga
 from orders.domain.order import OrderKey
-from orders.domain.saga import Approval, Facts, Step
+from orders.domain.saga import Approval, Facts, Outcome, Step
 from orders.domain.units import CustomerId, Millis, OrderId
 from orders.failures import TransientFailure
 from orders.flow.changes import OrderPlaced
 from orders.flow.coupons import LimitedCoupons
+from orders.flow.recording import record
 from orders.flow.relay import called_for
 from orders.flow.watch import to_check
 from orders.flow.watchdog import Checked, Watchdog
+from orders.handlers.watchdog import found
 from orders.ports import Check, Progress
 from simulation.world.runtime import (
     FixedSigningKeys,
@@ -193,6 +195,19 @@ def test_the_watchdog_looks_until_somebody_decides_or_the_time_is_over(store: Ho
     assert watchdog.check(Check(key(id_))).facts.approval == Approval(UNTIL, "expired")
     assert saga.owed(store.facts(id_)) == {Step.REFUND}
     assert watchdog.check(Check(key(id_))).result == "stuck"
+
+
+def test_the_days_that_an_order_was_held_count_neither_as_stuck_nor_as_slow(store: Holding) -> None:
+    id_, watchdog = store.held(), store.watchdog()
+    released = NOW + HOLD_MS // 2
+    store.clock.milliseconds = released
+    assert store.decide(BOSS, id_, "released") == (200, "accepted")
+    store.clock.milliseconds = released + 60_000
+    stuck = watchdog.check(Check(key(id_)))
+    assert found(key(id_), stuck, store.clock.now())["unsettled_s"] == 60
+    outcomes = dict.fromkeys((Step.RESERVE, Step.SHIP, Step.POST), Outcome(Millis(released + 250)))
+    settled = record(store.orders, key(id_), outcomes, NOW)
+    assert settled.settle_ms == 250
 
 
 def test_a_forced_check_of_a_held_order_is_watched_like_any_other(store: Holding) -> None:
