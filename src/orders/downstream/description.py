@@ -82,6 +82,10 @@ class Signature(_Strict, frozen=True):
     prefix: Prefix = ""
 
 
+#: What a message may tell; `later` is news of what is not decided yet, or of something else.
+TELLABLE = ("done", "refused", "later")
+
+
 class Outcomes(_Strict, frozen=True):
     """How the downstream tells outcomes that come later. `correlation_id` leads to the text of that
     name which our request carried. Rules have no `status`."""
@@ -94,8 +98,10 @@ class Outcomes(_Strict, frozen=True):
     def __post_init__(self) -> None:
         if (self.by == "callback") != (self.signature is not None):
             raise ValueError('signature goes with by = "callback", and only with it')
-        if any(rule.status or rule.means not in ("done", "refused") for rule in self.answers):
-            raise ValueError("an outcome has no status, and is done or refused")
+        if any(rule.status or rule.means not in TELLABLE for rule in self.answers):
+            raise ValueError(f"an outcome has no status, and is {', '.join(TELLABLE)}")
+        if any(rule.ask is not None for rule in self.answers):
+            raise ValueError("an outcome has no ask: whoever tells it tells it again")
 
 
 class _File(_Strict, frozen=True):

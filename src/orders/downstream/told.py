@@ -54,20 +54,25 @@ def sign(body: bytes, timestamp: str, key: bytes) -> str:
     return _hmac(key, timestamp, body).decode()
 
 
-def told(body: bytes, outcomes: Outcomes, now: Millis) -> Told:
-    """Raises PermanentFailure for a message of which nobody can say what it tells."""
+def told(body: bytes, outcomes: Outcomes, now: Millis) -> Told | None:
+    """None for news of what is not decided yet.
+
+    Raises PermanentFailure for a message of which nobody can say what it tells.
+    """
     try:
         document = decoded(body)
     except ValueError:
         # The error's text may quote the message.
         raise PermanentFailure("the message is not JSON") from None
+    rule = first_that_fits(outcomes.answers, Answer(200, {}, body), document, lookup=False)
+    if rule is None:
+        raise PermanentFailure("the message says nothing that its description knows")
+    if rule.means == "later":
+        return None
     correlation_id = pointed_at(document, outcomes.correlation_id)
     named = correlated(correlation_id) if isinstance(correlation_id, str) else None
     if named is None:
         raise PermanentFailure(f"{outcomes.correlation_id} names no command of ours")
-    rule = first_that_fits(outcomes.answers, Answer(200, {}, body), document, lookup=False)
-    if rule is None:
-        raise PermanentFailure("the message says nothing that its description knows")
     key, step = named
     if rule.means == "done":
         reference = (rule.named(document) or "")[:TEXT_MAX] or None

@@ -122,6 +122,8 @@ def _take(
         # A step names its downstream; without one, the log line has to.
         fields["downstream"] = name
         raise
+    if said is None:
+        return None
     fields |= said.key.in_logs | {"command": said.step.value}
     try:
         taken = outcomes.take(said, name)

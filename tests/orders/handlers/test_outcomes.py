@@ -40,6 +40,7 @@ DESCRIBED = Described(
     answers=(
         Rule("done", where={"/state": ("HELD",)}, reference="/hold"),
         Rule("refused", where={"/state": ("SHORT",)}, code="/why"),
+        Rule("later", where={"/state": ("PICKING",)}),
     ),
 )
 HELD = {"state": "HELD", "hold": "H-1"}
@@ -236,8 +237,14 @@ def wrong(bench: Bench) -> list[tuple[bytes, str]]:
         (message(held.key, SHORT), "reserve is on record as done, and the downstream now"),
         (message(order.key, {"state": "COOKING"}), "the message says nothing that its description"),
         (b'{"state": "HELD"}', "/correlationId names no command of ours"),
-        (b'{"correlationId": {"a": 1}}', "/correlationId names no command of ours"),
-        (b'{"correlationId": "reserve.x.y"}', "/correlationId names no command of ours"),
+        (
+            b'{"state": "HELD", "correlationId": {"a": 1}}',
+            "/correlationId names no command of ours",
+        ),
+        (
+            b'{"state": "HELD", "correlationId": "reserve.x.y"}',
+            "/correlationId names no command of ours",
+        ),
         (b"<held/>", "the message is not JSON"),
         (b"[" * 60_000, "the message is not JSON"),
     ]
@@ -251,6 +258,15 @@ def test_what_it_cannot_mean_is_kept_for_a_person_and_the_sender_stops(bench: Be
         assert (kept, reason[: len(why)]) == (body.decode(), why)
     assert set(bench.outcomes()) == {"dead_lettered", "contradicted"}
     assert bench.outcomes().count("contradicted") == 1
+
+
+def test_news_of_what_is_not_decided_yet_is_passed_over(bench: Bench) -> None:
+    order = bench.order()
+    for body in (message(order.key, {"state": "PICKING"}), b'{"state": "PICKING"}'):
+        assert bench.call(callback(body)) == 204
+        assert bench.receive("inventory", body.decode()) == []
+    assert bench.orders.facts(order.key) == Facts()
+    assert (bench.inboxes["inventory"].dead_letters, bench.outcomes()) == ([], [])
 
 
 def test_on_a_queue_it_is_kept_too(bench: Bench) -> None:
