@@ -69,10 +69,11 @@ class Record:
 
     @property
     def changed_at(self) -> Millis | None:
-        """When the order was accepted, cancelled or got its last answer, whichever was last."""
-        times = [outcome.at for outcome in self.facts.outcomes.values()]
-        if self.facts.cancellation is not None:
-            times.append(self.facts.cancellation.at)
+        """When the order was accepted, approved, cancelled or got its last answer, whichever was
+        last."""
+        facts = self.facts
+        times = [outcome.at for outcome in facts.outcomes.values()]
+        times += [one.at for one in (facts.approval, facts.cancellation) if one is not None]
         if self.accepted_at is not None:
             times.append(self.accepted_at)
         return max(times, default=None)

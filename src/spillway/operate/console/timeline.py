@@ -121,15 +121,29 @@ def _lane(life: Life, step: Step, began: int, ended: int) -> Lane:
 
 def _owed_since(facts: Facts, began: int) -> dict[Step, int]:
     """When each step became owed, by adding the facts one after the other."""
-    since = dict.fromkeys(owed(Facts()), began)
-    request = facts.cancellation
-    times = [outcome.at for outcome in facts.outcomes.values()]
-    for until in sorted([*times, request.at] if request is not None else times):
+    since = dict.fromkeys(owed(Facts(held_until=facts.held_until)), began)
+    request, approval = facts.cancellation, facts.approval
+    times = [one.at for one in (*facts.outcomes.values(), request, approval) if one is not None]
+    for until in sorted(times):
         outcomes = {step: one for step, one in facts.outcomes.items() if one.at <= until}
         requested = request if request is not None and request.at <= until else None
-        for step in owed(Facts(outcomes, requested)):
+        approved = approval if approval is not None and approval.at <= until else None
+        for step in owed(Facts(outcomes, requested, facts.held_until, approved)):
             since.setdefault(step, until)
     return since
+
+
+def _requests(facts: Facts) -> Iterator[Entry]:
+    """What people have asked for since the order was placed."""
+    request = facts.cancellation
+    if request is not None:
+        outcome = f"outcome: {cancellation_outcome(facts)}"
+        yield Entry(request.at, "customer", "requested cancellation", outcome)
+    approval = facts.approval
+    if approval is not None:
+        who = "watchdog" if approval.by is None else "approver"
+        tone: Tone = "good" if approval.verdict == "released" else "bad"
+        yield Entry(approval.at, who, approval.verdict, "held for approval until then", tone)
 
 
 def _entries(life: Life) -> Iterator[Entry]:
@@ -139,10 +153,7 @@ def _entries(life: Life) -> Iterator[Entry]:
     if record.accepted_at is not None:
         by = accepting[0].function if accepting else "orders table"
         yield Entry(record.accepted_at, by, "accepted", tone="good")
-    request = record.facts.cancellation
-    if request is not None:
-        outcome = f"outcome: {cancellation_outcome(record.facts)}"
-        yield Entry(request.at, "customer", "requested cancellation", outcome)
+    yield from _requests(record.facts)
     answers = {line.command: line for line in logged if line.outcome in ANSWERED and line.command}
     for step, answer in record.facts.outcomes.items():
         details = [answer.reference] if answer.reference else []

@@ -10,8 +10,9 @@ from rich.console import Console, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
-from orders.domain.saga import DOWNSTREAM_OF, Outcome, Step
+from orders.domain.saga import DOWNSTREAM_OF, Approval, Facts, Outcome, Step
 from orders.domain.status import cancellation_outcome
+from orders.domain.units import Millis
 from spillway.operate.logs.reading import Line
 from spillway.operate.logs.view import line_cells, line_document, no_lines
 from spillway.operate.orders.reading import Life, Listed, Summary
@@ -21,6 +22,7 @@ from spillway.ui.formatting import age, clock, counted, date_and_clock, money, r
 from spillway.ui.panels import grid, panel
 
 _STATUS_STYLES = {
+    "held": "cyan",
     "accepted": "cyan",
     "confirmed": "green",
     "rejecting": "yellow",
@@ -37,6 +39,18 @@ def listed_document(listed: Listed) -> dict[str, Any]:
         "left_out": listed.left_out,
         "waiting": dict(listed.waiting),
         "source": listed.source,
+    }
+
+
+def _approval_document(facts: Facts) -> dict[str, Any] | None:
+    if facts.held_until is None:
+        return None
+    approval = facts.approval
+    return {
+        "held_until": rfc3339(facts.held_until),
+        "verdict": approval and approval.verdict,
+        "decided_at": approval and rfc3339(approval.at),
+        "by": approval and approval.by,
     }
 
 
@@ -65,6 +79,7 @@ def life_document(life: Life) -> dict[str, Any]:
             }
             for step, outcome in life.outcomes
         ],
+        "approval": _approval_document(record.facts),
         "cancellation": request
         and {"requested_at": rfc3339(request.at), "outcome": cancellation_outcome(record.facts)},
         "attempts": dict(life.attempts),
@@ -173,10 +188,7 @@ def _order_panel(life: Life, now: float) -> Panel:
         rows.append(("price book", record.book))
     if record.archived is not None:
         rows.append(("archived", record.archived))
-    request = record.facts.cancellation
-    if request is not None:
-        outcome = cancellation_outcome(record.facts)
-        rows.append(("cancellation", f"requested {date_and_clock(request.at)}: {outcome}"))
+    rows += _requests(record.facts)
     if life.way is not None:
         rows.append(("way", life.way))
     customer = f"{record.key.customer_id} (in logs: {record.key.customer_hash})"
@@ -243,3 +255,20 @@ def _log_panel(life: Life) -> Panel:
     if not life.logged.complete:
         rows.append([Text("There are older lines, too many to show.", "yellow")])
     return panel("What the functions logged", rows)
+
+
+def _requests(facts: Facts) -> Iterator[tuple[str, RenderableType]]:
+    """What people have asked for since the order was placed."""
+    if facts.held_until is not None:
+        yield "approval", _approval(facts.held_until, facts.approval)
+    request = facts.cancellation
+    if request is not None:
+        outcome = cancellation_outcome(facts)
+        yield "cancellation", f"requested {date_and_clock(request.at)}: {outcome}"
+
+
+def _approval(held_until: Millis, approval: Approval | None) -> str:
+    if approval is None:
+        return f"awaited until {date_and_clock(held_until)}"
+    by = f" by {approval.by}" if approval.by else ""
+    return f"{approval.verdict} {date_and_clock(approval.at)}{by}"

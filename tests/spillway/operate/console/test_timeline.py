@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from orders.domain.order import OrderKey
-from orders.domain.saga import Cancellation, Facts, Outcome, Step
-from orders.domain.units import Millis
+from orders.domain.saga import Approval, Cancellation, Facts, Outcome, Step
+from orders.domain.units import CustomerId, Millis
 from spillway.operate.console.timeline import WIDTH, timeline
 from spillway.operate.logs.reading import Line, Read
 from spillway.operate.orders.reading import Life
@@ -119,6 +119,17 @@ def test_the_list_is_in_the_order_of_time_and_says_nothing_twice() -> None:
         (500, "customer", "requested cancellation", "outcome: done"),
         (1_000, "inventory", "reserve: out_of_stock", "12 ms"),
         (2_000, "accounting", "refund: done", "attempt 3"),
+    ]
+
+
+def test_a_held_order_owes_nothing_until_it_is_released() -> None:
+    held = Facts(held_until=Millis(NOW + 9_000))
+    assert timeline(a_life(held), NOW + 1_000).lanes == []
+    released = replace(held, approval=Approval(Millis(NOW + 5_000), "released", CustomerId("boss")))
+    drawn = timeline(a_life(released), NOW + 10_000)
+    assert [(lane.step, lane.x) for lane in drawn.lanes] == [(Step.RESERVE, WIDTH / 2)]
+    assert [(entry.who, entry.what, entry.tone) for entry in drawn.entries[1:]] == [
+        ("approver", "released", "good")
     ]
 
 

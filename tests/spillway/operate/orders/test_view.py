@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from orders.domain.order import OrderKey
-from orders.domain.saga import DOWNSTREAMS, Facts, Outcome, Step
+from orders.domain.saga import DOWNSTREAMS, Approval, Facts, Outcome, Step
+from orders.domain.units import Millis
 from spillway.operate.logs.reading import Line, Read
 from spillway.operate.orders.reading import Life, Listed, Summary
 from spillway.operate.orders.view import life_document, listed_document, show_life, show_list
@@ -53,6 +54,30 @@ def test_an_order_that_waits_says_why_and_what_happens_next(outcome: str, next_s
     assert "Waiting for accounting to book it (last answer: 401 at" in text
     assert "UTC, 1 try)." in text
     assert next_step in text
+
+
+@pytest.mark.parametrize(
+    ("approval", "text", "verdict"),
+    [
+        (None, "awaited until", None),
+        (Approval(NOW, "released", CUSTOMER), f"by {CUSTOMER}", "released"),
+        (Approval(NOW, "expired"), "expired", "expired"),
+    ],
+)
+def test_a_held_order_says_who_decided_about_it(
+    approval: Approval | None, text: str, verdict: str | None
+) -> None:
+    facts = Facts(held_until=Millis(NOW + 60_000), approval=approval)
+    life = Life(
+        Record(KEY, NOW, Size(1, 905, "GBP"), facts),
+        Read([], complete=True),
+        dict.fromkeys(DOWNSTREAMS),
+    )
+    terminal, written = console()
+    show_life(life, terminal, now=NOW / 1000 + 90, options="")
+    assert text in written.getvalue()
+    assert life_document(life)["approval"]["verdict"] == verdict
+    assert life_document(life)["approval"]["held_until"].endswith("Z")
 
 
 def test_an_order_without_any_attempt_leads_to_resume() -> None:
