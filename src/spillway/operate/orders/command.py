@@ -118,6 +118,7 @@ def resume(
 
 
 class _Status(StrEnum):
+    held = "held"
     accepted = "accepted"
     confirmed = "confirmed"
     rejecting = "rejecting"
