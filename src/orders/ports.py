@@ -56,9 +56,10 @@ class Command:
 
     `order` travels along to inventory where it is small, without what is the customer's; otherwise
     the receiver reads it. So it does with the `references` that the step's request has. `trace` is
-    the one that the client named, if it did. `accepted_at` and `express` (orders.domain.order) are
-    there for who has read the order. `until`: nobody waits for it after that, so it is not begun
-    later; None where it is never too late. `taken`: its downstream has it, and decides it later.
+    the one that the client named, if it did. `accepted_at` (the release of an order that was held)
+    and `express` (orders.domain.order) are there for who has read the order. `until`: nobody waits
+    for it after that, so it is not begun later; None where it is never too late. `taken`: its
+    downstream has it, and decides it later.
     """
 
     key: OrderKey

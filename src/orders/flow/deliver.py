@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from orders.domain import backoff
 from orders.domain.backoff import Backoff
 from orders.domain.keeping import may_be_archived
+from orders.domain.order import AcceptedOrder
 from orders.domain.saga import Downstream, Facts, Outcome, Step
 from orders.domain.units import Millis
 from orders.failures import TransientFailure
@@ -80,7 +81,7 @@ class Deliver:
                 command,
                 order=accepted.order,
                 trace=accepted.trace,
-                accepted_at=accepted.accepted_at,
+                accepted_at=self._begun_at(accepted),
                 express=accepted.express,
             )
         if needs.order or (needs.goods and command.order is None):
@@ -88,6 +89,13 @@ class Deliver:
             # lags behind, or a restore is under way.
             raise TransientFailure("the order is not readable yet")
         return command
+
+    def _begun_at(self, accepted: AcceptedOrder) -> Millis:
+        """Since when an order is under way: one that was held, since its release."""
+        if accepted.held_until is None:
+            return accepted.accepted_at
+        approval = self.orders.facts(accepted.key).approval
+        return accepted.accepted_at if approval is None else approval.at
 
     def deliver(self, command: Command) -> Delivered | Taken:
         """Have a complete command's step done, its outcome on record before this returns; or learn

@@ -14,13 +14,15 @@ from orders.domain.units import CustomerId, Millis, OrderId
 from orders.failures import TransientFailure
 from orders.flow.changes import OrderPlaced
 from orders.flow.coupons import LimitedCoupons
+from orders.flow.deliver import Deliver
 from orders.flow.recording import record
 from orders.flow.relay import called_for
 from orders.flow.watch import to_check
 from orders.flow.watchdog import Checked, Watchdog
 from orders.handlers.watchdog import found
-from orders.ports import Check, Progress
+from orders.ports import Check, Command, Progress
 from simulation.world.runtime import (
+    AnsweringDownstream,
     FixedSigningKeys,
     MemoryBacklogs,
     MemoryChecks,
@@ -205,6 +207,11 @@ def test_the_days_that_an_order_was_held_count_neither_as_stuck_nor_as_slow(stor
     store.clock.milliseconds = released + 60_000
     stuck = watchdog.check(Check(key(id_)))
     assert found(key(id_), stuck, store.clock.now())["unsettled_s"] == 60
+    deliver = Deliver(
+        store.orders, AnsweringDownstream(lambda _: Outcome(NOW)), "inventory", store.clock, 5_000
+    )
+    command = deliver.complete(Command(key(id_), Step.RESERVE), store.clock.now())
+    assert command.accepted_at == released
     outcomes = dict.fromkeys((Step.RESERVE, Step.SHIP, Step.POST), Outcome(Millis(released + 250)))
     settled = record(store.orders, key(id_), outcomes, NOW)
     assert settled.settle_ms == 250
