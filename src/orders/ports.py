@@ -14,6 +14,7 @@ from orders.domain.book import Book
 from orders.domain.coupon_limits import Denied, NumberUsed, Use
 from orders.domain.events import Event
 from orders.domain.order import AcceptedOrder, Order, OrderKey, VoidId
+from orders.domain.parcels import News
 from orders.domain.saga import Approval, Downstream, Facts, Outcome, Step
 from orders.domain.trace import Trace
 from orders.domain.units import CustomerId, Millis, OrderId
@@ -152,6 +153,10 @@ class Orders(Protocol):
     def record(self, key: OrderKey, outcomes: Mapping[Step, Outcome]) -> Facts:
         """Write facts once, all of them together. Returns the facts after it: a fact that was
         already there for a step stays."""
+
+    def record_news(self, key: OrderKey, news: News) -> Facts:
+        """Write news of a parcel once. Returns the facts after it: what was told of it before
+        stays, and so does how many parcels the order has."""
 
     def request_cancellation(
         self,
@@ -330,6 +335,15 @@ class Told:
     key: OrderKey
     step: Step
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class ToldOfParcel:
+    """What fulfilment tells of a parcel. `step`: of the command that the message names."""
+
+    key: OrderKey
+    step: Step
+    news: News
 
 
 class DownstreamService(Protocol):

@@ -37,7 +37,16 @@ GatewayName = Literal["stripe"]
 #: A payment is looked at when it is a day old, so less than two days would be nothing.
 WINDOW_DAYS_MIN = 2
 #: What an event says of an order: `EventType`'s names.
-EventName = Literal["accepted", "confirmed", "rejected", "cancelled", "payment_returned"]
+EventName = Literal[
+    "accepted",
+    "confirmed",
+    "rejected",
+    "cancelled",
+    "payment_returned",
+    "shipped",
+    "delivered",
+    "returned",
+]
 #: Of how many orders one has its good news logged (`orders.telemetry`).
 OneIn = Annotated[int, Meta(ge=1, le=1_000)]
 TimeoutSeconds = Annotated[float, Meta(gt=0, le=60)]

@@ -3,7 +3,8 @@
     order     pk customer id, sk <order id>            content, digest, accepted_at, trace,
                                                        book, express, buyer, held_until
     progress  pk customer id, sk <order id>#progress   one attribute per step, cancellation,
-                                                       held_until, approval
+                                                       held_until, approval, news, parcels,
+                                                       one attribute per news: <what>#<parcel>
     void id   pk customer id, sk <order id>            voided_at, expires_at
     stub      pk customer id, sk <order id>            archived
 
@@ -12,6 +13,10 @@ may have `expires_at`. The other two have one more attribute, `imported`, where 
 over from an older database.
 An order with a limited coupon has `claims`, and its progress `coupons_returned` once they were
 given back (orders.aws.coupons).
+
+`news` is how many news of the order's parcels are on record, so that it changes with each of them:
+their attributes' names, like `shipped#1`, are not known beforehand, and who moves the item must see
+one that came meanwhile. `parcels` is how many the order has, once that was told.
 
 `express` is on an order that may go by the express path, and on the progress of one that did, where
 it names the steps that one write recorded as done.
@@ -37,6 +42,7 @@ from typing import Any
 import msgspec
 
 from orders.domain.order import AcceptedOrder, Order, OrderKey, Payment, VoidId
+from orders.domain.parcels import AllNews, News, What
 from orders.domain.saga import Approval, Cancellation, Facts, Outcome, Step
 from orders.domain.trace import Trace
 from orders.domain.units import CustomerId, Millis, OrderId
@@ -54,6 +60,8 @@ EXPRESS = "express"
 BUYER = "buyer"
 HELD_UNTIL = "held_until"
 APPROVAL = "approval"
+NEWS = "news"
+PARCELS = "parcels"
 
 #: What is a fact on a progress item, and not a note about it.
 FACT_NAMES: tuple[str, ...] = (
@@ -61,6 +69,8 @@ FACT_NAMES: tuple[str, ...] = (
     CANCELLATION,
     HELD_UNTIL,
     APPROVAL,
+    NEWS,
+    PARCELS,
 )
 
 #: Intake takes no new order under an id of more than a day. Drain does: an order may wait 14 days
@@ -270,7 +280,40 @@ def facts(item: Item | None) -> Facts:
         cancellation=_cancellation_of(item[CANCELLATION]) if CANCELLATION in item else None,
         held_until=_millis(item, HELD_UNTIL),
         approval=_approval_of(item[APPROVAL]) if APPROVAL in item else None,
+        news=_news_of(item) if NEWS in item else {},
     )
+
+
+def news_name(news: News) -> str:
+    """Of its attribute on a progress item. No other attribute has a # in its name."""
+    return f"{news.what}#{news.parcel}"
+
+
+def news_attribute(news: News) -> Attribute:
+    fact: dict[str, Attribute] = {"at": {"N": str(news.at)}}
+    if news.carrier is not None:
+        fact["carrier"] = {"S": news.carrier}
+    if news.tracking_number is not None:
+        fact["tracking_number"] = {"S": news.tracking_number}
+    if news.parcels is not None:
+        fact["parcels"] = {"N": str(news.parcels)}
+    return {"M": fact}
+
+
+def _news_of(item: Item) -> AllNews:
+    named = ((name.partition("#"), item[name]["M"]) for name in item if "#" in name)
+    all_news = (
+        News(
+            parcel=parcel,
+            what=What(what),
+            at=Millis(int(fact["at"]["N"])),
+            carrier=fact["carrier"]["S"] if "carrier" in fact else None,
+            tracking_number=fact["tracking_number"]["S"] if "tracking_number" in fact else None,
+            parcels=int(fact["parcels"]["N"]) if "parcels" in fact else None,
+        )
+        for (what, _, parcel), fact in named
+    )
+    return {news.key: news for news in all_news}
 
 
 def approval_attribute(approval: Approval) -> Attribute:

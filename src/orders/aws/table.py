@@ -21,6 +21,7 @@ from orders.aws.clients import Client, is_bug, translate_aws_errors
 from orders.aws.items import Item
 from orders.domain.keeping import may_be_archived
 from orders.domain.order import AcceptedOrder, OrderKey, VoidId
+from orders.domain.parcels import News
 from orders.domain.saga import Approval, Cancellation, Facts, Outcome, Step
 from orders.domain.units import CustomerId, Millis, OrderId
 from orders.failures import TransientFailure
@@ -114,11 +115,16 @@ class DynamoOrders:
         left = outcomes
         # A command may come twice, and its other copy may have recorded some of these meanwhile.
         for _ in range(len(outcomes) + 1):
-            facts = write(key, left)
+            facts = write(key, self._update(key, left))
             left = {step: outcome for step, outcome in left.items() if not facts.known(step)}
             if not left:
                 return facts
         raise TransientFailure("the outcomes met a change of the order each time")
+
+    def record_news(self, key: OrderKey, news: News) -> Facts:
+        late = may_be_archived(key.order_id, news.at)
+        write = self._write_unless_archived if late else self._write_facts
+        return write(key, self._update_with_news(key, news))
 
     def request_cancellation(
         self,
@@ -207,12 +213,12 @@ class DynamoOrders:
             )
         return items.facts(progress)
 
-    def _write_facts(self, key: OrderKey, outcomes: Mapping[Step, Outcome]) -> Facts:
-        """Write all of them, or none where one is on record. Returns the facts after it."""
+    def _write_facts(self, key: OrderKey, update: Mapping[str, Any]) -> Facts:
+        """Write facts on their condition, or none of them. Returns the facts after it."""
         with translate_aws_errors("UpdateItem"):
             try:
                 answer = self.client.update_item(
-                    **self._update(key, outcomes),
+                    **update,
                     # All the facts come with the answer of the write, for nothing.
                     ReturnValues="ALL_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -221,8 +227,8 @@ class DynamoOrders:
                 return items.facts(self._there_already(error, items.progress_key(key)))
         return items.facts(answer["Attributes"])
 
-    def _write_unless_archived(self, key: OrderKey, outcomes: Mapping[Step, Outcome]) -> Facts:
-        """Of a command that comes months late. Alone in the table, its outcome would look like that
+    def _write_unless_archived(self, key: OrderKey, update: Mapping[str, Any]) -> Facts:
+        """Of what comes months late. Alone in the table, its fact would look like that
         of an order whose other steps are still to be done. A transaction costs more, and nearly
         never happens."""
         not_archived = "attribute_not_exists(archived)"
@@ -237,7 +243,7 @@ class DynamoOrders:
                                 "ConditionExpression": not_archived,
                             }
                         },
-                        {"Update": self._update(key, outcomes)},
+                        {"Update": update},
                     ]
                 )
             except ClientError as error:
@@ -264,6 +270,28 @@ class DynamoOrders:
             "ConditionExpression": if_new,
             "ExpressionAttributeNames": {f"#{name}": name for name in written},
             "ExpressionAttributeValues": {f":{name}": value for name, value in written.items()},
+        }
+
+    def _update_with_news(self, key: OrderKey, news: News) -> dict[str, Any]:
+        # True when these news are not on record, nor another count of the order's parcels.
+        condition = if_new = "attribute_not_exists(#told)"
+        update = "ADD #news :one SET #told = :told"
+        names = {"#told": items.news_name(news), "#news": items.NEWS}
+        values = {":told": items.news_attribute(news), ":one": {"N": "1"}}
+        if news.parcels is not None:
+            condition = (
+                f"{if_new} AND attribute_not_exists(#parcels) OR {if_new} AND #parcels = :parcels"
+            )
+            update += ", #parcels = :parcels"
+            names["#parcels"] = items.PARCELS
+            values[":parcels"] = {"N": str(news.parcels)}
+        return {
+            "TableName": self.table,
+            "Key": items.progress_key(key),
+            "UpdateExpression": update,
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
         }
 
     def _put_if_new(self, item: Item) -> AcceptedOrder | VoidId | None:

@@ -42,10 +42,18 @@ class SnsEvents:
 
 
 def cloud_event(event: Event) -> str:
-    """No personal data: who needs the order's content reads it with their own rights."""
+    """No more of the customer than a parcel's tracking number: who needs the order's content reads
+    it with their own rights."""
     data = {"customer_id": event.key.customer_id, "order_id": event.key.order_id}
     if event.reason is not None:
         data["reason"] = event.reason
+    if event.news is not None:
+        of_parcel = {
+            "parcel": event.news.parcel,
+            "carrier": event.news.carrier,
+            "tracking_number": event.news.tracking_number,
+        }
+        data |= {name: value for name, value in of_parcel.items() if value}
     return json_text(
         {
             "specversion": "1.0",

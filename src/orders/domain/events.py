@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orders.domain.order import OrderKey
+from orders.domain.parcels import News, in_order
 from orders.domain.saga import Facts, Step
 from orders.domain.status import SETTLED, Status, reason, status
 from orders.domain.units import Millis
@@ -19,18 +20,23 @@ class EventType(StrEnum):
     REJECTED = "spillway.order.rejected.v1"
     CANCELLED = "spillway.order.cancelled.v1"
     PAYMENT_RETURNED = "spillway.order.payment_returned.v1"
+    SHIPPED = "spillway.order.shipped.v1"
+    DELIVERED = "spillway.order.delivered.v1"
+    RETURNED = "spillway.order.returned.v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """`at` is the time of the fact that made it true; `reason` only of a rejection and of a payment
-    that went back. `about` tells it from another event of its type for the same order."""
+    that went back. `about` tells it from another event of its type for the same order: of which
+    payment, or of which parcel it is. `news`: what is told of that parcel."""
 
     type: EventType
     key: OrderKey
     at: Millis
     reason: str | None = None
     about: str | None = None
+    news: News | None = None
 
     @property
     def id(self) -> str:
@@ -43,9 +49,13 @@ def accepted(key: OrderKey, at: Millis) -> Event:
     return Event(EventType.ACCEPTED, key, at)
 
 
-def became_true(key: OrderKey, before: Facts, after: Facts) -> Event | None:
-    """The event that a change of facts makes true, if it settles the order."""
-    return None if status(after) == status(before) else settlement(key, after)
+def became_true(key: OrderKey, before: Facts, after: Facts) -> list[Event]:
+    """The events that a change of facts makes true: it may settle the order, or be news."""
+    settled = None if status(after) == status(before) else settlement(key, after)
+    return [
+        *([settled] if settled else []),
+        *(_told(key, news) for news in in_order(after.news) if news.key not in before.news),
+    ]
 
 
 def settlement(key: OrderKey, facts: Facts) -> Event | None:
@@ -68,4 +78,12 @@ def settlement(key: OrderKey, facts: Facts) -> Event | None:
 def all_true(key: OrderKey, accepted_at: Millis, facts: Facts) -> list[Event]:
     """Every event that is true of an order now, as it was or should have been announced."""
     settled = settlement(key, facts)
-    return [accepted(key, accepted_at), *([settled] if settled else [])]
+    return [
+        accepted(key, accepted_at),
+        *([settled] if settled else []),
+        *(_told(key, news) for news in in_order(facts.news)),
+    ]
+
+
+def _told(key: OrderKey, news: News) -> Event:
+    return Event(EventType[news.what.name], key, news.at, about=news.parcel or None, news=news)

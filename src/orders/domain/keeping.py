@@ -1,8 +1,8 @@
 """How long orders stay in the table before the archive function moves them to the archive.
 
-A settled order is archived after the days of the stage's `[keeping]`, counted from its last
-outcome. By then nothing can be under way to it: a message waits at most 14 days in its queue and 14
-as a dead letter, a void id is kept for 60 days, and the table can be restored to 35 days back.
+A settled order is archived after the days of the stage's `[keeping]`, counted from its last fact.
+By then nothing can be under way to it: a message waits at most 14 days in its queue and 14 as a
+dead letter, a void id is kept for 60 days, and the table can be restored to 35 days back.
 """
 
 from __future__ import annotations
@@ -34,4 +34,5 @@ def may_be_archived(order_id: OrderId, now: Millis) -> bool:
 def last_changed(facts: Facts) -> Millis:
     """When the last of an order's facts was recorded. It must have one."""
     times = [outcome.at for outcome in facts.outcomes.values()]
+    times += [news.at for news in facts.news.values()]
     return max(times if facts.cancellation is None else [*times, facts.cancellation.at])

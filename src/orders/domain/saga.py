@@ -12,6 +12,8 @@
     held for approval ─┬─ released ──▶ as any other
                        └─ refused, expired or cancelled ─▶ refund ────────▶ rejected, cancelled
 
+    returned as a whole, once posted ─▶ refund ──────────────────────────▶ stays confirmed
+
 One rule makes it safe without locks, claims or a second write: **whatever has been commanded is
 brought to a known outcome, and only then undone.** A command is never withdrawn, because it is
 unknown whether a copy of it is under way. So the decision must be able to tell from the facts alone
@@ -36,6 +38,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from orders.domain.parcels import AllNews, What, all_returned
 from orders.domain.units import CustomerId, Millis
 
 Downstream = Literal["inventory", "fulfilment", "accounting"]
@@ -114,12 +117,14 @@ class Approval:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """All that is known of an order's progress. Empty for an order just accepted, unless it is held
-    for approval: `held_until` is when that expires."""
+    for approval: `held_until` is when that expires. `news`: what fulfilment has told of its
+    parcels, by what and parcel."""
 
     outcomes: Mapping[Step, Outcome] = field(default_factory=dict)
     cancellation: Cancellation | None = None
     held_until: Millis | None = None
     approval: Approval | None = None
+    news: AllNews = field(default_factory=dict)
 
     @property
     def references(self) -> dict[Step, str]:
@@ -144,6 +149,12 @@ class Facts:
 
 def owed(facts: Facts) -> frozenset[Step]:
     """The steps that have been or must now be commanded, and have no known outcome yet."""
+    returning = {Step.REFUND} if returned(facts) and facts.known(Step.POST) else set()
+    return _owed_to_settle(facts) | (returning - facts.outcomes.keys())
+
+
+def _owed_to_settle(facts: Facts) -> frozenset[Step]:
+    """All but the refund of a return."""
     if held(facts):
         # Nothing was commanded, so nothing is to be brought to an end but the payment.
         return frozenset({Step.REFUND} if undoing(facts) else ()) - facts.outcomes.keys()
@@ -176,9 +187,28 @@ def commanded(facts: Facts) -> frozenset[Step]:
 
 
 def settled(facts: Facts) -> bool:
-    """Nothing is owed any more, nor is a decision awaited: the order is confirmed, rejected or
-    cancelled."""
+    """The order is confirmed, rejected or cancelled: nothing is owed for that any more, nor is a
+    decision awaited. A confirmed order that was returned stays so, whatever its refund does."""
+    return not _owed_to_settle(facts) and not awaits_approval(facts)
+
+
+def at_rest(facts: Facts) -> bool:
+    """Nothing is owed any more, nor is a decision awaited."""
     return not owed(facts) and not awaits_approval(facts)
+
+
+def returned(facts: Facts) -> bool:
+    """All of the order came back, so its money goes back, too. Stock is not released: the warehouse
+    books what it gets back."""
+    return all_returned(facts.news)
+
+
+def returned_at(facts: Facts) -> Millis | None:
+    """Since when only the refund of a return is owed; None where that is not so."""
+    if at_rest(facts) or not settled(facts):
+        return None
+    back = [one.at for one in facts.news.values() if one.what is What.RETURNED]
+    return max(*back, facts.outcomes[Step.POST].at)
 
 
 def held(facts: Facts) -> bool:

@@ -8,14 +8,19 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
 from orders.downstream.transport import Answer
 
-Meaning = Literal["done", "refused", "unknown", "misconfigured", "wrong", "later", "nothing"]
+#: What fulfilment tells of a parcel (orders.domain.parcels).
+OfParcel = Literal["shipped", "delivered", "returned"]
+OF_PARCELS: tuple[str, ...] = get_args(OfParcel)
+Meaning = Literal[
+    "done", "refused", "unknown", "misconfigured", "wrong", "later", "nothing", OfParcel
+]
 #: Those that decide nothing about an order.
 _UNDECIDED = frozenset({"unknown", "misconfigured"})
 Pointer = Annotated[str, Meta(pattern=r"^(/[^/]*)+$")]
@@ -25,6 +30,15 @@ StatusRange = Literal["2xx", "3xx", "4xx", "5xx"]
 _HEADER = "header:"
 _POINTER = "(?:/[^/]*)+"
 _ASK = re.compile(rf"{_POINTER}|{_HEADER}[A-Za-z0-9-]+")
+_GOES_WITH: dict[str, tuple[str, ...]] = {
+    "reference": ("done",),
+    "code": ("refused",),
+    "ask": ("later",),
+    "parcel": OF_PARCELS,
+    "carrier": ("shipped",),
+    "tracking_number": ("shipped",),
+    "parcels": OF_PARCELS,
+}
 #: What goes into the order's facts: `orders.downstream.http.named_code`.
 _CODE = re.compile(rf"{_POINTER}|[A-Za-z0-9_.-]{{1,100}}")
 
@@ -32,7 +46,8 @@ _CODE = re.compile(rf"{_POINTER}|[A-Za-z0-9_.-]{{1,100}}")
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`status`: of the answer, any where there is none. `where`: by pointer into the body, the
     values that fit. A rule with a `code` fits an answer that has one; a lookup that means `done`
-    one that has the reference, for an empty list is no proof that anything was done."""
+    one that has the reference, for an empty list is no proof that anything was done. A rule with a
+    `parcel` fits a message that names one, and news without it are of the whole order."""
 
     means: Meaning
     status: tuple[Annotated[int, Meta(ge=100, le=599)] | StatusRange, ...] = ()
@@ -43,11 +58,21 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: str | None = None
     #: Where to ask what became of it: a pointer, or `header:` and a header's name.
     ask: str | None = None
+    #: The downstream's own number of the parcel that it tells of.
+    parcel: Pointer | None = None
+    carrier: Pointer | None = None
+    tracking_number: Pointer | None = None
+    #: How many parcels the order has.
+    parcels: Pointer | None = None
 
     def __post_init__(self) -> None:
-        for name, goes_with in (("reference", "done"), ("code", "refused"), ("ask", "later")):
-            if getattr(self, name) is not None and self.means != goes_with:
-                raise ValueError(f'{name} goes with means = "{goes_with}", not "{self.means}"')
+        for name, goes_with in _GOES_WITH.items():
+            if getattr(self, name) is not None and self.means not in goes_with:
+                raise ValueError(
+                    f'{name} goes with means = "{" or ".join(goes_with)}", not "{self.means}"'
+                )
+        if self.means in ("shipped", "delivered") and self.parcel is None:
+            raise ValueError(f'means = "{self.means}" goes with a parcel, which says of which')
         if self.means == "refused" and self.code is None:
             raise ValueError('means = "refused" goes with a code, which says why')
         if self.code is not None and not _CODE.fullmatch(self.code):
@@ -78,6 +103,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return False
         if self.means == "refused":
             return bool(self.refusal(document))
+        if self.parcel is not None and pointed_at(document, self.parcel) in (None, ""):
+            return False
         return self.means != "done" or self._names(document, lookup=lookup)
 
     def named(self, document: Any) -> str | None:

@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from orders.domain.saga import DOWNSTREAM_OF, Downstream, Step
 from orders.downstream import template
-from orders.downstream.answers import Pointer, Rule
+from orders.downstream.answers import OF_PARCELS, Pointer, Rule
 from orders.downstream.template import TemplateError, Used, Value
 from orders.ports import Needs
 
@@ -83,7 +83,7 @@ class Signature(_Strict, frozen=True):
 
 
 #: What a message may tell; `later` is news of what is not decided yet, or of something else.
-TELLABLE = ("done", "refused", "later")
+TELLABLE = ("done", "refused", "later", *OF_PARCELS)
 
 
 class Outcomes(_Strict, frozen=True):
@@ -102,6 +102,11 @@ class Outcomes(_Strict, frozen=True):
             raise ValueError(f"an outcome has no status, and is {', '.join(TELLABLE)}")
         if any(rule.ask is not None for rule in self.answers):
             raise ValueError("an outcome has no ask: whoever tells it tells it again")
+
+    @property
+    def of_parcels(self) -> bool:
+        """Whether it tells of parcels."""
+        return any(rule.means in OF_PARCELS for rule in self.answers)
 
 
 class _File(_Strict, frozen=True):
@@ -158,6 +163,10 @@ def described(name: str, downstream: Downstream, descriptions: Path = DESCRIPTIO
         written = msgspec.convert(_read(name, descriptions), _File)
     except msgspec.ValidationError as error:
         raise DescriptionError(f"{file}: {error}.") from None
+    if written.outcomes is not None and written.outcomes.of_parcels and downstream != "fulfilment":
+        raise DescriptionError(
+            f"{file}: only fulfilment tells of parcels, and {downstream} is not."
+        )
     requests = {}
     for step in Step:
         one: StepRequest | None = getattr(written, step.value)
@@ -211,6 +220,8 @@ def _ready(request: StepRequest, file: _File) -> Request:
         raise ValueError('ask goes with by = "https", and only with it')
     lookup_answers = (*lookup.answers, *file.answers)
     for rule in (*answers, *lookup_answers):
+        if rule.means in OF_PARCELS:
+            raise ValueError(f'means = "{rule.means}" is told later, by a rule of [outcomes]')
         if file.by == "https" and rule.is_sweeping:
             raise ValueError(
                 f'means = "{rule.means}" fits what a wrong key is answered too: name each status'

@@ -174,7 +174,8 @@ class HttpDownstream:
                 raise TransientFailure(answered)
             case "misconfigured":
                 raise Misconfigured(answered)
-            case "wrong":
+            case "wrong" | "shipped" | "delivered" | "returned":
+                # No description has news of a parcel among its answers.
                 raise PermanentFailure(answered)
 
     def _path_of(self, call: Call, location: str | None) -> str | None:

@@ -12,21 +12,34 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
+from typing import Any
 
+from orders.domain import parcels
+from orders.domain.parcels import PARCELS_MAX, WHOLE_ORDER, News, What
 from orders.domain.saga import Outcome
+from orders.domain.text import normalised
 from orders.domain.units import Millis
-from orders.downstream.answers import decoded, first_that_fits, pointed_at
+from orders.downstream.answers import (
+    OF_PARCELS,
+    Rule,
+    decoded,
+    first_that_fits,
+    is_name,
+    pointed_at,
+)
 from orders.downstream.description import Outcomes, Signature
 from orders.downstream.http import TEXT_MAX, named_code
 from orders.downstream.keys import correlated
 from orders.downstream.transport import Answer
 from orders.failures import PermanentFailure
-from orders.ports import Told
+from orders.ports import Told, ToldOfParcel
 
 #: How far the sender's clock and ours may be apart, and how long a message may be under way.
 TOLERANCE_MS = 5 * 60 * 1000
 _TIMESTAMP = re.compile(r"[0-9]{10}(?:[0-9]{3})?")
+_COUNT = re.compile(r"[0-9]{1,3}")
 
 
 def is_signed(
@@ -54,7 +67,7 @@ def sign(body: bytes, timestamp: str, key: bytes) -> str:
     return _hmac(key, timestamp, body).decode()
 
 
-def told(body: bytes, outcomes: Outcomes, now: Millis) -> Told | None:
+def told(body: bytes, outcomes: Outcomes, now: Millis) -> Told | ToldOfParcel | None:
     """None for news of what is not decided yet.
 
     Raises PermanentFailure for a message of which nobody can say what it tells.
@@ -74,10 +87,40 @@ def told(body: bytes, outcomes: Outcomes, now: Millis) -> Told | None:
     if named is None:
         raise PermanentFailure(f"{outcomes.correlation_id} names no command of ours")
     key, step = named
+    if rule.means in OF_PARCELS:
+        return ToldOfParcel(key, step, _news(rule, document, now))
     if rule.means == "done":
         reference = (rule.named(document) or "")[:TEXT_MAX] or None
         return Told(key, step, Outcome(now, reference=reference))
     return Told(key, step, Outcome(now, refusal=named_code(rule.refusal(document))))
+
+
+def _news(rule: Rule, document: Any, now: Millis) -> News:
+    """Raises PermanentFailure for what would have to be cut, or guessed at."""
+
+    def text(name: str, pointer: str | None) -> str | None:
+        found = None if pointer is None else pointed_at(document, pointer)
+        if found in (None, ""):
+            return None
+        # Some write é as one character and some as two.
+        written = unicodedata.normalize("NFC", normalised(str(found))) if is_name(found) else ""
+        if not parcels.is_text(written):
+            raise PermanentFailure(
+                f"its {name} is no text of 1 to {parcels.TEXT_MAX} characters on one line"
+            )
+        return written
+
+    count = text("count of parcels", rule.parcels)
+    if count is not None and not (_COUNT.fullmatch(count) and 1 <= int(count) <= PARCELS_MAX):
+        raise PermanentFailure(f"its count of parcels is not 1 to {PARCELS_MAX}")
+    return News(
+        parcel=text("parcel", rule.parcel) or WHOLE_ORDER,
+        what=What(rule.means),
+        at=now,
+        carrier=text("carrier", rule.carrier),
+        tracking_number=text("tracking number", rule.tracking_number),
+        parcels=None if count is None else int(count),
+    )
 
 
 def _hmac(key: bytes, timestamp: str, body: bytes) -> bytes:

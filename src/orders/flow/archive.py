@@ -88,7 +88,7 @@ class Archive:
         return Ran(archived, left, unfinished)
 
     def _is_due(self, order: StoredOrder, now: Millis) -> bool:
-        if not saga.settled(order.facts):
+        if not saga.at_rest(order.facts):
             return False
         # The old database may have had facts that are older than the order's id. By the id it would
         # be taken for one that cannot have left.

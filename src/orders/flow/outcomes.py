@@ -5,18 +5,20 @@ to the command, or about an order that is none of ours. What is recorded is what
 recorded had the downstream answered so at once, by the same write; what that leads to is the
 table's stream's to tell. The command itself waits in its queue until it sees the outcome on record
 (orders.flow.deliver), so a message that is lost delays an order and loses nothing.
+
+Fulfilment may also tell of the order's parcels, for as long as the order is in the table.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orders.domain import saga
-from orders.domain.saga import DOWNSTREAM_OF, Downstream
+from orders.domain import parcels, saga
+from orders.domain.saga import DOWNSTREAM_OF, Downstream, Step
 from orders.domain.trace import Trace
-from orders.failures import PermanentFailure
+from orders.failures import Contradiction, PermanentFailure
 from orders.flow.recording import Recorded, raise_if_irrefusable, record
-from orders.ports import Orders, Told
+from orders.ports import Archived, Orders, Progress, Told, ToldOfParcel
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,7 @@ class Outcomes:
         Raises PermanentFailure for what it cannot have decided, Contradiction where it has said
         otherwise before, Archived for an order that had settled months ago.
         """
-        if DOWNSTREAM_OF[told.step] != downstream:
-            raise PermanentFailure(f"{told.step} is nothing that {downstream} does")
-        progress = self.orders.progress(told.key)
-        if progress is None:
-            raise PermanentFailure("there is no such order")
+        progress = self._progress(told, downstream)
         if told.step not in saga.commanded(progress.facts):
             raise PermanentFailure(f"{told.step} was never commanded for this order")
         raise_if_irrefusable(told.step, told.outcome)
@@ -50,3 +48,49 @@ class Outcomes:
             self.orders, told.key, {told.step: told.outcome}, progress.order.accepted_at
         )
         return TakenIn(not progress.facts.known(told.step), progress.order.trace, recorded)
+
+    def take_news(self, told: ToldOfParcel, downstream: Downstream) -> TakenIn:
+        """Record what it tells of a parcel.
+
+        Raises PermanentFailure for news of an order that it was never commanded to ship, or that
+        has left the table: a person must decide what follows. Contradiction where they cannot be
+        true beside what is on record.
+        """
+        try:
+            progress = self._progress(told, downstream)
+            if not _may_be_shipped(progress):
+                raise PermanentFailure("this order was never commanded to be shipped")
+            news, there = told.news, progress.facts.news
+            _raise_if_contradicted(there, news)
+            if news.key not in there:
+                # Another copy may have come between: the first stays.
+                after = self.orders.record_news(told.key, news).news
+                _raise_if_contradicted(after, news)
+        except Archived:
+            raise PermanentFailure("the order has left the table for the archive") from None
+        return TakenIn(news.key not in there, progress.order.trace, Recorded())
+
+    def _progress(self, told: Told | ToldOfParcel, downstream: Downstream) -> Progress:
+        if DOWNSTREAM_OF[told.step] != downstream:
+            raise PermanentFailure(f"{told.step} is nothing that {downstream} does")
+        progress = self.orders.progress(told.key)
+        if progress is None:
+            raise PermanentFailure("there is no such order")
+        return progress
+
+
+def _may_be_shipped(progress: Progress) -> bool:
+    """An order on the express path is shipped before its reservation is on record."""
+    facts = progress.facts
+    if facts.refused(Step.SHIP):
+        raise Contradiction("it has refused to ship this order, and tells of a parcel of it")
+    if Step.SHIP in saga.commanded(facts):
+        return True
+    begun = progress.order.express and not facts.known(Step.RESERVE)
+    return begun and not saga.held(facts) and not saga.cancelled(facts)
+
+
+def _raise_if_contradicted(there: parcels.AllNews, news: parcels.News) -> None:
+    why = parcels.contradiction(there, news)
+    if why is not None:
+        raise Contradiction(f"news of a parcel: {why}")

@@ -7,7 +7,7 @@ the downstream's. Both record it with the same conditional write.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orders.domain import saga
 from orders.domain.order import OrderKey
@@ -41,6 +41,10 @@ def record(
     # An outcome that was on record before was logged then.
     was_there = all(facts.outcomes[step] != outcomes[step] for step in outcomes)
     if was_there or not saga.settled(facts):
+        return Recorded()
+    others = {step: one for step, one in facts.outcomes.items() if step not in outcomes}
+    if saga.settled(replace(facts, outcomes=others)):
+        # It had settled before, as an order has that was returned: this was its refund.
         return Recorded()
     if accepted_at is None:
         return Recorded(status(facts))

@@ -89,10 +89,10 @@ def called_for(change: Change) -> Calls:
     # What was owed before has been commanded before; giving it again would only multiply messages.
     # Sorted, for a set has no order of its own: the same change makes the same messages.
     steps = sorted(after - before)
-    event = None if after else events.became_true(change.key, change.before, change.after)
+    announced = events.became_true(change.key, change.before, change.after)
     undone = saga.undoing(change.after) and not saga.undoing(change.before)
     return Calls(
         [Command(change.key, step) for step in steps],
-        [event] if event else [],
+        announced,
         (change.key,) if undone else (),
     )

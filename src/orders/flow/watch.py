@@ -33,8 +33,8 @@ class Watch:
 
 
 def to_check(changes: Iterable[Change]) -> list[Check]:
-    """The checks that a batch calls for: one of each order that was placed or reopened in it, and
-    that is owed something at its end. Pure.
+    """The checks that a batch calls for: one of each order that was placed, reopened or returned in
+    it, and that is owed something at its end. Pure.
 
     One of each that is undone by then, too: what relay could not give back of its coupons, the
     watchdog does. Any other order either had settled before the batch, or has a check to come from
@@ -47,11 +47,11 @@ def to_check(changes: Iterable[Change]) -> list[Check]:
             opened.add(change.key)
             latest.setdefault(change.key, Facts(held_until=change.order.held_until))
             continue
-        if saga.settled(change.before) and not saga.settled(change.after):
+        if saga.at_rest(change.before) and not saga.at_rest(change.after):
             opened.add(change.key)
         latest[change.key] = change.after
     return [
         Check(key)
         for key, facts in latest.items()
-        if key in opened and (not saga.settled(facts) or saga.undoing(facts))
+        if key in opened and (not saga.at_rest(facts) or saga.undoing(facts))
     ]

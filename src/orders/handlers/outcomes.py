@@ -26,7 +26,7 @@ from orders.failures import (
 from orders.flow.consumer import Event
 from orders.flow.outcomes import Outcomes
 from orders.handlers import http
-from orders.ports import Archived, Message
+from orders.ports import Archived, Message, ToldOfParcel
 from orders.telemetry import trace_id
 from orders.wiring import Telling
 
@@ -125,6 +125,10 @@ def _take(
     if said is None:
         return None
     fields |= said.key.in_logs | {"command": said.step.value}
+    if isinstance(said, ToldOfParcel):
+        heard = outcomes.take_news(said, name)
+        fields["trace"] = trace_id(heard.trace)
+        return said.news.what.value if heard.new else None
     try:
         taken = outcomes.take(said, name)
     except Archived:

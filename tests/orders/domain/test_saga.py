@@ -1,5 +1,5 @@
 """Every state that an order can reach, whatever the downstreams answer, in whatever order, and
-whenever the customer cancels."""
+whenever the customer cancels or sends all of it back."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from orders.domain.saga import (
     REFUSABLE,
     Cancellation,
     Step,
+    at_rest,
     awaits_approval,
     commanded,
     owed,
+    returned_at,
     settled,
     undoing,
 )
@@ -32,11 +34,13 @@ from spillway.prove.simulate.saga_states import (
     decisions,
     facts_name,
     reachable,
+    returns,
 )
 
 PLAIN, EXPRESS = reachable(), reachable(express=True)
 HELD, HELD_EXPRESS = reachable(held=True), reachable(held=True, express=True)
-GRAPH = PLAIN | EXPRESS | HELD | HELD_EXPRESS
+RETURNING, RETURNING_EXPRESS = reachable(returning=True), reachable(express=True, returning=True)
+GRAPH = PLAIN | EXPRESS | HELD | HELD_EXPRESS | RETURNING | RETURNING_EXPRESS
 
 
 def the_goods_are_held(state: State) -> bool:
@@ -55,6 +59,8 @@ def test_the_whole_state_space_is_visited() -> None:
         (EXPRESS, 304, 558),
         (HELD, 100, 175),
         (HELD_EXPRESS, 315, 571),
+        (RETURNING, 170, 396),
+        (RETURNING_EXPRESS, 623, 1454),
     ):
         held = {Status.HELD} if graph in (HELD, HELD_EXPRESS) else set()
         assert {status(state.facts) for state in graph} - held == {*Status} - {Status.HELD}
@@ -80,7 +86,7 @@ def test_a_confirmed_order_is_reserved_shipped_and_posted_and_nothing_of_it_is_u
         assert the_goods_are_held(state)
         assert something_ships(state)
         assert Step.POST in state.done
-        assert Step.REFUND not in state.commanded
+        assert (Step.REFUND in state.commanded) is state.returned
 
 
 @pytest.mark.parametrize("final", [Status.REJECTED, Status.CANCELLED])
@@ -148,8 +154,32 @@ def test_an_order_once_rejected_or_cancelled_stays_so_whatever_comes_late() -> N
 def test_a_confirmed_order_changes_only_by_the_customers_wish() -> None:
     for state in GRAPH:
         if status(state.facts) is Status.CONFIRMED:
-            for answered in answers(state):
-                assert status(answered.facts) is Status.CONFIRMED
+            for following in (*answers(state), *returns(state)):
+                assert status(following.facts) is Status.CONFIRMED
+
+
+def test_an_order_that_came_back_has_its_refund_whatever_else_became_of_it() -> None:
+    came_back = [state for state in GRAPH if state.returned and at_rest(state.facts)]
+    assert {status(state.facts) for state in came_back} == SETTLED
+    for state in came_back:
+        assert Step.REFUND in state.done
+
+
+def test_that_an_order_came_back_changes_nothing_but_its_refund() -> None:
+    """Not where it stands, nor what else is owed to it: the warehouse books its own stock."""
+    for state in (*RETURNING, *RETURNING_EXPRESS):
+        as_if_never = replace(state, returned=False).facts
+        assert settled(state.facts) is settled(as_if_never)
+        assert status(state.facts) is status(as_if_never)
+        assert owed(state.facts) - owed(as_if_never) <= {Step.REFUND}
+        assert owed(as_if_never) <= owed(state.facts)
+
+
+def test_only_a_refund_of_a_return_is_owed_to_an_order_that_had_settled() -> None:
+    for state in GRAPH:
+        only = settled(state.facts) and not at_rest(state.facts)
+        assert (returned_at(state.facts) is not None) is only
+        assert not only or (state.returned and owed(state.facts) == {Step.REFUND})
 
 
 def test_nothing_is_shipped_or_booked_for_an_order_cancelled_before_its_reservation() -> None:

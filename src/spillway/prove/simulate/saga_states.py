@@ -1,7 +1,7 @@
 """The saga's whole state space: every answer of every downstream, in every order, and the
-customer's cancellation request at every moment, and of an order that is held whatever becomes of
-that. A duplicate of either writes nothing: its fact is
-on record.
+customer's cancellation request at every moment, of an order that is held whatever becomes of that,
+and of one that comes back the news of it at every moment. A duplicate of any of them writes
+nothing: its fact is on record.
 
 An order of the express path has more states: `ship` and `post` may be under way before `reserve` is
 on record, and its delivery then records any of their answers together with it.
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import get_args
 
+from orders.domain.parcels import WHOLE_ORDER, News, What
 from orders.domain.saga import (
     ONCE_RESERVED,
     REFUSABLE,
@@ -44,6 +45,7 @@ class State:
     begun: frozenset[Step] = frozenset()
     held: bool = False
     verdict: Verdict | None = None
+    returned: bool = False
 
     @property
     def facts(self) -> Facts:
@@ -51,7 +53,10 @@ class State:
         outcomes |= {step: Outcome(at=Millis(1), refusal=f"no_{step}") for step in self.refused}
         held_until = Millis(2) if self.held else None
         approval = None if self.verdict is None else Approval(Millis(1), self.verdict)
-        return Facts(outcomes, self.cancellation, held_until, approval)
+        news = [News(WHOLE_ORDER, What.RETURNED, Millis(1))] if self.returned else []
+        return Facts(
+            outcomes, self.cancellation, held_until, approval, {one.key: one for one in news}
+        )
 
     @property
     def in_flight(self) -> frozenset[Step]:
@@ -110,8 +115,17 @@ def decisions(state: State) -> Iterator[State]:
             yield replace(state, verdict=verdict).with_commands_after(state.facts)
 
 
-def reachable(*, express: bool = False, held: bool = False) -> dict[State, list[State]]:
-    """Every state that an order can be in, with its successors."""
+def returns(state: State) -> Iterator[State]:
+    """Fulfilment tells that all of an order came back, at the soonest when it was told to ship."""
+    if not state.returned and Step.SHIP in state.commanded | state.begun:
+        yield replace(state, returned=True).with_commands_after(state.facts)
+
+
+def reachable(
+    *, express: bool = False, held: bool = False, returning: bool = False
+) -> dict[State, list[State]]:
+    """Every state that an order can be in, with its successors. `returning`: also once it came
+    back."""
     graph: dict[State, list[State]] = {}
     frontier = [replace(HELD if held else ACCEPTED, express=express)]
     while frontier:
@@ -123,6 +137,7 @@ def reachable(*, express: bool = False, held: bool = False) -> dict[State, list[
             *cancellations(state),
             *decisions(state),
             *goes_on(state),
+            *(returns(state) if returning else ()),
         ]
         frontier += graph[state]
     return graph
@@ -139,6 +154,8 @@ def facts_name(state: State) -> str:
     names += [f"{step.value} refused" for step in state.refused]
     if state.held:
         names.append(state.verdict or "held")
+    if state.returned:
+        names.append("returned")
     if state.cancellation is not None:
         names.append(
             "cancelled " + ("before" if state.cancellation.before_reservation else "after")
