@@ -30,8 +30,12 @@ def test_every_placeholder_is_on_the_page_and_no_other() -> None:
 
 
 def test_every_meaning_is_on_the_page() -> None:
-    first = re.findall(r"^\| `([a-z]+)` \|", section("### Answers"), re.MULTILINE)
-    assert sorted(first) == sorted(["means", *get_args(Meaning)])
+    first = [
+        name
+        for heading in ("### Answers", "### Parcels")
+        for name in re.findall(r"^\| `([a-z]+)` \|", section(heading), re.MULTILINE)
+    ]
+    assert sorted(first) == sorted(["means", "means", *get_args(Meaning)])
 
 
 @pytest.mark.parametrize("by", get_args(By))

@@ -13,8 +13,10 @@ import pytest
 
 from infra.stage import load
 from orders.aws.topic import SnsEvents, cloud_event
-from orders.domain.events import SOURCE, Event, EventType
+from orders.domain.events import SOURCE, Event, EventType, became_true
 from orders.domain.order import OrderKey
+from orders.domain.parcels import News, What
+from orders.domain.saga import Facts
 from orders.domain.units import Millis
 from tests.builders import CUSTOMER, NOW, order_id
 
@@ -170,6 +172,10 @@ def an_event(name: str) -> Event:
     reasons = {EventType.REJECTED: "out_of_stock", EventType.PAYMENT_RETURNED: "no_order"}
     about = "0123456789abcdef" if type_ is EventType.PAYMENT_RETURNED else None
     key = OrderKey(CUSTOMER, order_id())
+    if name in [*What]:
+        news = News("1", What(name), Millis(NOW + 123), "DHL", "00340434161094042557")
+        [event] = became_true(key, Facts(), Facts(news={news.key: news}))
+        return event
     return Event(type_, key, Millis(NOW + 123), reasons.get(type_), about)
 
 

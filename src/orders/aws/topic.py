@@ -15,6 +15,7 @@ from orders.aws.clients import Client, bugs_are_for_a_person, translate_aws_erro
 from orders.aws.messages import attributes, json_text
 from orders.aws.queues import batches, raise_if_any_failed
 from orders.domain.events import SOURCE, Event, EventType
+from orders.domain.parcels import What
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,17 @@ class SnsEvents:
 def cloud_event(event: Event) -> str:
     """No more of the customer than a parcel's tracking number: who needs the order's content reads
     it with their own rights."""
-    data = {"customer_id": event.key.customer_id, "order_id": event.key.order_id}
+    data: dict[str, str | None] = {
+        "customer_id": event.key.customer_id,
+        "order_id": event.key.order_id,
+    }
     if event.reason is not None:
         data["reason"] = event.reason
     if event.news is not None:
-        of_parcel = {
-            "parcel": event.news.parcel,
-            "carrier": event.news.carrier,
-            "tracking_number": event.news.tracking_number,
-        }
-        data |= {name: value for name, value in of_parcel.items() if value}
+        data["parcel"] = event.news.parcel or None
+        if event.news.what is What.SHIPPED:
+            data["carrier"] = event.news.carrier
+            data["tracking_number"] = event.news.tracking_number
     return json_text(
         {
             "specversion": "1.0",

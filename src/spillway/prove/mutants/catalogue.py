@@ -63,7 +63,7 @@ MUTANTS = (
         "unsettled-taken-for-settled",
         "the watch takes an order for settled whose stock is reserved",
         ReplaceExpression(
-            "flow.watch:to_check", "not saga.settled(facts)", "not facts.done(saga.Step.RESERVE)"
+            "flow.watch:to_check", "not saga.at_rest(facts)", "not facts.done(saga.Step.RESERVE)"
         ),
     ),
     Mutant(
@@ -105,7 +105,7 @@ original
         "shipped-after-posted",
         "an order is shipped only after accounting has posted it",
         ReplaceExpression(
-            "domain.saga:owed",
+            "domain.saga:_owed_to_settle",
             "{*ONCE_RESERVED}",
             "{*ONCE_RESERVED} if facts.known(Step.POST) else {Step.POST}",
         ),
@@ -235,7 +235,9 @@ original
         "refunded-before-posted",
         "the refund does not wait for accounting's own books",
         ReplaceExpression(
-            "domain.saga:owed", "facts.known(Step.POST) or not reserved_first(facts)", "True"
+            "domain.saga:_owed_to_settle",
+            "facts.known(Step.POST) or not reserved_first(facts)",
+            "True",
         ),
     ),
     Mutant(
@@ -616,7 +618,9 @@ original
     Mutant(
         "told-by-another-downstream",
         "an outcome is recorded although the step is another downstream's",
-        ReplaceExpression(_TAKE, "DOWNSTREAM_OF[told.step] != downstream", "False"),
+        ReplaceExpression(
+            "flow.outcomes:Outcomes._progress", "DOWNSTREAM_OF[told.step] != downstream", "False"
+        ),
     ),
     Mutant(
         "refusal-told-as-done",
