@@ -1,7 +1,8 @@
 """The process that owns a stack: starts all of its parts, serves, and ends them together.
 
-Usage: `python -m spillway.supervisor PORT FAKES [--attached]`; port 0 is any, FAKES one of
-`spillway.run.stack.fakes`. It reports its progress on standard output (see `Reporter`) and ends on
+Usage: `python -m spillway.supervisor PORT FAKES [--attached] [--downstreams-at=URL]`; port 0 is
+any, FAKES one of `spillway.run.stack.fakes`, which this process serves unless somebody else does at
+URL. It reports its progress on standard output (see `Reporter`) and ends on
 SIGTERM. Attached, it also ends when its standard input closes, because the process that started it
 has gone. The servers are imported last, so that a port that is taken is reported at once.
 """
@@ -55,17 +56,18 @@ class _Stopped(BaseException):
 
 
 def main() -> None:
-    port, fakes, *attached = sys.argv[1:]
+    port, fakes, *options = sys.argv[1:]
+    at = [option.partition("=")[2] for option in options if option.startswith("--downstreams-at=")]
     # Everything that this process or a child writes is its owner's only.
     os.umask(0o077)
     signal.signal(signal.SIGTERM, _stop)
     # Ctrl+C is for the process in front, which ends this one in its own way.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if attached:
+    if "--attached" in options:
         threading.Thread(target=_stop_when_stdin_closes, daemon=True).start()
     reporter = Reporter(sys.stdout.fileno())
     try:
-        _run(int(port), Fakes(fakes), reporter)
+        _run(int(port), Fakes(fakes), at[0] if at else None, reporter)
     except _Stopped:
         return
     except SpillwayError as error:
@@ -85,13 +87,13 @@ def _stop_when_stdin_closes() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _run(port: int, fakes: Fakes, reporter: Reporter) -> None:
+def _run(port: int, fakes: Fakes, downstreams_at: str | None, reporter: Reporter) -> None:
     began = time.monotonic()
     folder, listener = _claim(port)
     forget_dead()
     _log_to(folder.path / LOG)
     try:
-        with _stack(folder, listener, fakes, reporter) as (stack, processes):
+        with _stack(folder, listener, fakes, downstreams_at, reporter) as (stack, processes):
             took = round(time.monotonic() - began, 2)
             folder.publish(msgspec.json.encode(msgspec.structs.replace(stack, up_seconds=took)))
             reporter.report("ready", port=folder.port)
@@ -122,12 +124,16 @@ def _claim(port: int) -> tuple[StackFolder, socket.socket]:
 
 @contextmanager
 def _stack(
-    folder: StackFolder, origin: socket.socket, fakes: Fakes, reporter: Reporter
+    folder: StackFolder,
+    origin: socket.socket,
+    fakes: Fakes,
+    downstreams_at: str | None,
+    reporter: Reporter,
 ) -> Iterator[tuple[Stack, Processes]]:
     """Start every part; yields what others need to know, and the child processes."""
     keys, proxy_token = Keys.generate(), secrets.token_urlsafe(24)
     downstreams, console = listen(0), _listen_near(origin)
-    urls = {name: f"{_url(downstreams)}/{name}" for name in DOWNSTREAMS}
+    urls = {name: f"{downstreams_at or _url(downstreams)}/{name}" for name in DOWNSTREAMS}
     with ExitStack() as parts:
         with reporter.phase("Synthesise the stacks"):
             synthesised = assembly(folder.path, fakes)
@@ -166,7 +172,8 @@ def _stack(
             secrets=Secrets(keys, passwords, proxy_token),
         )
         with reporter.phase("Serve the downstreams and the API"):
-            parts.enter_context(downstreams_served(stack, downstreams))
+            if downstreams_at is None:
+                parts.enter_context(downstreams_served(stack, downstreams))
             parts.enter_context(_origin_served(stack, outputs, origin))
             parts.enter_context(_console_served(stack.port, console))
         yield stack, {"emulator": aws.process, "proxy": proxy.process}

@@ -29,10 +29,17 @@ OnPhase = Callable[[str, float | None], None]
 
 @contextmanager
 def running(
-    *, port: int = 0, fakes: Fakes = Fakes.CONTRACTS, on_phase: OnPhase = lambda *_: None
+    *,
+    port: int = 0,
+    fakes: Fakes = Fakes.CONTRACTS,
+    downstreams_at: str | None = None,
+    on_phase: OnPhase = lambda *_: None,
 ) -> Iterator[Stack]:
-    """A private stack on `port` (0: any), until the block or this process ends."""
-    with Supervisor(port, fakes, attached=True) as supervisor:
+    """A private stack on `port` (0: any), until the block or this process ends.
+
+    `downstreams_at`: where the caller serves the fakes itself, with the API keys of the stack.
+    """
+    with Supervisor(port, fakes, attached=True, downstreams_at=downstreams_at) as supervisor:
         yield supervisor.wait_until_ready(on_phase)
 
 
@@ -61,12 +68,16 @@ class Supervisor(AbstractContextManager["Supervisor"]):
     Attached, it also ends when this process does, however that happens.
     """
 
-    def __init__(self, port: int, fakes: Fakes, *, attached: bool) -> None:
+    def __init__(
+        self, port: int, fakes: Fakes, *, attached: bool, downstreams_at: str | None = None
+    ) -> None:
         # Not a pipe: it is not read while the supervisor runs, and a full pipe would stop it.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         command = [sys.executable, "-m", "spillway.supervisor", str(port), fakes.value]
+        command += ["--attached"] if attached else []
+        command += [] if downstreams_at is None else [f"--downstreams-at={downstreams_at}"]
         self._process = subprocess.Popen(  # noqa: S603
-            [*command, "--attached"] if attached else command,
+            command,
             stdin=subprocess.PIPE if attached else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._errors,
