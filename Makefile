@@ -108,6 +108,10 @@ check: install ## Format, lint, types, import rules, 200 simulated fault schedul
 bench: install ## Cold starts, warm orders, growth, memory, as ratios within one run (ARGS=--instructions, --express, --record)
 	@$(BIN)/pytest benchmarks $(ARGS)
 
+.PHONY: peers
+peers: install ## The same orders on DBOS, Temporal, Restate and here, with one audit (ARGS="--system dbos --orders 90")
+	@$(BIN)/python -m benchmarks.peers $(ARGS)
+
 .PHONY: docs
 docs: install ## Renew the generated parts of docs (costs, performance, inventory, logs, metrics), and address formats
 	@$(BIN)/python -m spillway.plan.docs
@@ -121,6 +125,7 @@ format: install ## Format the code
 lock: ## Renew the locked requirements (needs the network)
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --upgrade -o requirements/dev.txt --extra dev pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 -c requirements/dev.txt -o requirements/lambda.txt requirements/lambda.in
+	@for lock in benchmarks/peers/*/requirements.txt; do $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --upgrade -o $$lock $${lock%.txt}.in || exit 1; done
 
 .PHONY: sbom
 sbom: install ## List what ships to Lambda as a CycloneDX document, .spillway/sbom.json

@@ -1,0 +1,143 @@
+"""`make peers`: every system through every test, one after the other, and the figures as JSON.
+
+It is unattended, ends by itself within `--minutes`, and leaves nothing running, also when it is
+interrupted. What cannot be installed or started is named in the figures, with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.peers import trials, usage
+from benchmarks.peers.catalogue import SYSTEMS
+from benchmarks.peers.fakes import Fakes, serving_fakes
+from benchmarks.peers.install import install
+from benchmarks.peers.system import System, Unavailable
+from benchmarks.peers.trials import Load
+from spillway.errors import SpillwayError
+from spillway.paths import home
+from spillway.run.workload import Draft, generate, read_sales
+
+#: Kept in memory, or not written through: there a database loses what it has confirmed.
+_NOT_DURABLE = frozenset({"tmpfs", "ramfs"})
+KILLS_AFTER_EACH_STEP = 3
+KILLED_ORDERS = 120
+
+Trial = Callable[[System, Fakes], dict[str, Any]]
+
+
+def main(
+    system: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this one; may be repeated.")
+    ] = None,
+    orders: Annotated[int, typer.Option(min=70, help="How many orders the first test has.")] = 500,
+    file: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE.csv[.gz]", help="Real orders for half.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="TEST", help="Only `healthy` or `killed`.")
+    ] = None,
+    minutes: Annotated[float, typer.Option(help="No test begins after so many.")] = 50.0,
+    out: Annotated[Path | None, typer.Option(help="Where the figures go.")] = None,
+) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    began, wanted = time.monotonic(), system or [*SYSTEMS]
+    unknown = sorted({*wanted} - SYSTEMS.keys())
+    if unknown:
+        raise typer.BadParameter(f"There is no {unknown[0]}: choose from {', '.join(SYSTEMS)}.")
+    drafts = tuple(_drafts(orders, file))
+    results: dict[str, Any] = {"machine": _machine(), "systems": {}}
+    for name in wanted:
+        kind = SYSTEMS[name]
+        results["systems"][name] = {"title": kind.title, "notes": list(kind.notes), "tests": {}}
+        tests = results["systems"][name]["tests"]
+        for test, trial in _trials(kind, drafts, only):
+            if time.monotonic() - began > 60 * minutes:
+                tests[test] = {"not_run": f"The run's {minutes:.0f} minutes were over."}
+                continue
+            tests[test] = _carried_out(kind, test, trial)
+        _write(results, out or home() / "peers" / "results.json")
+
+
+def _drafts(count: int, file: Path | None) -> Iterator[Draft]:
+    """Half of them real, where there is a file of such, and the others made up."""
+    real = [] if file is None else read_sales(file).orders[: count // 2]
+    yield from real
+    yield from generate(seed=1, count=count - len(real))
+
+
+def _trials(
+    kind: type[System], drafts: tuple[Draft, ...], only: list[str] | None
+) -> Iterator[tuple[str, Trial]]:
+    if only is None or "healthy" in only:
+        yield "healthy", partial(trials.healthy, load=Load(drafts))
+    if only is None or "killed" in only:
+        for victim in kind.victims:
+            yield (
+                f"killed: {victim}",
+                partial(
+                    trials.killed,
+                    load=Load(drafts[:KILLED_ORDERS]),
+                    victim=victim,
+                    kills=KILLS_AFTER_EACH_STEP,
+                ),
+            )
+
+
+def _carried_out(kind: type[System], test: str, trial: Trial) -> dict[str, Any]:
+    print(f"{kind.title}: {test}", file=sys.stderr)  # noqa: T201
+    try:
+        install(kind.name)
+        with _folder(kind.name) as folder, serving_fakes() as fakes, kind(folder, fakes) as system:
+            return trial(system, fakes)
+    except Unavailable as unavailable:
+        return {"not_run": str(unavailable)}
+    except SpillwayError as failure:
+        return {"failed": str(failure)}
+
+
+@contextmanager
+def _folder(name: str) -> Iterator[Path]:
+    """For data and logs: gone after. A run that was killed has left it, and the next one takes it
+    away."""
+    folder = home() / "peers" / f"run-{name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    if usage.filesystem(folder) in _NOT_DURABLE:
+        raise Unavailable(f"{folder} is in memory: set SPILLWAY_HOME to a folder on a disk.")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "measured": time.strftime("%Y-%m-%d"),
+        "processors": os.cpu_count(),
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+        "filesystem": usage.filesystem(home()),
+    }
+
+
+def _write(results: dict[str, Any], out: Path) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,109 @@
+"""DBOS: one application, and PostgreSQL from the operating system's package."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from benchmarks.peers.system import Part, Peer, Unavailable, answers, is_root, run
+from spillway.run.stack.ports import LOOPBACK, free_port
+
+#: PostgreSQL refuses to run as root, and its package makes this user.
+_USER = "postgres"
+
+
+class Dbos(Peer):
+    name: ClassVar[str] = "dbos"
+    title: ClassVar[str] = "DBOS on PostgreSQL"
+    notes: ClassVar[Sequence[str]] = (
+        "API and workflows are one process, as in its documentation.",
+        "PostgreSQL with its own default settings: each commit waits for the disk.",
+    )
+    victims: ClassVar[Mapping[str, str]] = {
+        "program": "the application: API and workflows",
+        "server": "PostgreSQL",
+    }
+
+    def start(self) -> None:
+        self.data = self.folder / "postgres"
+        self.port = free_port()
+        self._initialise()
+        server = [*_as_user(), _binary("postgres"), "-D", str(self.data), "-p", str(self.port)]
+        server += [
+            "-c",
+            f"listen_addresses={LOOPBACK}",
+            "-c",
+            f"unix_socket_directories={self.data}",
+        ]
+        self.parts.start("server", Part(server, self._accepts))
+        api = free_port()
+        command, environment = self.program(
+            "program", PEERS_PORT=str(api), PEERS_DATABASE_URL=self._database
+        )
+        self._url = f"http://{LOOPBACK}:{api}"
+        self.parts.start("program", Part(command, answers(f"{self._url}/health"), environment))
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    def stored_bytes(self) -> int | None:
+        """Without the log, which PostgreSQL keeps in files of 16 MB and uses again."""
+        return int(self._query("SELECT pg_database_size('orders_dbos')"))
+
+    def unfinished(self) -> set[str]:
+        found = self._query(
+            "SELECT coalesce(json_agg(workflow_uuid), '[]') FROM dbos.workflow_status"
+            " WHERE status NOT IN ('SUCCESS', 'ERROR', 'CANCELLED')",
+        )
+        return set(json.loads(found))
+
+    @property
+    def _database(self) -> str:
+        return f"postgresql://{_USER}@{LOOPBACK}:{self.port}/orders_dbos"
+
+    def _initialise(self) -> None:
+        self.data.mkdir()
+        if is_root():
+            shutil.chown(self.data, _USER, _USER)
+        run(
+            [*_as_user(), _binary("initdb"), "-D", str(self.data), "-U", _USER, "-A", "trust"],
+            cwd="/",
+        )
+
+    def _accepts(self) -> bool:
+        command = [_binary("pg_isready"), "-q", "-h", LOOPBACK, "-p", str(self.port), "-U", _USER]
+        return subprocess.run(command, check=False).returncode == 0  # noqa: S603
+
+    def _query(self, sql: str) -> str:
+        command = [_binary("psql"), "-X", "-A", "-t", "-d", self._database, "-c", sql]
+        return subprocess.run(  # noqa: S603
+            command, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+
+def _as_user() -> list[str]:
+    if not is_root():
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise Unavailable("PostgreSQL does not run as root: run `make peers` as another user.")
+    return [setpriv, f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups"]
+
+
+def _binary(name: str) -> str:
+    """Debian keeps the server's programs beside the path, by version: the newest."""
+    versions = [
+        path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / name).exists()
+    ]
+    newest = max(versions, key=lambda path: float(path.parent.name), default=None)
+    found = shutil.which(name) if newest is None else str(newest / name)
+    if found is None:
+        raise Unavailable(
+            "PostgreSQL is not installed: on Debian and Ubuntu, apt install postgresql."
+        )
+    return found

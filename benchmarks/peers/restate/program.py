@@ -1,0 +1,54 @@
+"""The order service as a Restate workflow. Restate's own ingress is the API: a request to it is
+answered once the call is in its log, and its key, the order's id, runs once."""
+
+import asyncio
+import os
+
+import restate
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from restate import RestateDurableFuture, TerminalError, Workflow, WorkflowContext
+
+from benchmarks.peers.commands import Order, Refused, downstreams, send
+
+orders = Workflow("Orders")
+client = downstreams()
+
+
+async def call(step: str, order: Order) -> str:
+    try:
+        return await send(client, step, order)
+    except Refused as refused:
+        raise TerminalError(str(refused)) from refused
+
+
+@orders.main()
+async def run(ctx: WorkflowContext, order: Order) -> str:
+    undo = ["refund"]  # the payment was taken before the order was sent
+    try:
+        await _do(ctx, "reserve", order)
+        undo.append("release")
+        shipping, posting = _do(ctx, "ship", order), _do(ctx, "post", order)
+        await restate.gather(shipping, posting)
+        try:
+            await shipping
+            undo.append("recall")
+        finally:
+            await posting
+    except TerminalError:
+        for step in reversed(undo):
+            await _do(ctx, step, order)
+        return "rejected"
+    return "confirmed"
+
+
+def _do(ctx: WorkflowContext, step: str, order: Order) -> RestateDurableFuture[str]:
+    """Retried by Restate's own policy: without end, but an invocation that has failed 70 times is
+    paused, and waits for a person."""
+    return ctx.run_typed(step, call, step=step, order=order)
+
+
+if __name__ == "__main__":
+    config = Config()
+    config.bind = [f"127.0.0.1:{os.environ['PEERS_PORT']}"]
+    asyncio.run(serve(restate.app([orders]), config))

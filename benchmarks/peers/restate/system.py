@@ -1,0 +1,109 @@
+"""Restate: its server, which is also the API, and one endpoint with the workflow."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import httpx
+
+from benchmarks.peers import usage
+from benchmarks.peers.system import (
+    Part,
+    Peer,
+    PeerClient,
+    Unavailable,
+    answers,
+    environment_of,
+    unsigned_token,
+)
+from spillway.errors import SpillwayError
+from spillway.run.load.clients import Client, Reply, Tokens
+from spillway.run.loopback import http_client
+from spillway.run.stack.ports import LOOPBACK, free_port
+from spillway.run.workload import Customer
+
+_MACHINES = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+class Restate(Peer):
+    name: ClassVar[str] = "restate"
+    title: ClassVar[str] = "Restate"
+    notes: ClassVar[Sequence[str]] = (
+        "One node with its default settings, in place of a cluster that replicates its log.",
+    )
+    victims: ClassVar[Mapping[str, str]] = {
+        "program": "the endpoint that runs the workflow",
+        "server": "the server, which is also the API",
+    }
+
+    def start(self) -> None:
+        self.data = self.folder / "restate"
+        self.data.mkdir()
+        ingress, self.admin = free_port(), free_port()
+        self._url = f"http://{LOOPBACK}:{ingress}"
+        environment = {
+            "RESTATE_BIND_IP": LOOPBACK,
+            "RESTATE_BIND_PORT": str(free_port()),
+            "RESTATE_LISTEN_MODE": "tcp",
+            "RESTATE_INGRESS__BIND_PORT": str(ingress),
+            "RESTATE_ADMIN__BIND_PORT": str(self.admin),
+            "RESTATE_DISABLE_TELEMETRY": "true",
+            "RESTATE_NODE_NAME": "peers",
+        }
+        command = [str(_server()), "--no-logo", "--base-dir", str(self.data)]
+        self.parts.start("server", Part(command, self._healthy, environment))
+        port = free_port()
+        program, environment = self.program("program", PEERS_PORT=str(port))
+        health = answers(f"http://{LOOPBACK}:{port}/health")
+        self.parts.start("program", Part(program, health, environment))
+        self._register(f"http://{LOOPBACK}:{port}")
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    def client(self, http: httpx.AsyncClient) -> Client:
+        return _RestateClient(http, Tokens(unsigned_token))
+
+    def stored_bytes(self) -> int | None:
+        return usage.folder_bytes(self.data)
+
+    def unfinished(self) -> set[str]:
+        sql = "SELECT target_service_key AS id FROM sys_invocation WHERE status <> 'completed'"
+        answer = self._ask("POST", "/query", {"query": sql})
+        return {row["id"] for row in answer.json()["rows"]}
+
+    def _healthy(self) -> bool:
+        return (
+            answers(f"http://{LOOPBACK}:{self.admin}/health")()
+            and answers(f"{self._url}/restate/health")()
+        )
+
+    def _register(self, endpoint: str) -> None:
+        self._ask("POST", "/deployments", {"uri": endpoint})
+
+    def _ask(self, method: str, path: str, content: Mapping[str, str]) -> httpx.Response:
+        with http_client(timeout=30, headers={"accept": "application/json"}) as client:
+            url = f"http://{LOOPBACK}:{self.admin}{path}"
+            answer = client.request(method, url, json=content)
+        if not answer.is_success:
+            raise SpillwayError(f"Restate refused {path}: {answer.text[:200]}")
+        return answer
+
+
+class _RestateClient(PeerClient):
+    async def send_order(self, customer: Customer, order_id: str, order: str) -> Reply:
+        path = f"/Orders/{order_id}/run/send"
+        return await self._answered(customer, "POST", path, order.encode())
+
+
+def _server() -> Path:
+    system = f"{platform.system().lower()}-{_MACHINES.get(platform.machine(), 'unknown')}"
+    package = f"node_modules/@restatedev/restate-server-{system}"
+    binary = environment_of("restate") / package / "bin" / "restate-server"
+    if not binary.exists():
+        raise Unavailable(f"Restate's server is not installed for {system}: run `make peers`.")
+    return binary

@@ -1,0 +1,253 @@
+"""What the trials need of a system, and the processes that most of them are made of."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import httpx
+
+from benchmarks.peers import usage
+from benchmarks.peers.fakes import Fakes
+from benchmarks.peers.usage import Usage
+from spillway.errors import SpillwayError
+from spillway.paths import PROJECT, home
+from spillway.run.load.clients import Client, Reply, Tokens
+from spillway.run.loopback import http_client
+from spillway.run.stack import SigningKey
+from spillway.run.stack.processes import guarded, isolated_environment, kill_group
+from spillway.run.workload import Customer
+
+START_SECONDS_MAX = 90.0
+_POLL_SECONDS = 0.05
+
+
+class Unavailable(SpillwayError):
+    """This system cannot run on this machine."""
+
+
+class System(ABC):
+    """One system that takes orders, from `__enter__` to `__exit__`, which leaves nothing running.
+
+    `victims`: what can be killed, each with the sentence that says what it is.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    #: What of the figures must be known to read them.
+    notes: ClassVar[Sequence[str]] = ()
+    victims: ClassVar[Mapping[str, str]]
+
+    @abstractmethod
+    def __init__(self, folder: Path, fakes: Fakes) -> None: ...
+
+    @abstractmethod
+    def __enter__(self) -> System: ...
+
+    @abstractmethod
+    def __exit__(self, *_: object) -> None: ...
+
+    @abstractmethod
+    def client(self, http: httpx.AsyncClient) -> Client:
+        """A customer's."""
+
+    @property
+    def receipt_key(self) -> SigningKey:
+        """What payments are signed with. No peer looks at a receipt."""
+        return SigningKey.generate("peers")
+
+    @property
+    def price_key(self) -> SigningKey | None:
+        """The same of prices."""
+        return None
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """The base of what `client` calls."""
+
+    @abstractmethod
+    def usage(self) -> dict[str, Usage]:
+        """What its parts have taken so far, by part."""
+
+    @abstractmethod
+    def stored_bytes(self) -> int | None:
+        """What it keeps; None where that cannot be measured here."""
+
+    @abstractmethod
+    def unfinished(self) -> set[str]:
+        """The ids of the orders that it holds for unfinished."""
+
+    @abstractmethod
+    def kill(self, victim: str) -> None:
+        """With SIGKILL, and wait until it is dead."""
+
+    @abstractmethod
+    def revive(self, victim: str) -> None:
+        """Start it again, as whatever supervises it would, and wait until it answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A process of a system: how it is started, and when it is ready."""
+
+    command: Sequence[str]
+    ready: Callable[[], bool]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Parts:
+    """Named processes that end with this one, however it ends. Logs and data are in `folder`."""
+
+    folder: Path
+    _parts: dict[str, Part] = field(default_factory=dict)
+    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def start(self, name: str, part: Part) -> None:
+        self._parts[name] = part
+        self._running[name] = self._stack.enter_context(
+            guarded(
+                part.command,
+                environment={**isolated_environment(self.folder), **part.environment},
+                log=self.folder / f"{name}.log",
+                cwd=PROJECT,
+            )
+        )
+        self._wait(name, part)
+
+    def kill(self, name: str) -> None:
+        kill_group(self._running[name])
+
+    def restart(self, name: str) -> None:
+        self.start(name, self._parts[name])
+
+    def usage(self) -> dict[str, Usage]:
+        return {name: usage.of(usage.tree(one.pid)) for name, one in self._running.items()}
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def _wait(self, name: str, part: Part) -> None:
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not part.ready():
+            ended = self._running[name].poll() is not None
+            if ended or time.monotonic() > deadline:
+                log = self.folder / f"{name}.log"
+                raise SpillwayError(f"{name} did not start: {_last_line(log)}")
+            time.sleep(_POLL_SECONDS)
+
+
+class Peer(System):
+    """A system of processes that this one starts, with programs of this folder."""
+
+    def __init__(self, folder: Path, fakes: Fakes) -> None:
+        self.folder = folder
+        self.fakes = fakes
+        self.parts = Parts(folder)
+
+    def __enter__(self) -> Peer:
+        try:
+            self.start()
+        except BaseException:
+            self.parts.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.parts.close()
+
+    @abstractmethod
+    def start(self) -> None: ...
+
+    def program(self, module: str, **environment: str) -> tuple[list[str], dict[str, str]]:
+        """How to run a program of this system's own folder, and in which environment."""
+        python = environment_of(self.name) / "bin" / "python"
+        if not python.exists():
+            raise Unavailable(f"{self.title} is not installed: run `make peers`.")
+        return (
+            [str(python), "-m", f"benchmarks.peers.{self.name}.{module}"],
+            {
+                "PYTHONPATH": str(PROJECT),
+                "PEERS_DOWNSTREAMS_URL": self.fakes.url,
+                "PEERS_API_KEY": self.fakes.api_key,
+                **environment,
+            },
+        )
+
+    def client(self, http: httpx.AsyncClient) -> Client:
+        return PeerClient(http, Tokens(unsigned_token))
+
+    def usage(self) -> dict[str, Usage]:
+        return self.parts.usage()
+
+    def kill(self, victim: str) -> None:
+        self.parts.kill(victim)
+
+    def revive(self, victim: str) -> None:
+        self.parts.restart(victim)
+
+
+class PeerClient(Client):
+    """Sends the order with its ids in the body: the peers' programs look at no token."""
+
+    async def place(self, customer: Customer, order_id: str, body: bytes) -> Reply:
+        ids = {"customer_id": self.tokens.customer_id(customer), "order_id": order_id}
+        return await self.send_order(customer, order_id, json.dumps({**json.loads(body), **ids}))
+
+    async def send_order(self, customer: Customer, order_id: str, order: str) -> Reply:
+        return await self._answered(customer, "PUT", f"/orders/{order_id}", order.encode())
+
+
+def unsigned_token(customer: Customer) -> str:
+    """Names the customer as Spillway's pool would."""
+    said = json.dumps({"sub": f"customer-{customer}", "exp": int(time.time()) + 86_400})
+    return f".{base64.urlsafe_b64encode(said.encode()).decode()}."
+
+
+def environment_of(name: str) -> Path:
+    """Where `make peers` installs a system's packages."""
+    return home() / "peers" / name
+
+
+def answers(url: str) -> Callable[[], bool]:
+    """Whether a GET of `url` succeeds."""
+
+    def ready() -> bool:
+        try:
+            with http_client(timeout=2) as client:
+                return client.get(url).is_success
+        except httpx.TransportError:
+            return False
+
+    return ready
+
+
+def run(command: Sequence[str], **options: Any) -> None:
+    """A program that comes to an end by itself. Raises `SpillwayError` with its last words."""
+    done = subprocess.run(  # noqa: S603
+        command, capture_output=True, text=True, check=False, **options
+    )
+    if done.returncode:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no reason was given"]
+        raise SpillwayError(f"{Path(command[0]).name} failed: {last[0]}")
+
+
+def is_root() -> bool:
+    return sys.platform != "win32" and os.geteuid() == 0
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return f"{lines[-1]} ({log})" if lines else f"its log, {log}, is empty"

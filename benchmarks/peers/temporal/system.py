@@ -1,0 +1,76 @@
+"""Temporal: its development server, which keeps its state in SQLite, a worker, and an API."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from benchmarks.peers import usage
+from benchmarks.peers.system import Part, Peer, Unavailable, answers, environment_of
+from spillway.run.stack.ports import LOOPBACK, free_port
+
+
+class Temporal(Peer):
+    name: ClassVar[str] = "temporal"
+    title: ClassVar[str] = "Temporal's development server"
+    notes: ClassVar[Sequence[str]] = (
+        "One process with SQLite stands for a cluster and its database: these are not its figures.",
+        "API and worker are processes of their own, as in its documentation.",
+    )
+    victims: ClassVar[Mapping[str, str]] = {
+        "worker": "the worker: workflows and activities",
+        "server": "the development server",
+    }
+
+    def start(self) -> None:
+        self.data = self.folder / "temporal"
+        self.data.mkdir()
+        self.address = f"{LOOPBACK}:{free_port()}"
+        port = self.address.rpartition(":")[2]
+        command = [self._binary, "server", "start-dev", "--headless", "--ip", LOOPBACK]
+        command += ["--port", port, "--db-filename", str(self.data / "temporal.db")]
+        self.parts.start("server", Part(command, self._healthy))
+        worker, environment = self.program("worker", PEERS_TEMPORAL=self.address)
+        self.parts.start("worker", Part(worker, self._polls, environment))
+        port = str(free_port())
+        api, environment = self.program("api", PEERS_TEMPORAL=self.address, PEERS_PORT=port)
+        self._url = f"http://{LOOPBACK}:{port}"
+        self.parts.start("api", Part(api, answers(f"{self._url}/health"), environment))
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    def stored_bytes(self) -> int | None:
+        return usage.folder_bytes(self.data)
+
+    def unfinished(self) -> set[str]:
+        query = "ExecutionStatus = 'Running'"
+        command = ["workflow", "list", "--query", query, "--limit", "100000", "--output", "json"]
+        return {one["execution"]["workflowId"] for one in json.loads(self._ask(*command) or "[]")}
+
+    @property
+    def _binary(self) -> str:
+        binary = environment_of(self.name) / "bin" / "temporal"
+        if not binary.exists():
+            raise Unavailable(f"{self.title} is not installed: run `make peers`.")
+        return str(binary)
+
+    def _healthy(self) -> bool:
+        return "SERVING" in self._ask("operator", "cluster", "health")
+
+    def _polls(self) -> bool:
+        """A worker has asked for work. After a kill the dead one is still listed: then this says
+        no more than that the server answers, and the new one begins as soon as it can."""
+        said = self._ask("task-queue", "describe", "--task-queue", "orders", "--output", "json")
+        return '"identity"' in said
+
+    def _ask(self, *command: str) -> str:
+        return subprocess.run(  # noqa: S603
+            [self._binary, *command, "--address", self.address],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout

@@ -1,0 +1,19 @@
+"""The worker: a process that runs workflows and activities."""
+
+import asyncio
+import os
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from benchmarks.peers.temporal.activities import call
+from benchmarks.peers.temporal.workflows import TASK_QUEUE, Fulfil
+
+
+async def main() -> None:
+    client = await Client.connect(os.environ["PEERS_TEMPORAL"])
+    await Worker(client, task_queue=TASK_QUEUE, workflows=[Fulfil], activities=[call]).run()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

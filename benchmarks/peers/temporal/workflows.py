@@ -1,0 +1,52 @@
+"""The order's life as a Temporal workflow."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from benchmarks.peers.commands import TIMEOUT_SECONDS, Order
+    from benchmarks.peers.temporal.activities import call
+
+TASK_QUEUE = "orders"
+# A little more than the request in it may take. It also is how long Temporal waits for a worker
+# that was killed before it gives the activity to another.
+START_TO_CLOSE = timedelta(seconds=TIMEOUT_SECONDS + 1)
+
+
+@workflow.defn
+class Fulfil:
+    @workflow.run
+    async def run(self, order: Order) -> str:
+        undo = ["refund"]  # the payment was taken before the order was sent
+        try:
+            await _do("reserve", order)
+            undo.append("release")
+            outcomes = await asyncio.gather(
+                _do("ship", order), _do("post", order), return_exceptions=True
+            )
+            if isinstance(outcomes[0], str):
+                undo.append("recall")
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+        except ActivityError as error:
+            if not _refused(error):
+                raise
+            for step in reversed(undo):
+                await _do(step, order)
+            return "rejected"
+        return "confirmed"
+
+
+async def _do(step: str, order: Order) -> str:
+    """Retried without end, by Temporal's own policy: after 1, 2, 4 s, at most 100 s apart."""
+    return await workflow.execute_activity(
+        call, args=[step, order], start_to_close_timeout=START_TO_CLOSE
+    )
+
+
+def _refused(error: ActivityError) -> bool:
+    return isinstance(error.cause, ApplicationError) and error.cause.type == "Refused"

@@ -1,0 +1,58 @@
+"""Orders as the trials place them, and what downstreams have on record of one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+from orders.domain.order import OrderKey
+from orders.domain.units import CustomerId
+from simulation.downstreams.ledger import Entry
+from spillway.ids import order_id
+from spillway.run.load.placing import Placed
+from spillway.run.load.records import Answer
+from spillway.run.workload import generate, pay
+
+DONE = ("reserve", "ship", "post")
+UNDONE = ("reserve", "ship", "recall_shipment", "release", "refund")
+
+
+def placed(count: int) -> Iterator[Placed]:
+    """Acknowledged, each of them."""
+    rng = random.Random(1)
+    for number, draft in enumerate(generate(seed=1, count=count)):
+        key = OrderKey(CustomerId(f"customer-{draft.customer}"), order_id(1_000 + number, rng))
+        order = pay(draft, key, key_id="k", key=b"k" * 32)
+        answers = [Answer(201, None)]
+        yield Placed(
+            key=key,
+            customer=draft.customer,
+            order=order,
+            sent_at=1_000,
+            answers=answers,
+            closed=True,
+        )
+
+
+def entries(order: Placed, *steps: str, refused: tuple[str, ...] = ()) -> list[Entry]:
+    """Each step once, under a key of its own."""
+    units = sum(line.quantity for line in order.order.lines)
+    made = []
+    for at, step in enumerate((*steps, *refused), 2_000):
+        entry = Entry(
+            customer_id=order.key.customer_id,
+            order_id=order.key.order_id,
+            step=step,
+            idempotency_key=f"{order.key.order_id}/{step}",
+            outcome="refused" if step in refused else "done",
+            reference=step,
+            at=at,
+        )
+        if step in {"reserve", "ship"}:
+            entry = replace(entry, units=units)
+        if step in {"post", "refund"}:
+            money = {"amount": order.order.total, "currency": order.order.currency}
+            entry = replace(entry, **money)  # type: ignore[arg-type]
+        made.append(entry)
+    return made

@@ -1,0 +1,96 @@
+"""The peers' programs send what the contracts ask for: no peer fails by our fault."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from benchmarks.peers import audit
+from benchmarks.peers.commands import Order, Refused, send
+from benchmarks.peers.fakes import Fakes
+from simulation.downstreams.exchange import Request
+from simulation.downstreams.fault_settings import FaultSettings
+from spillway.paths import PROJECT
+from spillway.run.load.placing import Placed
+from tests.benchmarks.peers.builders import placed
+
+PEERS = PROJECT / "benchmarks" / "peers"
+
+
+def _client(fakes: Fakes) -> httpx.AsyncClient:
+    """Of the fakes, without a server."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        name, _, path = request.url.path.strip("/").partition("/")
+        sent = Request(request.method, f"/{path}", request.headers, request.content)
+        response = fakes.by_downstream[name](sent)
+        assert response is not None
+        return httpx.Response(response.status, content=response.body)
+
+    headers = {"x-api-key": fakes.api_key}
+    transport = httpx.MockTransport(answer)
+    return httpx.AsyncClient(base_url="http://fakes", headers=headers, transport=transport)
+
+
+def _sent(order: Placed) -> Order:
+    key = order.key
+    ids = {"customer_id": key.customer_id, "order_id": key.order_id}
+    return {**json.loads(order.body), **ids}
+
+
+def test_every_command_is_taken_and_does_and_undoes_the_whole_order() -> None:
+    fakes, orders = Fakes("http://fakes"), [*placed(20)]
+
+    async def all_steps(order: Order, *steps: str) -> None:
+        async with _client(fakes) as client:
+            for step in steps:
+                assert await send(client, step, order)
+                await send(client, step, order)  # a repeat is no second effect
+
+    for order in orders:
+        asyncio.run(all_steps(_sent(order), "reserve", "ship", "post"))
+    assert audit.judge(orders, fakes.entries(), ()).document() | {"examples": []} == {
+        **dict.fromkeys(audit.KINDS, 0),
+        "acknowledged": 20,
+        "unanswered": 0,
+        "fulfilled": 20,
+        "undone": 0,
+        "examples": [],
+    }
+    for order in orders:
+        asyncio.run(all_steps(_sent(order), "recall", "release", "refund"))
+    verdict = audit.judge(orders, fakes.entries(), ())
+    assert verdict.undone == 20
+    assert verdict.count("doubled") == 0
+
+
+def test_a_refusal_is_told_from_no_answer() -> None:
+    fakes = Fakes("http://fakes")
+    [order] = placed(1)
+
+    async def reserve() -> None:
+        async with _client(fakes) as client:
+            await send(client, "reserve", _sent(order))
+
+    fakes.misbehave({"inventory": FaultSettings(outage=True)})
+    with pytest.raises(httpx.HTTPStatusError):
+        asyncio.run(reserve())
+    fakes.misbehave({"inventory": FaultSettings(refuse_rate=1)})
+    with pytest.raises(Refused, match="out_of_stock"):
+        asyncio.run(reserve())
+
+
+@pytest.mark.parametrize(
+    "lock", sorted(PEERS.glob("*/requirements.txt")), ids=lambda p: p.parent.name
+)
+def test_every_requirement_is_locked_with_hashes_and_names_no_host(lock: Path) -> None:
+    text = lock.read_text()
+    pinned = [line for line in text.splitlines() if line[:1].isalnum()]
+
+    assert pinned
+    assert all("==" in line and line.endswith("\\") for line in pinned)
+    assert "://" not in text
