@@ -140,12 +140,19 @@ class TestErrors:
             f"No stack runs on port {port}: start one with `spillway up --port {port}`.\n"
         )
 
-    @pytest.mark.parametrize("as_json", [[], ["--json"]])
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            # More than is written at once, and little.
+            ["simulate", "--seed", "5", "--trace"],
+            ["prices", "check", "--json", os.devnull],
+        ],
+    )
     @pytest.mark.parametrize("full", [True, False])
-    def test_an_output_that_cannot_be_written(self, as_json: list[str], full: bool) -> None:
+    def test_an_output_that_cannot_be_written(self, arguments: list[str], full: bool) -> None:
         with Path("/dev/full").open("wb") if full else _unread_pipe() as output:
             shown = subprocess.run(  # noqa: S603
-                [*_SPILLWAY, "cost", *as_json],
+                [*_SPILLWAY, *arguments],
                 stdout=output,
                 stderr=subprocess.PIPE,
                 text=True,

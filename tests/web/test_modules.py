@@ -34,7 +34,8 @@ def node(*arguments: str, given: str | None = None) -> subprocess.CompletedProce
 
 @pytest.mark.parametrize("path", sorted(HERE.glob("*.test.mjs")), ids=lambda path: path.name)
 def test_a_module_does_what_its_tests_say(path: Path) -> None:
-    done = node("--test", "--test-reporter=tap", str(path))
+    # Each file has a process of its own already.
+    done = node("--test", "--test-isolation=none", "--test-reporter=tap", str(path))
     failed = [line for line in done.stdout.splitlines() if line.lstrip().startswith("not ok")]
     assert done.returncode == 0, "\n".join([*failed, done.stdout])
     assert "\n# pass 0\n" not in done.stdout

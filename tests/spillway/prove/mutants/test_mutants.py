@@ -7,6 +7,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 
 import pytest
 
@@ -55,13 +56,18 @@ def body_of(sources: Mapping[str, str], *path: str) -> str:
     return "\n".join(map(ast.unparse, scope.body))
 
 
+@cache
+def dump_of(source: str) -> str:
+    return ast.dump(ast.parse(source))
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_each_mutant_changes_the_files_it_names_and_is_still_python(mutant: Mutant) -> None:
     changed = mutated([mutant], sources())
     files = {file for file in changed if changed[file] != sources()[file]}
     assert files == {mutation.file for mutation in mutant.mutations}
     for file in files:
-        assert ast.dump(ast.parse(changed[file])) != ast.dump(ast.parse(sources()[file]))
+        assert dump_of(changed[file]) != dump_of(sources()[file])
 
 
 def test_every_mutant_has_a_name_and_a_sentence_of_its_own() -> None:
