@@ -77,6 +77,12 @@ class IdentityStack(Stack):
             group_name=stage.orders.wholesale_group,
             description="May place wholesale orders",
         )
+        if stage.orders.approvals is not None:
+            self.pool.add_group(
+                "Approvers",
+                group_name=stage.orders.approvals.group,
+                description="Decide about the orders of their company that are held",
+            )
         self.domain = self.pool.add_domain(
             "SignIn",
             cognito_domain=cognito.CognitoDomainOptions(domain_prefix=settings.domain_prefix),

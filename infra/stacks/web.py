@@ -11,6 +11,7 @@ from infra.constructs.known_at_start import known_at_start
 from infra.constructs.storefront import Storefront
 from infra.stacks.identity import Issuer
 from infra.stage import Stage
+from orders.domain.caller import PERSON
 
 
 class WebStack(Stack):
@@ -53,6 +54,7 @@ class WebStack(Stack):
             "sign_out": issuer.sign_out,
             "groups_claim": stage.orders.groups_claim,
             "wholesale_group": stage.orders.wholesale_group,
+            **_approvals(stage),
         }
         CfnOutput(self, "StorefrontSettings", value=json.dumps(settings))
 
@@ -60,3 +62,20 @@ class WebStack(Stack):
         if stage.web.certificate_arn is not None and stage.web.url is not None:
             return stage.web.url
         return f"https://{storefront.distribution.distribution_domain_name}"
+
+
+def _approvals(stage: Stage) -> dict[str, object]:
+    """What says of an ID token whether an order of its buyer will be held, and whether they decide
+    about others'. A customer is a company on the channels in `companies`, if its claim is not the
+    person."""
+    approvals, claims = stage.orders.approvals, stage.orders.customer_claim
+    if approvals is None:
+        return {}
+    by_channel = {"retail": claims.retail, "wholesale": claims.wholesale}
+    return {
+        "approvals": {
+            "limit_claim": approvals.limit_claim,
+            "group": approvals.group,
+            "companies": {name: claim for name, claim in by_channel.items() if claim != PERSON},
+        }
+    }

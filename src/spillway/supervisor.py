@@ -26,7 +26,13 @@ import msgspec
 from spillway.errors import SpillwayError
 from spillway.run.proxy import Proxy
 from spillway.run.stack.assembly import assembly
-from spillway.run.stack.deployment import bootstrap, deploy, deployed_policies, publish_storefront
+from spillway.run.stack.deployment import (
+    STAGE,
+    bootstrap,
+    deploy,
+    deployed_policies,
+    publish_storefront,
+)
 from spillway.run.stack.downstreams import commanded_at, downstreams_served
 from spillway.run.stack.emulator import Server, emulator, fault_injection_proxy
 from spillway.run.stack.fakes import Fakes
@@ -152,7 +158,10 @@ def _stack(
             publish_storefront(aws.url, outputs)
         with reporter.phase("Create the customers"):
             pool = Pool(aws.url, outputs["UserPoolId"], outputs["UserPoolClientId"])
-            passwords = {name: pool.create(name, group) for name, group in USERS.items()}
+            pool.tell_companies()
+            passwords: dict[str, str] = {
+                name: pool.create(name, user) for name, user in USERS.items()
+            }
         stack = Stack(
             origin=_url(origin),
             api=f"{_url(origin)}/api",
@@ -220,16 +229,23 @@ def _parameters(
 def _origin_served(
     stack: Stack, outputs: Mapping[str, str], listener: socket.socket
 ) -> AbstractContextManager[None]:
+    from infra.stage import load
+    from orders.domain.caller import Claims
     from spillway.run.stack.gateway import gateway
     from spillway.run.stack.origin import connections_to, origin
     from spillway.run.stack.serving import serving, uvicorn_config
 
+    customer = load(STAGE).orders.customer_claim
     application = origin(
         connections_to(stack.emulator),
         api_id=outputs["ApiId"],
         distribution=outputs["DistributionDomainName"],
         console=stack.console,
-        local=gateway(stack.receipt_key, connections_to(stack.api)),
+        local=gateway(
+            stack.receipt_key,
+            connections_to(stack.api),
+            Claims(customer.retail, customer.wholesale),
+        ),
     )
     return serving(uvicorn_config(application), listener)
 

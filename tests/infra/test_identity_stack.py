@@ -26,6 +26,12 @@ def test_the_pool_has_the_group_that_intake_asks_for(dev: Templates) -> None:
     assert group["GroupName"] == intake["WHOLESALE_GROUP"]
 
 
+def test_where_orders_are_held_it_has_the_group_of_those_who_decide(local: Templates) -> None:
+    groups = {group["GroupName"] for group in local.resources("AWS::Cognito::UserPoolGroup")}
+    intake = local.functions()["intake"]["Environment"]["Variables"]
+    assert groups == {intake["WHOLESALE_GROUP"], intake["APPROVER_GROUP"]}
+
+
 def test_the_storefront_has_no_secret_and_only_the_code_grant(prod: Templates) -> None:
     [client] = prod.resources("AWS::Cognito::UserPoolClient")
     assert client["GenerateSecret"] is False

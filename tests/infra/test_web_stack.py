@@ -155,6 +155,20 @@ def test_with_another_issuer_the_storefront_signs_in_there(unusual: Templates) -
     }
 
 
+def test_the_storefront_knows_which_orders_are_held_and_who_decides(local: Templates) -> None:
+    settings = local.by_stack["spillway-local-web"]["Outputs"]["StorefrontSettings"]["Value"]
+    said = msgspec.json.decode(
+        settings
+        if isinstance(settings, str)
+        else "".join(part for part in settings["Fn::Join"][1] if isinstance(part, str))
+    )
+    assert said["approvals"] == {
+        "limit_claim": "purchase_limit",
+        "group": "approvers",
+        "companies": {"wholesale": "company_id"},
+    }
+
+
 def test_a_store_s_pages_connect_to_its_payment_gateway_too(unusual: Templates) -> None:
     assert (
         "connect-src 'self' https://login.example.com https://pay.example.com"

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from spillway.run.stack import Stack
+from spillway.run.stack.users import User
 from tests.conftest import started_browsers
 from tests.needs import starts
 from tests.web.visitor import Visitor
@@ -25,15 +26,16 @@ def browsers() -> Iterator[Callable[[str], Browser]]:
 
 @pytest.fixture
 def visit(stack: Stack, browser: Browser) -> Iterator[Visits]:
-    """Makes visitors: `visit()` a shopper, `visit("wholesale")` a shop that resells.
+    """Makes visitors: `visit()` a shopper, `visit("wholesale")` a shop that resells, and one of a
+    company with its name.
 
     Afterwards no page may have logged an error.
     """
     visitors: list[Visitor] = []
 
-    def make(group: str | None = None) -> Visitor:
+    def make(*groups: str, company: str | None = None, limit: int | None = None) -> Visitor:
         name = f"visitor-{secrets.token_hex(4)}"
-        password = stack.pool.create(name, group)
+        password = stack.pool.create(name, User(groups, company, limit))
         visitors.append(Visitor(stack, browser, name, password))
         return visitors[-1]
 

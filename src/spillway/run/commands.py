@@ -11,8 +11,7 @@ from spillway.run.stack.fakes import DownstreamsOption, Fakes
 from spillway.run.stack.handle import Stack, attach
 from spillway.run.stack.ports import DEFAULT_PORT, port_option
 from spillway.run.stack.starting import Supervisor, progress_lines, start_detached, stop
-from spillway.run.stack.users import USERS, email
-from spillway.run.workload.draft import Customer
+from spillway.run.stack.users import USERS, UserName, email
 from spillway.ui.options import JsonOption, PortOption
 
 
@@ -50,7 +49,7 @@ def down(port: PortOption = DEFAULT_PORT) -> None:
 
 
 def token(
-    user: Annotated[Customer, typer.Option("--as", help="The customer to sign in.")],
+    user: Annotated[UserName, typer.Option("--as", help="The customer to sign in.")],
     port: PortOption = DEFAULT_PORT,
 ) -> None:
     """Print a customer's access token, a JWT valid for one hour.

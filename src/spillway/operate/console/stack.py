@@ -37,7 +37,7 @@ def this_stack(state: AppState, _: Request) -> Page:
     values = {
         "sells": basket is not None,
         "addresses": {**ours, **downstreams},
-        "users": [(email(name), group, stack.password(name)) for name, group in USERS.items()],
+        "users": [(email(name), user, stack.password(name)) for name, user in USERS.items()],
         "examples": examples_of(stack, basket),
     }
     return Page("stack", values)

@@ -92,7 +92,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
         return client(self.emulator, service, config)
 
     def token(self, user: str) -> str:
-        """A new access token of `shopper`, `other` or `wholesale`: a JWT, valid for 1 h."""
+        """A new access token of one of USERS: a JWT, valid for 1 h."""
         if user not in USERS:
             raise SpillwayError(f"There is no user {user!r}: choose one of {', '.join(USERS)}.")
         return self.pool.token(user, self.password(user))

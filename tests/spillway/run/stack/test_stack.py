@@ -20,7 +20,7 @@ from spillway.run.stack import Stack, attach, running
 from spillway.run.stack.folder import StackFolder
 from spillway.run.stack.ports import listen
 from spillway.run.stack.processes import children
-from spillway.run.stack.users import USERS
+from spillway.run.stack.users import COMPANY, PURCHASE_LIMIT, USERS
 
 pytestmark = [pytest.mark.usefixtures("own_stacks"), pytest.mark.timeout(600)]
 
@@ -90,6 +90,10 @@ class TestWhatAStackOffers:
         assert claims["wholesale"]["cognito:groups"] == ["wholesale"]
         assert "cognito:groups" not in claims["shopper"]
         assert claims["shopper"]["exp"] - time.time() > 3_000
+        buyer, approver = (_claims(stack.token(user)) for user in ("buyer", "approver"))
+        assert buyer["company_id"] == approver["company_id"] == COMPANY
+        assert buyer["purchase_limit"] == str(PURCHASE_LIMIT)
+        assert claims["wholesale"]["company_id"] == claims["wholesale"]["sub"]
 
     def test_the_api_needs_a_token(self, stack: Stack) -> None:
         assert _get(stack, "/api/orders").status_code == 401
