@@ -91,6 +91,7 @@ def summary(progress: Progress) -> dict[str, Any]:
         "channel": accepted.order.channel,
         "line_count": len(accepted.order.lines),
         **_buyer(accepted),
+        **_approval(progress.facts),
     }
 
 

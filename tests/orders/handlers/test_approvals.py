@@ -39,6 +39,7 @@ from tests.orders.handlers.test_companies import (
     CLAIMS,
     COMPANY,
     EVE,
+    MANY,
     ONE,
     PUT,
     WHOLESALE,
@@ -103,6 +104,8 @@ def test_an_order_above_the_limit_is_held_and_nothing_is_commanded(store: Holdin
     assert (shown["status"], shown["settled"], shown["reason"]) == ("held", False, None)
     expires = {"expires_at": "2026-11-30T10:00:00.000Z", "verdict": None, "at": None, "by": None}
     assert shown["approval"] == expires
+    [line] = store.ask(MANY, ADA)[1]["orders"]
+    assert (line["status"], line["approval"], line["buyer"]) == ("held", expires, ADA_ID)
     changes = store.orders.stream
     assert len(changes) == 2, "the order and its progress"
     assert not any(called_for(change).commands for change in changes)
