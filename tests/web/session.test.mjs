@@ -99,6 +99,22 @@ test("a groups claim that is a text is the name of one group", () => {
   }
 });
 
+test("a limit counts on the channels where the customer is a company", () => {
+  const settings = {
+    groups_claim: "groups", wholesale_group: "wholesale",
+    approvals: { limit_claim: "limit", group: "approvers", companies: { wholesale: "company" } },
+  };
+  const ada = (claims) => customerOf({ sub: "ada", company: "acme", ...claims }, settings);
+  assert.deepEqual(ada({ limit: "904" }).limits, { wholesale: 904 });
+  assert.deepEqual(ada({ limit: 904 }).limits, { wholesale: 904 });
+  for (const none of ["12.50", "-1", "", [904], null]) assert.deepEqual(ada({ limit: none }).limits, { wholesale: 0 }, none);
+  for (const free of [{}, { limit: "904", company: "ada" }]) assert.deepEqual(ada(free).limits, {});
+  assert.equal(ada({ groups: ["approvers"] }).approves, true);
+  assert.equal(ada({ groups: ["others"] }).approves, false);
+  const { approves, limits } = customerOf({ sub: "ada", limit: "1" }, { groups_claim: "groups", wholesale_group: "wholesale" });
+  assert.deepEqual([approves, limits], [false, {}], "of a store without approvals");
+});
+
 test("what is no session is none", () => {
   const tab = browser()();
   for (const text of ["", "{", "null"]) {

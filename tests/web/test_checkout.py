@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import secrets
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.web.conftest import Visits
 from tests.web.visitor import ARRIVED, Visitor
@@ -155,18 +157,44 @@ def test_browsers_can_fill_in_every_field(visit: Visits) -> None:
         assert found.keys() >= AUTOCOMPLETE.keys() - {"state"}
 
 
-def test_a_purchase_order_number_is_a_text_like_any_other(visit: Visits) -> None:
-    visitor = visit("wholesale")
+def test_a_purchase_order_number_is_a_text_and_an_order_above_the_limit_is_said_to_wait(
+    visit: Visits,
+) -> None:
+    visitor = visit("wholesale", company=f"company-{secrets.token_hex(4)}", limit=904)
+    page = visitor.page
     visitor.sign_in("/wholesale")
-    visitor.page.fill("#sheet", "SOAP-MOSS,24")
-    visitor.page.get_by_role("button", name="Add lines").click()
+    page.fill("#sheet", "SOAP-MOSS,24")
+    page.get_by_role("button", name="Add lines").click()
+    expect(page.locator("#limit")).to_contain_text("An order above £9.04")
     visitor.fill_in_checkout("/checkout?channel=wholesale")
-    visitor.page.fill("#purchase_order", " \u00a0")
+    expect(page.locator("#above-limit")).to_contain_text("above your limit of £9.04")
+    page.fill("#purchase_order", " \u00a0")
     stopped(visitor, "purchase_order", "Enter the purchase order number.")
-    visitor.page.fill("#purchase_order", "PO\u00a04711")
+    page.fill("#purchase_order", "PO\u00a04711")
+    visitor.answer_puts(used_before)
     visitor.pay()
-    visitor.see(ARRIVED)
-    expect(visitor.page.get_by_text("Your purchase order: PO 4711")).to_be_visible()
+    visitor.see("Rejected")
+    expect(page.locator("#status-text")).to_contain_text("purchase order number was used before")
+    page.get_by_role("button", name="Back to the checkout").click()
+    expect(page.locator("#purchase_order")).to_have_value("")
+    expect(page.locator("#street")).to_have_value("1 High Street")
+    visitor.context.unroute_all()
+    page.fill("#purchase_order", "PO\u00a04712")
+    visitor.pay()
+    visitor.see("Waiting for approval")
+    expect(page.locator("#status-text")).to_contain_text("It is above your limit, and waits")
+    expect(page.get_by_text("Your purchase order: PO 4712")).to_be_visible()
+
+
+def used_before(route: Route) -> None:
+    """As a store answers that has purchase order numbers used once."""
+    detail = "This purchase order number was used before, for the order 1."
+    violation = {"rule": "purchase_order_used", "pointer": "/purchase_order", "detail": detail}
+    route.fulfill(
+        status=422,
+        body=json.dumps({"status": 422, "violations": [violation]}),
+        content_type="application/problem+json",
+    )
 
 
 def test_a_store_sells_also_when_it_can_t_say_what_addresses_look_like(visit: Visits) -> None:

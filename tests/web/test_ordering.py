@@ -490,7 +490,7 @@ def test_what_nobody_has_confirmed_is_not_called_accepted(visit: Visits) -> None
     expect(page.locator("#sure-text")).to_contain_text("£17.95? Your payment will be refunded.")
     page.get_by_role("button", name="Yes, cancel it").click()
     text = page.locator("#status-text")
-    expect(text).to_have_text(re.compile("^Your cancellation may not have reached the store"))
+    expect(text).to_have_text(re.compile("^Your request may not have reached the store"))
     expect(text).to_contain_text(": confirmed. The store can't be reached just now.")
     expect(text).to_be_in_viewport()
     expect(page.locator("#outbox")).to_be_hidden()

@@ -40,7 +40,7 @@ def run(page: Page, only: dict[str, object]) -> list[str]:
 
 
 def test_every_page_passes_axe(visit: Visits) -> None:
-    visitor = visit("wholesale")
+    visitor = visit("wholesale", "approvers")
     page = visitor.page
     found: list[str] = []
     seen: set[str] = set()
@@ -57,6 +57,7 @@ def test_every_page_passes_axe(visit: Visits) -> None:
     visitor.sign_in("/basket")
     look("/basket", "#empty")
     look("/orders", "#none")
+    look("/approvals", "#none")
     look("/order?id=1", "#nowhere")
     look("/signed-in", "#failed")
     look("/not-found", "h1")

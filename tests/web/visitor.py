@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, e
 from spillway.run.stack import Stack
 from spillway.run.stack.tokens import claims
 from spillway.run.stack.users import email
+from tests.builders import order_body, order_id
 
 #: The store has it; how far it is by now does not matter.
 ARRIVED = re.compile("Accepted|Confirmed")
@@ -84,19 +86,25 @@ class Visitor:
     def ready_to_pay(self, *skus: str) -> None:
         """Signed in, with a basket, at the checkout, with everything filled in."""
         self.fill_basket(*skus)
-        self._be_signed_in()
+        self.be_signed_in()
         self.fill_in_checkout()
 
-    def _be_signed_in(self) -> None:
+    def be_signed_in(self) -> None:
         """From the next page on, by what `sign_in` leaves in this tab: four pages less."""
         tokens = self.stack.pool.tokens(self.name, self._password)
         who = claims(tokens["IdToken"])
-        trade = "wholesale" in who.get("cognito:groups", ())
+        groups, limit = who.get("cognito:groups", ()), who.get("purchase_limit")
         session = {
             "access_token": tokens["AccessToken"],
             "id_token": tokens["IdToken"],
             "refresh_token": tokens["RefreshToken"],
-            "customer": {"sub": who["sub"], "name": who["email"], "trade": trade},
+            "customer": {
+                "sub": who["sub"],
+                "name": who["email"],
+                "trade": "wholesale" in groups,
+                "approves": "approvers" in groups,
+                "limits": {} if limit is None else {"wholesale": int(limit)},
+            },
         }
         self.page.evaluate(
             """([session, seconds]) => {
@@ -106,6 +114,23 @@ class Visitor:
             }""",
             [session, tokens["ExpiresIn"]],
         )
+
+    def place_for(self, company: str, **fields: Any) -> str:
+        """A wholesale order of 905, without the browser; returns its id."""
+        id_ = order_id(time.time_ns() // 1_000_000)
+        keys: dict[str, Any] = {"key": self.stack.receipt_key.key, "customer_id": company}
+        if self.stack.price_key is not None:
+            keys["price_key"] = self.stack.price_key.key
+        body = order_body(id_, channel="wholesale", purchase_order=id_, **keys, **fields)
+        answer = httpx.put(
+            f"{self.stack.api}/orders/{id_}",
+            headers={"authorization": self.token},
+            json=body,
+            trust_env=False,
+            timeout=30,
+        )
+        assert answer.status_code in (200, 201), answer.text
+        return id_
 
     def pay(self) -> str:
         """Press "pay"; returns the order's id."""

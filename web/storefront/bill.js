@@ -1,4 +1,4 @@
-/** The lines that add up to an order's total, wherever an order or a basket is shown. */
+/** What an order or a basket has and what it comes to, wherever one is shown. */
 import { h } from "./dom.js";
 import { money } from "./money.js";
 
@@ -17,3 +17,28 @@ export function bill({ subtotal, discounts, shipping, tax, total }, currency, ta
     row("Total", money(total, currency), "total"),
     taxIncluded && !tax ? h("div", { class: "tax-note" }, h("dt", {}, "Prices include tax"), h("dd", {})) : null);
 }
+
+/** "1 line", "2,000 lines". */
+export const lineCount = (count) => (count === 1 ? "1 line" : `${count.toLocaleString()} lines`);
+
+/**
+ * A list of goods, all but the first ones folded away.
+ *
+ * @param {(line: object) => HTMLElement} row
+ * @param {boolean} open whether they are not
+ */
+export function folded(lines, shown, row, open = false) {
+  const list = (some) => h("ul", { class: "ordered" }, some.map(row));
+  const rest = lines.slice(shown);
+  return [list(lines.slice(0, shown)), rest.length > 0
+    && h("details", { open }, h("summary", {}, `and ${rest.length.toLocaleString()} more`), list(rest))];
+}
+
+/** What a piece costs; struck through before it what it cost when it was chosen, if that was another. */
+export const pieceCosts = ({ before, unit_price }, currency) => [
+  before !== null && h("s", { "aria-label": `was ${money(before, currency)}` }, money(before, currency)),
+  ` ${money(unit_price, currency)}`,
+];
+
+export const priceChanged = ({ before }) =>
+  before !== null && h("p", { class: "changed" }, "The price has changed since you chose it.");

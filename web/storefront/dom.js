@@ -16,9 +16,10 @@ export function h(name, properties = {}, ...children) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** A good's illustration, decorative: its name is beside it. */
-export function picture({ art, glaze }, { large = false } = {}) {
-  const frame = h("span", { class: `picture glaze-${glaze}${large ? " large" : ""}` });
+/** A good's illustration, decorative: its name is beside it. Empty of one that nobody knows. */
+export function picture(good, kind = "") {
+  const { art, glaze } = good ?? {};
+  const frame = h("span", { class: `picture glaze-${glaze} ${kind}` });
   if (!art) return frame;
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 200 200");

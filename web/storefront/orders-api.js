@@ -1,11 +1,10 @@
-/** Reading and cancelling orders, and asking what one would cost. Only the outbox places them. */
+/** Reading and cancelling orders, deciding about those that are held, and asking what one would cost. Only the outbox places them. */
 import { learn, serviceNow } from "./clock.js";
 import { SignInNeeded, retryAfterMs } from "./outbox.js";
-import { token } from "./sign-in.js";
+import { asCustomer } from "./sign-in.js";
 
 const ORDERS = "/api/orders";
 const QUOTES = "/api/quotes";
-const TIMEOUT_MS = 20_000;
 const TRIES_MAX = 5;
 
 /** The API refused, or it failed. */
@@ -37,12 +36,22 @@ export const listOrders = async (cursor, limit = 20) =>
  */
 export const getQuote = async (basket) => (await call("POST", QUOTES, basket)).body;
 
-/** Ask for a cancellation: the same request until it is answered, as with an order.
- *  @returns {Promise<{body: object, lookAgainMs: number}>} */
-export async function cancelOrder(id) {
+/** Ask for a cancellation. @returns {Promise<{body: object, lookAgainMs: number}>} */
+export const cancelOrder = (id) => insisted(id, "PUT", "/cancellation");
+
+/**
+ * Release or refuse an order that is held.
+ *
+ * @param {"released" | "refused"} verdict
+ * @returns {Promise<{body: object, lookAgainMs: number}>}
+ */
+export const decide = (id, verdict) => insisted(id, "POST", "/approval", { verdict });
+
+/** The same request until it is answered, as with an order. */
+async function insisted(...request) {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await callAbout(id, "PUT", "/cancellation");
+      return await callAbout(...request);
     } catch (error) {
       const final = error instanceof SignInNeeded || (error.status >= 400 && error.status < 429);
       if (final || attempt === TRIES_MAX) throw error;
@@ -52,29 +61,16 @@ export async function cancelOrder(id) {
 }
 
 /** A Wi-Fi's own page answers 200 too: what is about this order names it. */
-async function callAbout(id, method, below = "") {
-  const answer = await call(method, `${ORDERS}/${encodeURIComponent(id)}${below}`);
+async function callAbout(id, method, below = "", content = undefined) {
+  const answer = await call(method, `${ORDERS}/${encodeURIComponent(id)}${below}`, content);
   if (answer.body.order_id !== id) throw new Problem(200, null);
   return answer;
 }
 
-async function call(method, path, content = null) {
-  let answer = await ask(method, path, content, { renew: false });
-  if (answer.status === 401) answer = await ask(method, path, content, { renew: true });
-  if (answer.status === 401) throw new SignInNeeded();
+async function call(method, path, content) {
+  const answer = await asCustomer(method, path, content);
+  learn(answer);
   const body = await answer.json().catch(() => null);
   if (!answer.ok || body === null) throw new Problem(answer.status, body);
   return { body, lookAgainMs: retryAfterMs(answer.headers.get("retry-after"), serviceNow()) };
-}
-
-async function ask(method, path, content, { renew }) {
-  const bearer = await token({ renew });
-  if (!bearer) throw new SignInNeeded();
-  const answer = await fetch(path, {
-    method, headers: { authorization: `Bearer ${bearer}` }, cache: "no-store",
-    ...(content && { body: JSON.stringify(content) }),
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
-  learn(answer);
-  return answer;
 }

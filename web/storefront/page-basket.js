@@ -1,5 +1,5 @@
 import { Basket, QUANTITY_ASKED, QUANTITY_MAX } from "./basket.js";
-import { bill } from "./bill.js";
+import { bill, pieceCosts, priceChanged } from "./bill.js";
 import { catalogue, countryName, productPage } from "./catalogue.js";
 import { $, fill, h, picture, say } from "./dom.js";
 import { readDraft } from "./draft.js";
@@ -58,22 +58,21 @@ function showSums(sums) {
   $("#go").hidden = Boolean(problem);
 }
 
-function line({ sku, quantity, name, good, unit_price, before, problem }) {
-  const price = (amount) => money(amount, currency());
+function line(shown) {
+  const { sku, quantity, name, good, unit_price, problem } = shown;
   return h("li", { class: problem ? "gone" : null },
-    good ? picture(good) : h("span", { class: "picture" }),
+    picture(good),
     h("div", { class: "what" },
       good ? h("a", { href: productPage(sku) }, name) : h("span", { class: "strong" }, name),
-      problem ? h("p", { class: "problem" }, problem) : h("p", { class: "quiet" },
-        before === null ? null : h("s", { "aria-label": `was ${price(before)}` }, price(before)), ` ${price(unit_price)} each`),
-      before === null ? null : h("p", { class: "changed" }, "The price has changed since you chose it."),
+      problem ? h("p", { class: "problem" }, problem) : h("p", { class: "quiet" }, pieceCosts(shown, currency()), " each"),
+      priceChanged(shown),
       h("p", { class: "problem", id: `problem-${sku}`, role: "status" })),
     problem ? h("span", {}) : h("input", {
       inputmode: "numeric", autocomplete: "off", value: quantity,
       "aria-label": `Quantity of ${name}`, "aria-describedby": `problem-${sku}`,
       onchange: (event) => changed(event.target, { sku, quantity, name }),
     }),
-    h("p", { class: "sum" }, problem ? "" : price(quantity * unit_price)),
+    h("p", { class: "sum" }, problem ? "" : money(quantity * unit_price, currency())),
     h("button", {
       type: "button", class: "quiet remove", "aria-label": `Remove ${name}`, onclick: () => remove({ sku, name }),
     }, "Remove"));

@@ -4,7 +4,7 @@
  */
 import { AddressForm, checkText } from "./address-form.js";
 import { Basket } from "./basket.js";
-import { bill } from "./bill.js";
+import { bill, folded, lineCount, pieceCosts, priceChanged } from "./bill.js";
 import { addressFormats, catalogue } from "./catalogue.js";
 import { serviceNow } from "./clock.js";
 import { $, complain, fill, h, picture, say } from "./dom.js";
@@ -87,6 +87,9 @@ function showSums(sums, sure) {
   fill($("#goods"), goods(sums.lines));
   fill($("#sums"), bill(sums, currency(), shop.includesTax(channel, addressForm.place)));
   say($("#problem"), sums.problem ?? "");
+  const limit = customer()?.limits?.[channel];
+  say($("#above-limit"), sums.total > limit
+    ? `It is above your limit of ${money(limit, currency())}: the store will hold it until an approver of your company releases it. If nobody does, your payment is refunded.` : "");
   const { ordered: lines, discounts, shipping, tax, total, prices } = sums;
   const can = Boolean(box) && sure && !sums.problem;
   // The price that counts is that of the time in the id, which is therefore made with the sum.
@@ -99,28 +102,21 @@ function showSums(sums, sure) {
 }
 
 function goods(lines) {
-  const open = $("#goods details")?.open;
-  const [first, rest] = [lines.slice(0, LINES_SHOWN), lines.slice(LINES_SHOWN)];
-  const list = (some) => h("ul", { class: "ordered" }, some.map(line));
-  return [
-    h("p", { class: "quiet" }, lines.length === 1 ? "1 line" : `${lines.length.toLocaleString()} lines`),
-    list(first),
-    rest.length ? h("details", { open: open ?? rest.some(({ problem, before }) => problem || before !== null) },
-      h("summary", {}, `and ${rest.length.toLocaleString()} more`), list(rest)) : null,
-  ];
+  const open = $("#goods details")?.open
+    ?? lines.slice(LINES_SHOWN).some(({ problem, before }) => problem || before !== null);
+  return [h("p", { class: "quiet" }, lineCount(lines.length)), folded(lines, LINES_SHOWN, line, open)].flat();
 }
 
-function line({ name, good, quantity, unit_price, before, problem }) {
-  const price = (amount) => money(amount, currency());
+function line(shown) {
+  const { name, good, quantity, unit_price, problem } = shown;
   return h("li", { class: problem ? "gone" : null },
-    good ? picture(good) : h("span", { class: "picture" }),
+    picture(good),
     h("div", { class: "what" },
       h("span", {}, name),
-      problem ? h("p", { class: "problem" }, `${problem} It is not part of this order.`) : h("p", { class: "quiet" },
-        `${quantity.toLocaleString()} × `,
-        before === null ? null : h("s", { "aria-label": `was ${price(before)}` }, price(before)), ` ${price(unit_price)}`),
-      before === null ? null : h("p", { class: "changed" }, "The price has changed since you chose it.")),
-    h("span", { class: "sum" }, problem ? "" : price(quantity * unit_price)));
+      problem ? h("p", { class: "problem" }, `${problem} It is not part of this order.`)
+        : h("p", { class: "quiet" }, `${quantity.toLocaleString()} × `, pieceCosts(shown, currency())),
+      priceChanged(shown)),
+    h("span", { class: "sum" }, problem ? "" : money(quantity * unit_price, currency())));
 }
 
 async function order(event) {

@@ -1,13 +1,14 @@
 /** One order, followed to its end: first in the outbox, then at the store. */
 import { envelope } from "./address.js";
 import { Basket } from "./basket.js";
-import { bill } from "./bill.js";
+import { bill, folded, lineCount } from "./bill.js";
 import { addressFormats, catalogue, countryName } from "./catalogue.js";
+import { serviceNow } from "./clock.js";
 import { written } from "./csv.js";
 import { $, fill, h, picture, say } from "./dom.js";
 import { keepAddress } from "./draft.js";
 import { date, money } from "./money.js";
-import { Problem, cancelOrder, getOrder } from "./orders-api.js";
+import { Problem, cancelOrder, decide, getOrder } from "./orders-api.js";
 import { LOOK_FIRST_MS, SignInNeeded, isUnpaid } from "./outbox.js";
 import { putBack } from "./put-back.js";
 import { announce, outbox } from "./shell.js";
@@ -19,6 +20,7 @@ const LOOK_MAX_MS = 5 * 60_000;
 /** Then an order is shown without names and pictures, and they follow. */
 const CATALOGUE_WAIT_MS = 1_000;
 const LINES_SHOWN = 50;
+const LOST = "Your request may not have reached the store: please try again. ";
 const VIOLATIONS_SHOWN = 20;
 const STEPS = {
   reserve: { done: "Reserved for you", refused: "Could not be reserved" },
@@ -47,11 +49,28 @@ let showAgain = null;
 let lookAt = 0;
 let pause = LOOK_FIRST_MS;
 let timer;
-let cancelFailed = false;
+/** What became of a request of this page's, where the order does not show it. */
+let failed = "";
+
+/** What can be asked of the store, by the names of the buttons. */
+const REQUESTS = {
+  cancel: {
+    send: () => cancelOrder(id),
+    sure: ["Cancel", "This can't be undone.", "Yes, cancel it", "Keep it"],
+  },
+  release: {
+    send: () => decide(id, "released"),
+    sure: ["Release", "It is then got ready and sent.", "Yes, release it", "Not now"],
+  },
+  refuse: {
+    send: () => decide(id, "refused"),
+    sure: ["Refuse", "This can't be undone.", "Yes, refuse it", "Not now"],
+  },
+};
+for (const button of requestButtons()) button.onclick = () => makeSure(button.id);
 
 $("#number").textContent = id;
-$("#cancel").onclick = () => $("#sure").showModal();
-$("#sure").addEventListener("close", ({ target }) => { if (target.returnValue === "cancel") cancel(); });
+$("#sure").addEventListener("close", ({ target }) => { if (target.returnValue in REQUESTS) request(target.returnValue); });
 const loading = Promise.all([
   catalogue().then((found) => { shop = found; }, () => {}),
   addressFormats().then((found) => { formats = found; }),
@@ -133,7 +152,7 @@ function headline(status, text) {
 }
 
 function tell(text) {
-  say($("#status-text"), cancelFailed ? `Your cancellation may not have reached the store: please try again. ${text}` : text);
+  say($("#status-text"), failed + text);
 }
 
 function showSending(entry) {
@@ -148,7 +167,7 @@ function showSending(entry) {
   headline(isUnpaid(entry) ? "paying" : "sending", waits + kept);
   showAgain = () => showSent(entry);
   showSent(entry);
-  $("#cancel").hidden = true;
+  offer([]);
 }
 
 function showAccepted(entry, text) {
@@ -173,7 +192,7 @@ function showRejected(entry) {
       entry.violations.slice(0, VIOLATIONS_SHOWN).map((violation) => h("li", {}, explained(violation, entry.order)))),
     h("p", {}, h("button", { type: "button", class: "primary", onclick: () => backToCheckout(entry) }, "Back to the checkout")),
     ordered(entry.order)));
-  $("#cancel").hidden = true;
+  offer([]);
 }
 
 function moneyOf({ payment, release_owed, violations }) {
@@ -218,28 +237,38 @@ function nameOf(sku) {
   return shop?.bySku.get(sku)?.name ?? sku;
 }
 
-function show({ status, reason, order, steps, accepted_at, cancellation, settled, buyer }) {
+function show({ status, reason, order, steps, accepted_at, cancellation, settled, buyer, approval }) {
   showAgain = () => show(view);
-  if (cancellation) cancelFailed = false; // its answer was lost
-  headline(status, explanation({ status, reason, cancellation, steps, order }));
-  $("#cancel").hidden = Boolean(cancellation) || !["held", "accepted", "confirmed"].includes(status);
-  say($("#sure-text"), `Cancel this order of ${money(order.total, order.currency)}? ${
-    order.payment ? "Your payment will be refunded. " : ""}This can't be undone.`);
+  if (failed === LOST && (cancellation || approval?.by === customer()?.sub)) failed = ""; // only the answer was
+  headline(status, explanation({ status, reason, cancellation, steps, order, buyer, approval }));
+  const mayCancel = !cancellation && ["held", "accepted", "confirmed"].includes(status);
+  if (decides({ status, buyer })) offer(["release", "refuse"]);
+  else offer(mayCancel ? ["cancel"] : []);
   const { country } = order.address;
   const subtotal = order.lines.reduce((sum, line) => sum + line.quantity * line.unit_price, 0);
   fill($("#details"),
     h("div", {},
-      h("ol", { class: "steps" }, step("Accepted", accepted_at), steps.map(({ step: taken, outcome, at, reason: why }) =>
-        step(stepName(taken, outcome, order), at, why))),
+      h("ol", { class: "steps" }, step("Accepted", accepted_at),
+        approval?.verdict && step(decision(approval), approval.at),
+        steps.map(({ step: taken, outcome, at, reason: why }) => step(stepName(taken, outcome, order), at, why))),
       ordered(order),
       settled ? h("p", {}, again(order)) : null),
     h("aside", { class: "panel", "aria-label": "Total and address" },
       bill({ ...order, subtotal, discounts: order.discounts ?? [] }, order.currency,
         shop?.includesTax(order.channel, order.address)),
       order.purchase_order ? h("p", {}, `Your purchase order: ${order.purchase_order}`) : null,
-      buyer ? h("p", {}, buyer === customer()?.sub ? "You placed it." : `Placed by your colleague ${buyer}.`) : null,
+      buyer ? h("p", {}, `Placed by ${named(buyer)}.`) : null,
       h("address", {}, envelope(order.address, formats[country], countryName(country))
         .map((text) => h("span", {}, text)))));
+}
+
+/** The store knows a person by the token's `sub` alone. */
+const named = (person) => (person === customer()?.sub ? "you" : `your colleague ${person}`);
+
+const decides = ({ status, buyer }) => status === "held" && customer()?.approves && buyer !== customer().sub;
+
+function decision({ verdict, by }) {
+  return verdict === "expired" ? "Nobody approved it in time" : `${verdict === "released" ? "Released" : "Refused"} by ${named(by)}`;
 }
 
 function stepName(taken, outcome, order) {
@@ -250,12 +279,22 @@ function step(text, at, why) {
   return h("li", {}, h("span", {}, why ? `${text}: ${reasonName(why)}` : text), h("time", { datetime: at }, date(at)));
 }
 
-function explanation({ status, reason, cancellation, steps, order }) {
+/** Who is waited for until when, and why it is not the reader. */
+function waiting({ buyer, approval }) {
+  const until = date(approval.expires_at);
+  if (Date.parse(approval.expires_at) < serviceNow()) return `Nobody approved it until ${until}: it is about to be refused.`;
+  if (decides({ status: "held", buyer })) return `It is above its buyer's limit. Please release or refuse it by ${until}: then it is refused.`;
+  const own = buyer === customer()?.sub;
+  const who = own && customer().approves ? "another approver of your company: nobody approves their own orders" : "an approver of your company";
+  return `It is above ${own ? "your" : "its buyer's"} limit, and waits until ${until} for ${who}. Then it is refused.`;
+}
+
+function explanation({ status, reason, cancellation, steps, order, buyer, approval }) {
   const paid = Boolean(order.payment);
   const tooLate = cancellation?.outcome === "refused" ? " It was too late to cancel: it had already left." : "";
   const refunded = paid && steps.some(({ step: taken }) => taken === "refund") ? " Your payment was refunded." : "";
   return {
-    held: "It is above its buyer's limit, and waits for an approver of your company.",
+    held: status === "held" && waiting({ buyer, approval }),
     accepted: cancellation ? "We are trying to cancel it." : "We have your order and are getting it ready. You can leave this page.",
     confirmed: `Your order is on its way. The invoice has been issued.${tooLate}`,
     rejecting: `We can't fulfil it: ${reasonName(reason)}. We are undoing it${paid ? " and will refund your payment" : ""}.`,
@@ -273,16 +312,13 @@ function ordered(order) {
 }
 
 function goods(order) {
-  const [first, rest] = [order.lines.slice(0, LINES_SHOWN), order.lines.slice(LINES_SHOWN)];
-  const list = (lines) => h("ul", { class: "ordered" }, lines.map((line) => {
+  return h("div", {}, ...folded(order.lines, LINES_SHOWN, (line) => {
     const good = shop?.bySku.get(line.sku);
     return h("li", {},
-      good ? picture(good) : h("span", { class: "picture" }),
+      picture(good),
       h("span", { class: "what" }, nameOf(line.sku)),
       h("span", { class: "quiet" }, `${line.quantity.toLocaleString()} × ${money(line.unit_price, order.currency)}`));
   }));
-  return h("div", {}, list(first), rest.length
-    ? h("details", {}, h("summary", {}, `and ${rest.length.toLocaleString()} more`), list(rest)) : null);
 }
 
 /** All lines, by the sku: a buyer compares them with their own list. */
@@ -298,7 +334,7 @@ function table({ lines, currency }) {
   };
   const head = (text, kind = null) => h("th", { scope: "col", class: kind }, text);
   return h("div", {},
-    h("p", { class: "actions" }, h("span", {}, lines.length === 1 ? "1 line" : `${lines.length.toLocaleString()} lines`),
+    h("p", { class: "actions" }, h("span", {}, lineCount(lines.length)),
       h("button", { type: "button", class: "quiet", onclick: copy }, "Copy the lines")),
     h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Lines" }, h("table", { class: "sheet" },
       h("thead", {}, h("tr", {}, head("Item", "spare"), head("Name"), head("Each", "number spare"), head("Quantity", "number"), head("Sum", "number"))),
@@ -319,21 +355,45 @@ function again(order) {
   } }, "Order again");
 }
 
-async function cancel() {
-  const button = $("#cancel");
-  button.disabled = true;
-  cancelFailed = false;
-  tell("Asking the store to cancel it.");
+function requestButtons() {
+  return Object.keys(REQUESTS).map((name) => $(`#${name}`));
+}
+
+/** @param {string[]} names the requests that may be made now */
+function offer(names) {
+  for (const button of requestButtons()) button.hidden = !names.includes(button.id);
+}
+
+function makeSure(name) {
+  const { order, buyer } = view;
+  const [what, consequence, yes, no] = REQUESTS[name].sure;
+  const [whose, their] = name === "cancel" ? ["", "Your"] : [`, placed by ${named(buyer)}`, "Their"];
+  const refund = order.payment && name !== "release" ? `${their} payment will be refunded. ` : "";
+  say($("#sure-text"), `${what} this order of ${money(order.total, order.currency)}${whose}? ${refund}${consequence}`);
+  say($("#yes"), yes);
+  say($("#no"), no);
+  $("#yes").value = name;
+  $("#yes").className = name === "release" ? "primary" : "danger";
+  $("#sure").returnValue = ""; // of the last time: Escape leaves it as it is
+  $("#sure").showModal();
+}
+
+async function request(name) {
+  for (const button of requestButtons()) button.disabled = true;
+  failed = "";
+  tell("Asking the store.");
   $("#status-text").focus(); // where the answer will be: on a phone it is out of sight
   try {
-    lookAfter((await cancelOrder(id)).lookAgainMs);
-    button.hidden = true;
+    const { lookAgainMs } = await REQUESTS[name].send();
+    if (name === "cancel") lookAfter(lookAgainMs);
+    else lookAt = 0; // a decision is on record at once
+    offer([]);
   } catch (error) {
-    // A rejected order needs no cancelling: the next look says so.
-    cancelFailed = error.rule !== "order_rejected";
+    // Of a rejected order that is to be cancelled the next look says so.
+    if (error.rule !== "order_rejected") failed = error.rule ? `That was not possible: ${reasonName(error.rule)}. ` : LOST;
     lookAt = 0;
   }
-  button.disabled = false;
+  for (const button of requestButtons()) button.disabled = false;
   view = { ...view, settled: false };
   await follow();
 }

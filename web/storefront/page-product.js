@@ -26,7 +26,7 @@ function show(typed = "1") {
     "aria-describedby": "quantity-problem", oninput: ({ target }) => complain(target, null),
   });
   fill($("#product"),
-    picture(good, { large: true }),
+    picture(good, "large"),
     h("div", { class: "facts" },
       category && h("p", { class: "crumbs" }, h("a", { href: `/?category=${good.category}` }, category)),
       h("h1", {}, good.name),

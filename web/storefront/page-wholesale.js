@@ -204,4 +204,7 @@ function showSums() {
   }
   say($("#line-count"), count(lines.length, "line"));
   say($("#goods-sum"), money(subtotal, currency()));
+  const limit = customer()?.limits?.wholesale;
+  say($("#limit"), limit === undefined ? ""
+    : `An order above ${money(limit, currency())}, with delivery and tax, waits for an approver of your company.`);
 }

@@ -19,11 +19,10 @@
  * The gateway's keys are on its server, never in a page. Here that server is a local one
  * (src/spillway/run/stack/gateway.py), which exists only where `spillway up` runs.
  */
-import { PaymentDeclined, SignInNeeded } from "./outbox.js";
-import { token } from "./sign-in.js";
+import { PaymentDeclined } from "./outbox.js";
+import { asCustomer } from "./sign-in.js";
 
 const GATEWAY = "/_local/payments";
-const TIMEOUT_MS = 20_000;
 
 /** What the customer chooses from in place of a card form. */
 export const METHODS = [
@@ -44,20 +43,7 @@ export async function pay(entry) {
   return answer.json();
 }
 
-async function ask(method, path, content) {
-  for (const renew of [false, true]) {
-    const bearer = await token({ renew });
-    if (!bearer) break;
-    const answer = await fetch(`${GATEWAY}/${path}`, {
-      method,
-      headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
-      body: JSON.stringify(content),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-    if (answer.status !== 401) return answer;
-  }
-  throw new SignInNeeded();
-}
+const ask = (method, path, content) => asCustomer(method, `${GATEWAY}/${path}`, content);
 
 /** The store asks another sum than the customer was shown. */
 function priceChanged({ total }, quote) {

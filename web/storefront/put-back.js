@@ -14,7 +14,8 @@ export function putBack(basket, { order, violations }, shop) {
     lines: lines.map(({ sku, quantity, unit_price }) => ({
       sku, quantity, name: shop?.bySku.get(sku)?.name ?? sku, seen: { [`${channel} ${currency}`]: unit_price },
     })),
-    purchase_order,
+    // One that another order has is asked for anew.
+    purchase_order: violations.some(({ rule }) => rule === "purchase_order_used") ? "" : purchase_order,
     coupons: discounts.map(({ coupon }) => coupon),
     ask: violations.some(isAboutPrice),
   });

@@ -22,7 +22,11 @@ const LOCK = "spillway-session";
 /** OAuth 2.0's errors (RFC 6749, 5.2) that are the issuer's no. All others say nothing. */
 const FINAL = ["invalid_grant", "invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"];
 
-/** @typedef {{sub: string, name: string, trade: boolean}} Customer */
+/**
+ * @typedef {{sub: string, name: string, trade: boolean, approves: boolean,
+ *   limits: Record<string, number>}} Customer `limits` by channel, in minor units: an order above it
+ *   waits for an approver of the company
+ */
 /**
  * @typedef {{access_token: string, refresh_token?: string, id_token?: string, ends_at: number,
  *   customer: Customer}} Session `ends_at` in ms, by this device's clock
@@ -123,11 +127,20 @@ export class SessionOfTabs {
 }
 
 /** For showing only: the API decides what the customer may do, and takes a text for one group too. */
-export function customerOf(claims, { groups_claim, wholesale_group }) {
+export function customerOf(claims, { groups_claim, wholesale_group, approvals: { limit_claim, group, companies } = {} }) {
+  const groups = [claims[groups_claim] ?? []].flat();
+  const limits = {};
+  for (const [channel, claim] of Object.entries(companies ?? {})) {
+    // As the service reads it: what is no amount holds every order.
+    const [, limit] = /^"?(\d+)"?$/.exec(JSON.stringify(claims[limit_claim])) ?? [];
+    if (limit_claim in claims && claims[claim] !== claims.sub) limits[channel] = Number(limit ?? 0);
+  }
   return {
     sub: claims.sub,
     name: claims.name ?? claims.email ?? "Signed in",
-    trade: [claims[groups_claim] ?? []].flat().includes(wholesale_group),
+    trade: groups.includes(wholesale_group),
+    approves: groups.includes(group),
+    limits,
   };
 }
 

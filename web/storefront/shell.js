@@ -156,6 +156,7 @@ function showHead() {
   $("#basket-link").setAttribute("aria-label", count === 1 ? "Basket, 1 item" : `Basket, ${count} items`);
   const who = customer();
   $("#trade-link").hidden = !isTrade();
+  $("#approvals-link").hidden = !who?.approves;
   fill($("#account"), who
     ? [
       h("span", { class: "who", title: who.name }, who.name),

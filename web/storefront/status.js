@@ -37,7 +37,7 @@ const REASONS = {
   wholesale_not_allowed: "this account may not order wholesale",
   approval_not_allowed: "only another approver may decide",
   order_not_held: "it waits for no approval",
-  order_decided: "it was decided about before",
+  order_decided: "it was decided about or cancelled meanwhile, or its time was over",
   purchase_order_missing: "it has no purchase order number",
   purchase_order_used: "its purchase order number was used before",
   currency_not_accepted: "the store does not take this currency",

@@ -9,6 +9,7 @@ page's head lists every module that it will need, so that they are fetched at on
 the other.
 """
 
+import base64
 import hashlib
 import json
 import re
@@ -49,13 +50,15 @@ _MEDIA_TYPES = {
 }
 # What is a customer's own is in no search engine.
 _ROBOTS = "User-agent: *\n" + "".join(
-    f"Disallow: /{path}\n" for path in ("api/", "basket", "checkout", "order", "signed-in")
+    f"Disallow: /{path}\n"
+    for path in ("api/", "approvals", "basket", "checkout", "order", "signed-in")
 )
 _IMPORT = re.compile(r'"\./([\w./-]+\.js)"')
 _STATIC_IMPORT = re.compile(r'(?:from|import) "\./([\w./-]+\.js)"')
 _HEADING = re.compile(r"<!-- (\w+): (.*?) -->\n")
 _ASSET = re.compile(r"\{([\w.-]+\.\w+)\}")
-_HASH_CHARACTERS = 10
+# In base 32 they are 35 bits: all scripts name each other 130 times, and no name compresses.
+HASH_CHARACTERS = 7
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,12 @@ def _page(name: str, source: str, assets: "_Assets") -> File:
     return File(f"{name}.html", document.encode(), ASK_AGAIN, metadata)
 
 
+def hash_of(content: bytes) -> str:
+    """What an asset's name says of its content."""
+    digest = base64.b32encode(hashlib.sha256(content).digest()).decode().lower()
+    return digest[:HASH_CHARACTERS]
+
+
 class _Assets:
     """Everything under `/assets/`, by the name that it has in the source."""
 
@@ -143,9 +152,9 @@ class _Assets:
             content = _IMPORT.sub(
                 lambda found: f'"./{Path(self._asset(found[1]).key).name}"', self._minified[name]
             )
-        digest = hashlib.sha256(content.encode()).hexdigest()[:_HASH_CHARACTERS]
         stem, suffix = Path(name).stem, Path(name).suffix
-        return File(f"assets/{stem}.{digest}{suffix}", content.encode(), FOR_EVER)
+        key = f"assets/{stem}.{hash_of(content.encode())}{suffix}"
+        return File(key, content.encode(), FOR_EVER)
 
     @cached_property
     def _minified(self) -> dict[str, str]:
