@@ -6,6 +6,7 @@ interrupted. What cannot be installed or started is named in the figures, with t
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
@@ -27,14 +28,14 @@ from benchmarks.peers.fakes import Fakes, serving_fakes
 from benchmarks.peers.install import install
 from benchmarks.peers.system import System, Unavailable
 from benchmarks.peers.trials import Load
-from spillway.errors import SpillwayError
 from spillway.paths import home
 from spillway.run.workload import Draft, generate, read_sales
 
 #: Kept in memory, or not written through: there a database loses what it has confirmed.
 _NOT_DURABLE = frozenset({"tmpfs", "ramfs"})
 KILLS_AFTER_EACH_STEP = 3
-KILLED_ORDERS = 120
+FAULTED_ORDERS = 120
+OUTAGE_SECONDS = 300.0
 
 Trial = Callable[[System, Fakes], dict[str, Any]]
 
@@ -48,28 +49,50 @@ def main(
         Path | None, typer.Option("--from", metavar="FILE.csv[.gz]", help="Real orders for half.")
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option(metavar="TEST", help="Only `healthy` or `killed`.")
+        list[str] | None,
+        typer.Option(metavar="TEST", help="Only `healthy`, `killed`, `answers lost` or `outage`."),
     ] = None,
     minutes: Annotated[float, typer.Option(help="No test begins after so many.")] = 50.0,
     out: Annotated[Path | None, typer.Option(help="Where the figures go.")] = None,
 ) -> None:
+    # Both end the blocks that they interrupt, and with them every process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    began, wanted = time.monotonic(), system or [*SYSTEMS]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    wanted = system or [*SYSTEMS]
     unknown = sorted({*wanted} - SYSTEMS.keys())
     if unknown:
         raise typer.BadParameter(f"There is no {unknown[0]}: choose from {', '.join(SYSTEMS)}.")
     drafts = tuple(_drafts(orders, file))
     results: dict[str, Any] = {"machine": _machine(), "systems": {}}
-    for name in wanted:
-        kind = SYSTEMS[name]
-        results["systems"][name] = {"title": kind.title, "notes": list(kind.notes), "tests": {}}
-        tests = results["systems"][name]["tests"]
-        for test, trial in _trials(kind, drafts, only):
-            if time.monotonic() - began > 60 * minutes:
-                tests[test] = {"not_run": f"The run's {minutes:.0f} minutes were over."}
-                continue
-            tests[test] = _carried_out(kind, test, trial)
-        _write(results, out or home() / "peers" / "results.json")
+    ends_at = time.monotonic() + 60 * minutes
+    with _alone():
+        for name in wanted:
+            kind, tests = SYSTEMS[name], dict[str, Any]()
+            results["systems"][name] = {
+                "title": kind.title,
+                "notes": list(kind.notes),
+                "tests": tests,
+            }
+            for test, trial in _trials(kind, drafts, only):
+                tests[test] = _carried_out(kind, test, trial, ends_at)
+                _write(results, out or home() / "peers" / "results.json")
+    tests_of_all = [test for one in results["systems"].values() for test in one["tests"].values()]
+    if any("failed" in test for test in tests_of_all):
+        sys.exit(1)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Two runs at once would disturb each other's figures, and use the same folders."""
+    lock = home() / "peers" / "lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print("Another `make peers` runs: wait until it has ended.", file=sys.stderr)  # noqa: T201
+            sys.exit(1)
+        yield
 
 
 def _drafts(count: int, file: Path | None) -> Iterator[Draft]:
@@ -82,22 +105,22 @@ def _drafts(count: int, file: Path | None) -> Iterator[Draft]:
 def _trials(
     kind: type[System], drafts: tuple[Draft, ...], only: list[str] | None
 ) -> Iterator[tuple[str, Trial]]:
-    if only is None or "healthy" in only:
-        yield "healthy", partial(trials.healthy, load=Load(drafts))
-    if only is None or "killed" in only:
-        for victim in kind.victims:
-            yield (
-                f"killed: {victim}",
-                partial(
-                    trials.killed,
-                    load=Load(drafts[:KILLED_ORDERS]),
-                    victim=victim,
-                    kills=KILLS_AFTER_EACH_STEP,
-                ),
-            )
+    few = Load(drafts[:FAULTED_ORDERS])
+    trials_: dict[str, Trial] = {"healthy": partial(trials.healthy, load=Load(drafts))}
+    for victim in kind.victims:
+        trials_[f"killed: {victim}"] = partial(
+            trials.killed, load=few, victim=victim, kills=KILLS_AFTER_EACH_STEP
+        )
+    trials_["answers lost"] = partial(trials.answers_lost, load=few)
+    trials_["outage"] = partial(trials.outage, load=few, seconds=OUTAGE_SECONDS)
+    for test, trial in trials_.items():
+        if only is None or test.partition(":")[0] in only:
+            yield test, trial
 
 
-def _carried_out(kind: type[System], test: str, trial: Trial) -> dict[str, Any]:
+def _carried_out(kind: type[System], test: str, trial: Trial, ends_at: float) -> dict[str, Any]:
+    if time.monotonic() > ends_at:
+        return {"not_run": "The run's time was over."}
     print(f"{kind.title}: {test}", file=sys.stderr)  # noqa: T201
     try:
         install(kind.name)
@@ -105,8 +128,8 @@ def _carried_out(kind: type[System], test: str, trial: Trial) -> dict[str, Any]:
             return trial(system, fakes)
     except Unavailable as unavailable:
         return {"not_run": str(unavailable)}
-    except SpillwayError as failure:
-        return {"failed": str(failure)}
+    except Exception as failure:  # noqa: BLE001 -- it must not take the others' figures with it
+        return {"failed": f"{type(failure).__name__}: {failure}"}
 
 
 @contextmanager

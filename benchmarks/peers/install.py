@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.peers.system import Unavailable, environment_of
+from benchmarks.peers.system import Unavailable, environment_of, run
+from spillway.errors import SpillwayError
 
 HERE = Path(__file__).parent
 _STAMP = "installed"
@@ -48,9 +48,7 @@ def _npm_lock(name: str) -> Path:
 
 
 def _run(name: str, *command: str) -> None:
-    done = subprocess.run(  # noqa: S603
-        command, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()[-1:]
-        raise Unavailable(f"{name} could not be installed: {''.join(said)}")
+    try:
+        run(command)
+    except SpillwayError as error:
+        raise Unavailable(f"{name} could not be installed: {error}") from error

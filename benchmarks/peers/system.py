@@ -234,14 +234,16 @@ def answers(url: str) -> Callable[[], bool]:
     return ready
 
 
-def run(command: Sequence[str], **options: Any) -> None:
-    """A program that comes to an end by itself. Raises `SpillwayError` with its last words."""
+def run(command: Sequence[str], **options: Any) -> str:
+    """What a program printed that came to an end. Raises `SpillwayError` with its last words."""
     done = subprocess.run(  # noqa: S603
         command, capture_output=True, text=True, check=False, **options
     )
     if done.returncode:
         last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no reason was given"]
         raise SpillwayError(f"{Path(command[0]).name} failed: {last[0]}")
+    printed: str = done.stdout
+    return printed.strip()
 
 
 def is_root() -> bool:

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,24 +28,27 @@ from spillway.ui.statistics import percentile
 #: A trial is over when nothing has been done for so long, whole or not. Temporal waits up to 100 s
 #: between two attempts, Spillway's watchdog up to 3 min for a message of a function that died.
 STALL_SECONDS = 240.0
-REST_SECONDS = 10.0
 REQUEST_SECONDS_MAX = 30.0
 _POLL_SECONDS = 0.25
 
-#: So many orders are refused by each downstream, so that every step is done and undone.
-REFUSALS = FaultSettings(refuse_rate=0.05)
+#: So many answers never arrive, though what they tell of is done.
+LOST = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is placed: `drafts`, by so many `clients`, each one order after the other; and then
-    `paced` orders more at a steady rate that none of the systems finds hard."""
+    """What is placed: `drafts`, by so many `clients`, each one order after the other; the last
+    `paced` of them at a steady rate that none of the systems finds hard. The system is left alone
+    for `rest_seconds`, twice, before the first."""
 
     drafts: Sequence[Draft]
     clients: int = 8
     paced: int = 60
     paced_per_second: float = 4.0
-    seed: int = 1
+    #: By each downstream, so that every step is done and undone.
+    refused_share: float = 0.05
+    rest_seconds: float = 10.0
+    stall_seconds: float = STALL_SECONDS
 
 
 @dataclass(slots=True)
@@ -53,7 +56,7 @@ class Watch:
     """Follows the ledgers until every order is whole, or nothing moves any more."""
 
     fakes: Fakes
-    patience: Patience = field(default_factory=lambda: Patience(STALL_SECONDS))
+    patience: Patience
 
     async def until_whole(self, placed: Sequence[Placed]) -> None:
         while True:
@@ -71,10 +74,10 @@ class Watch:
 
 def healthy(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
     """Throughput, latency and cost, where nothing goes wrong but a refusal."""
-    _refusing(fakes)
-    time.sleep(REST_SECONDS)
+    _refusing(fakes, load)
+    time.sleep(load.rest_seconds)
     began = system.usage()
-    time.sleep(REST_SECONDS)
+    time.sleep(load.rest_seconds)
     rest, stored = system.usage(), system.stored_bytes()
     crowd, count = load.drafts[: -load.paced], len(load.drafts) - load.paced
     placed = asyncio.run(_placing(system, fakes, load, crowd))
@@ -83,7 +86,7 @@ def healthy(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
     return {
         "orders": len(load.drafts),
         "clients": load.clients,
-        "at_rest": _at_rest(began, rest),
+        "at_rest": _at_rest(began, rest, load.rest_seconds),
         "crowd": {
             **_times(placed, fakes.entries()),
             "an_order": {part: _each(rest[part], busy[part], count) for part in rest},
@@ -100,17 +103,62 @@ def healthy(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
 def killed(system: System, fakes: Fakes, load: Load, victim: str, kills: int) -> dict[str, Any]:
     """`victim` dies after a side effect and before its answer arrives: `kills` times after each
     step, or as often as the orders have that step."""
-    _refusing(fakes)
+    _refusing(fakes, load)
     killer = Killer(system, victim, kills)
     fakes.on_entry = killer
-    placed = asyncio.run(_placing(system, fakes, load, load.drafts, killer=killer))
+
+    async def up_again() -> None:
+        await asyncio.to_thread(killer.wait)
+
+    placed = asyncio.run(_placing(system, fakes, load, load.drafts, meanwhile=up_again))
     killer.wait()
-    last = killer.killed_at[-1] if killer.killed_at else None
-    whole = max((entry.at for entry in fakes.entries()), default=0)
     return {
         "victim": system.victims[victim],
         "kills": dict(killer.after),
-        "seconds_until_whole": None if last is None else max(0.0, round(whole / 1000 - last, 1)),
+        "seconds_until_whole": (
+            _seconds_after(killer.killed_at[-1], fakes) if killer.killed_at else None
+        ),
+        **_times(placed, fakes.entries()),
+        "audit": _audit(system, fakes, placed),
+    }
+
+
+def answers_lost(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
+    """What a downstream did is done, and its answer is lost on the way: all three, all the time."""
+    _refusing(fakes, load, lose_answers_rate=LOST)
+    placed = asyncio.run(_placing(system, fakes, load, load.drafts))
+    times = _times(placed, fakes.entries())
+    return {"lost_share": LOST, **times, "audit": _audit(system, fakes, placed)}
+
+
+def outage(system: System, fakes: Fakes, load: Load, seconds: float) -> dict[str, Any]:
+    """Accounting is out while the orders are placed, and for so long in all."""
+    _refusing(fakes, load)
+    accounting = fakes.by_downstream["accounting"]
+    accounting.fault_settings = FaultSettings(refuse_rate=load.refused_share, outage=True)
+    ends_at = time.time() + seconds
+
+    async def over() -> None:
+        await asyncio.sleep(ends_at - time.time())
+        _refusing(fakes, load)
+
+    placed = asyncio.run(_placing(system, fakes, load, load.drafts, meanwhile=over))
+    of_order = audit.by_order(fakes.entries())
+    unharmed = [
+        key
+        for key, entries in of_order.items()
+        if any(entry.step == "ship" and entry.at < 1000 * ends_at for entry in entries)
+    ]
+    reserved = [
+        key
+        for key, entries in of_order.items()
+        if any(entry.step == "reserve" and entry.done for entry in entries)
+    ]
+    return {
+        "seconds": seconds,
+        "reserved": len(reserved),
+        "answered_by_fulfilment_meanwhile": len(unharmed),
+        "seconds_until_whole": _seconds_after(ends_at, fakes),
         **_times(placed, fakes.entries()),
         "audit": _audit(system, fakes, placed),
     }
@@ -166,9 +214,9 @@ async def _placing(
     drafts: Iterable[Draft],
     *,
     paced: bool = False,
-    killer: Killer | None = None,
+    meanwhile: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0),
 ) -> list[Placed]:
-    """Place the orders, and wait until all that were acknowledged are whole."""
+    """Place the orders, wait for what happens meanwhile, and until all acknowledged are whole."""
     placed: list[Placed] = []
     async with httpx.AsyncClient(
         base_url=system.url, timeout=REQUEST_SECONDS_MAX, trust_env=False
@@ -179,21 +227,27 @@ async def _placing(
             price_key=system.price_key,
             clients=load.clients,
             copies=1,
-            rng=random.Random(f"ids {load.seed} {time.time_ns()}"),  # noqa: S311 -- not secrets
+            rng=random.Random(f"ids {time.time_ns()}"),  # noqa: S311 -- not secrets
             on_closed=lambda _: None,
         )
         if paced:
             await checkout.place_at(load.paced_per_second, drafts, placed)
         else:
             await checkout.place(drafts, placed)
-    if killer is not None:
-        await asyncio.to_thread(killer.wait)
-    await Watch(fakes).until_whole(placed)
+    await meanwhile()
+    await Watch(fakes, Patience(load.stall_seconds)).until_whole(placed)
     return placed
 
 
-def _refusing(fakes: Fakes) -> None:
-    fakes.misbehave(dict.fromkeys(("inventory", "fulfilment", "accounting"), REFUSALS))
+def _refusing(fakes: Fakes, load: Load, **faults: Any) -> None:
+    settings = FaultSettings(refuse_rate=load.refused_share, **faults)
+    fakes.misbehave(dict.fromkeys(fakes.by_downstream, settings))
+
+
+def _seconds_after(moment: float, fakes: Fakes) -> float:
+    """From this moment (Unix seconds) to the last effect."""
+    last = max((entry.at for entry in fakes.entries()), default=0) / 1000
+    return max(0.0, round(last - moment, 1))
 
 
 def _audit(system: System, fakes: Fakes, placed: Sequence[Placed]) -> dict[str, Any]:
@@ -228,11 +282,13 @@ def _spread(seconds: Sequence[float]) -> Mapping[str, float | None]:
     return {"p50": percentile(seconds, 0.5), "p99": percentile(seconds, 0.99)}
 
 
-def _at_rest(before: Mapping[str, Usage], after: Mapping[str, Usage]) -> dict[str, Any]:
+def _at_rest(
+    before: Mapping[str, Usage], after: Mapping[str, Usage], seconds: float
+) -> dict[str, Any]:
     return {
         part: {
             "processor_seconds_a_second": round(
-                (after[part].processor_seconds - before[part].processor_seconds) / REST_SECONDS, 4
+                (after[part].processor_seconds - before[part].processor_seconds) / seconds, 4
             ),
             "memory_bytes": after[part].memory_bytes,
         }

@@ -80,10 +80,7 @@ class Dbos(Peer):
         return subprocess.run(command, check=False).returncode == 0  # noqa: S603
 
     def _query(self, sql: str) -> str:
-        command = [_binary("psql"), "-X", "-A", "-t", "-d", self._database, "-c", sql]
-        return subprocess.run(  # noqa: S603
-            command, capture_output=True, text=True, check=True
-        ).stdout.strip()
+        return run([_binary("psql"), "-X", "-A", "-t", "-d", self._database, "-c", sql])
 
 
 def _as_user() -> list[str]:

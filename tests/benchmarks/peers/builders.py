@@ -6,8 +6,12 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 
+import httpx
+
+from benchmarks.peers.fakes import Fakes
 from orders.domain.order import OrderKey
 from orders.domain.units import CustomerId
+from simulation.downstreams.exchange import Request
 from simulation.downstreams.ledger import Entry
 from spillway.ids import order_id
 from spillway.run.load.placing import Placed
@@ -56,3 +60,18 @@ def entries(order: Placed, *steps: str, refused: tuple[str, ...] = ()) -> list[E
             entry = replace(entry, **money)  # type: ignore[arg-type]
         made.append(entry)
     return made
+
+
+def client_of(fakes: Fakes) -> httpx.AsyncClient:
+    """Of the fakes, without a server."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        name, _, path = request.url.path.strip("/").partition("/")
+        sent = Request(request.method, f"/{path}", request.headers, request.content)
+        response = fakes.by_downstream[name](sent)
+        assert response is not None
+        return httpx.Response(response.status, content=response.body)
+
+    headers = {"x-api-key": fakes.api_key}
+    transport = httpx.MockTransport(answer)
+    return httpx.AsyncClient(base_url="http://fakes", headers=headers, transport=transport)

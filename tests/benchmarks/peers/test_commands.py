@@ -12,28 +12,12 @@ import pytest
 from benchmarks.peers import audit
 from benchmarks.peers.commands import Order, Refused, send
 from benchmarks.peers.fakes import Fakes
-from simulation.downstreams.exchange import Request
 from simulation.downstreams.fault_settings import FaultSettings
 from spillway.paths import PROJECT
 from spillway.run.load.placing import Placed
-from tests.benchmarks.peers.builders import placed
+from tests.benchmarks.peers.builders import client_of, placed
 
 PEERS = PROJECT / "benchmarks" / "peers"
-
-
-def _client(fakes: Fakes) -> httpx.AsyncClient:
-    """Of the fakes, without a server."""
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        name, _, path = request.url.path.strip("/").partition("/")
-        sent = Request(request.method, f"/{path}", request.headers, request.content)
-        response = fakes.by_downstream[name](sent)
-        assert response is not None
-        return httpx.Response(response.status, content=response.body)
-
-    headers = {"x-api-key": fakes.api_key}
-    transport = httpx.MockTransport(answer)
-    return httpx.AsyncClient(base_url="http://fakes", headers=headers, transport=transport)
 
 
 def _sent(order: Placed) -> Order:
@@ -46,7 +30,7 @@ def test_every_command_is_taken_and_does_and_undoes_the_whole_order() -> None:
     fakes, orders = Fakes("http://fakes"), [*placed(20)]
 
     async def all_steps(order: Order, *steps: str) -> None:
-        async with _client(fakes) as client:
+        async with client_of(fakes) as client:
             for step in steps:
                 assert await send(client, step, order)
                 await send(client, step, order)  # a repeat is no second effect
@@ -73,7 +57,7 @@ def test_a_refusal_is_told_from_no_answer() -> None:
     [order] = placed(1)
 
     async def reserve() -> None:
-        async with _client(fakes) as client:
+        async with client_of(fakes) as client:
             await send(client, "reserve", _sent(order))
 
     fakes.misbehave({"inventory": FaultSettings(outage=True)})
