@@ -8,6 +8,7 @@ import { Storage } from "./storage.mjs";
 
 const GOOD = { sku: "MUG", name: "Mug", prices: { "retail GBP": 1400, "wholesale GBP": 700 } };
 const line = (sku, quantity) => ({ sku, quantity, name: sku, seen: {} });
+const ordered = (sku, quantity) => ({ sku, quantity, unit_price: 1400 });
 const shown = ({ lines }) => lines.map(({ sku, quantity }) => [sku, quantity]);
 
 function basket(channel, content = {}) {
@@ -18,16 +19,23 @@ function basket(channel, content = {}) {
 
 test("an order that came to nothing goes back beside what was put in since", () => {
   const retail = basket("retail", { lines: [line("MUG", 2), line("CUP", 1)], coupons: ["SUMMER"] });
-  retail.putBack({ lines: [line("VASE", 1), line("MUG", 3)], coupons: ["WELCOME10", "SUMMER"] });
+  const order = { currency: "GBP", lines: [ordered("VASE", 1), ordered("MUG", 3)], discounts: [{ coupon: "WELCOME10" }, { coupon: "SUMMER" }] };
+  retail.putBack(order, [{ rule: "tax_differs" }], null);
   assert.deepEqual(shown(retail), [["VASE", 1], ["MUG", 5], ["CUP", 1]]);
   assert.deepEqual(retail.read().coupons, ["WELCOME10", "SUMMER"]);
+  assert.deepEqual(retail.lines[0].seen, { "retail GBP": 1400 });
+  assert.equal(retail.read().ask, true);
 });
 
 test("a buyer's lines stay as and where they are, also when a sku comes twice", () => {
   const wholesale = basket("wholesale", { lines: [line("MUG", 6)], purchase_order: "PO-2" });
-  wholesale.putBack({ lines: [line("MUG", 12), line("MUG", 6)], coupons: [], purchase_order: "PO-1" });
+  const order = { currency: "GBP", lines: [ordered("MUG", 12), ordered("MUG", 6)], purchase_order: "PO-1" };
+  wholesale.putBack(order, [], null);
   assert.deepEqual(shown(wholesale), [["MUG", 12], ["MUG", 6], ["MUG", 6]]);
   assert.equal(wholesale.read().purchase_order, "PO-1");
+  assert.equal(wholesale.read().ask, false);
+  wholesale.putBack(order, [{ rule: "purchase_order_used" }], null);
+  assert.equal(wholesale.read().purchase_order, "");
 });
 
 test("a quantity field means the number that it shows, and nothing else", () => {

@@ -91,20 +91,33 @@ export class Basket {
     this.change({ lines });
   }
 
-  /** Take back what was ordered and came to nothing; what was put in since stays. */
-  putBack({ lines, coupons, purchase_order, ask = false }) {
+  /**
+   * Take back an order that came to nothing, with the prices of then, so that the checkout shows what
+   * has changed. What was put in since stays.
+   *
+   * @param {object} order as it was sent
+   * @param {import("./outbox.js").Violation[]} violations why it was refused
+   * @param {import("./catalogue.js").Catalogue | null} shop for names
+   */
+  putBack({ currency, lines, discounts = [], purchase_order }, violations, shop) {
     const now = this.read();
-    const since = now.lines.filter(({ sku }) => this.channel === "wholesale" || !lines.some((line) => line.sku === sku));
-    const again = this.channel === "wholesale" ? lines : lines.map((line) => {
-      const more = now.lines.find(({ sku }) => sku === line.sku)?.quantity ?? 0;
-      return { ...line, quantity: Math.min(line.quantity + more, QUANTITY_MAX) };
+    const wholesale = this.channel === "wholesale";
+    const since = now.lines.filter(({ sku }) => wholesale || !lines.some((line) => line.sku === sku));
+    const again = lines.map(({ sku, quantity, unit_price }) => {
+      const more = wholesale ? 0 : now.lines.find((line) => line.sku === sku)?.quantity ?? 0;
+      return {
+        sku, name: shop?.bySku.get(sku)?.name ?? sku, seen: { [`${this.channel} ${currency}`]: unit_price },
+        quantity: more ? Math.min(quantity + more, QUANTITY_MAX) : quantity,
+      };
     });
+    const used = violations.some(({ rule }) => rule === "purchase_order_used");
     this.change({
       id: null,
-      ask,
+      ask: violations.some(isAboutPrice),
       lines: [...again, ...since],
-      coupons: [...new Set([...coupons, ...now.coupons])],
-      purchase_order: purchase_order ?? now.purchase_order,
+      coupons: [...new Set([...discounts.map(({ coupon }) => coupon), ...now.coupons])],
+      // One that another order has is asked for anew.
+      purchase_order: used ? "" : purchase_order ?? now.purchase_order,
     });
   }
 
@@ -133,6 +146,11 @@ export class Basket {
     this.change({ id: made, sum });
     return made;
   }
+}
+
+/** Whether the store says otherwise than the catalogue of this page. */
+function isAboutPrice({ rule }) {
+  return /^(price_changed|article|case|coupon|delivery)|_differs$/.test(rule);
 }
 
 /** A line as a field can show it, whatever an older page has stored. */

@@ -12,7 +12,6 @@ import { dropDraft, keepDraft, readDraft } from "./draft.js";
 import { money } from "./money.js";
 import { listOrders } from "./orders-api.js";
 import { METHODS } from "./payment.js";
-import { putBack } from "./put-back.js";
 import { currency, isTrade, needed, offerCurrencies, outbox, speakAlone } from "./shell.js";
 import { customer } from "./sign-in.js";
 import { reasonName, unreached } from "./status.js";
@@ -185,7 +184,7 @@ function showKept(why) {
 
 async function again(entry) {
   const [{ rule, pointer }] = entry.violations;
-  if (await box.takeBack(entry.id)) putBack(basket, entry, shop);
+  if (await box.takeBack(entry.id)) basket.putBack(entry.order, entry.violations, shop);
   keepDraft(customer()?.sub, addressForm.values);
   speakAlone(false);
   await box.forget(entry.id);

@@ -10,7 +10,6 @@ import { keepAddress } from "./draft.js";
 import { date, money } from "./money.js";
 import { Problem, cancelOrder, decide, getOrder } from "./orders-api.js";
 import { LOOK_FIRST_MS, SignInNeeded, isUnpaid } from "./outbox.js";
-import { putBack } from "./put-back.js";
 import { announce, outbox } from "./shell.js";
 import { customer } from "./sign-in.js";
 import { badge, fieldName, reasonName, statusName, unreached } from "./status.js";
@@ -31,6 +30,7 @@ const STEPS = {
   release: { done: "Put back in stock", refused: "Could not be put back in stock" },
   refund: { done: "Refunded", refused: "Could not be refunded" },
 };
+const TOLD = { shipped_at: "Sent", delivered_at: "Delivered", returned_at: "Came back" };
 
 /** As it is in a link, or was copied from a letter. */
 const id = (new URLSearchParams(location.search).get("id") ?? "").trim().toLowerCase();
@@ -203,22 +203,22 @@ function moneyOf({ payment, release_owed, violations }) {
 }
 
 /** What is wrong; of a price what it was and what it is now. */
-function explained({ rule, pointer, detail, expected }, { lines, discounts = [], currency, ...amounts }) {
+function explained({ rule, pointer, detail, expected }, { lines, discounts = [], currency, shipping, tax, total }) {
   const [, field, index] = pointer.split("/");
-  const change = (name, before) => `${name}: ${money(before, currency)} is now ${money(expected, currency)}.`;
-  const line = field === "lines" ? lines[index] : null;
+  const line = field === "lines" && lines[index];
   const name = line && nameOf(line.sku);
-  switch (rule) {
-    case "unit_price_differs": return change(name, line.unit_price);
-    case "discount_differs": return change(`Coupon ${discounts[index].coupon}`, discounts[index].amount);
-    case "shipping_differs": return change("Delivery", amounts.shipping);
-    case "tax_differs": return change("Tax", amounts.tax);
-    case "price_changed": return change("Total", amounts.total);
-    case "order_id_in_future": return "When you order again, we go by our own clock.";
-    case "text_invalid": return `${fieldName(pointer)}: up to 200 characters, no line breaks.`;
-    default: break;
-  }
-  if (rule.startsWith("coupon_")) return `${discounts[index]?.coupon ?? "Coupon"}: ${couponProblem(rule)}`;
+  const discount = discounts[index];
+  const [changed, before] = {
+    unit_price_differs: [name, line?.unit_price],
+    discount_differs: [`Coupon ${discount?.coupon}`, discount?.amount],
+    shipping_differs: ["Delivery", shipping],
+    tax_differs: ["Tax", tax],
+    price_changed: ["Total", total],
+  }[rule] ?? [];
+  if (changed) return `${changed}: ${money(before, currency)} is now ${money(expected, currency)}.`;
+  if (rule === "order_id_in_future") return "When you order again, we go by our own clock.";
+  if (rule === "text_invalid") return `${fieldName(pointer)}: up to 200 characters, no line breaks.`;
+  if (rule.startsWith("coupon_")) return `${discount?.coupon ?? "Coupon"}: ${couponProblem(rule)}`;
   return name ? `${name}: ${detail}` : detail;
 }
 
@@ -226,7 +226,7 @@ function explained({ rule, pointer, detail, expected }, { lines, discounts = [],
 async function backToCheckout(entry) {
   const { channel, address } = entry.order;
   if (await box.takeBack(id)) {
-    putBack(new Basket(channel), entry, shop);
+    new Basket(channel).putBack(entry.order, entry.violations, shop);
     keepAddress(customer().sub, address);
   }
   await box.forget(id);
@@ -237,12 +237,13 @@ function nameOf(sku) {
   return shop?.bySku.get(sku)?.name ?? sku;
 }
 
-function show({ status, reason, order, steps, accepted_at, cancellation, settled, buyer, approval }) {
+function show(shown) {
+  const { status, order, steps, accepted_at, cancellation, settled, buyer, approval } = shown;
   showAgain = () => show(view);
   if (failed === LOST && (cancellation || approval?.by === customer()?.sub)) failed = ""; // only the answer was
-  headline(status, explanation({ status, reason, cancellation, steps, order, buyer, approval }));
-  const mayCancel = !cancellation && ["held", "accepted", "confirmed"].includes(status);
-  if (decides({ status, buyer })) offer(["release", "refuse"]);
+  headline(status, explanation(shown));
+  const mayCancel = !cancellation && !steps.some(({ step: taken }) => taken === "refund") && ["held", "accepted", "confirmed"].includes(status);
+  if (decides(shown)) offer(["release", "refuse"]);
   else offer(mayCancel ? ["cancel"] : []);
   const { country } = order.address;
   const subtotal = order.lines.reduce((sum, line) => sum + line.quantity * line.unit_price, 0);
@@ -251,6 +252,7 @@ function show({ status, reason, order, steps, accepted_at, cancellation, settled
       h("ol", { class: "steps" }, step("Accepted", accepted_at),
         approval?.verdict && step(decision(approval), approval.at),
         steps.map(({ step: taken, outcome, at, reason: why }) => step(stepName(taken, outcome, order), at, why))),
+      sent(shown.parcels),
       ordered(order),
       settled ? h("p", {}, again(order)) : null),
     h("aside", { class: "panel", "aria-label": "Total and address" },
@@ -271,6 +273,14 @@ function decision({ verdict, by }) {
   return verdict === "expired" ? "Nobody approved it in time" : `${verdict === "released" ? "Released" : "Refused"} by ${named(by)}`;
 }
 
+/** What fulfilment has told of each parcel; one without a number is all of the order. */
+function sent(parcels = []) {
+  return parcels.length > 0 && h("ul", { class: "parcels", "aria-label": "Parcels" }, parcels.map((told) => h("li", {},
+    h("p", { class: "strong" }, [told.parcel ? `Parcel ${told.parcel}` : "The whole order", told.carrier].filter(Boolean).join(", "),
+      told.tracking_number && [" ", h("span", { class: "code" }, told.tracking_number)]),
+    h("ol", { class: "steps" }, Object.entries(TOLD).map(([at, name]) => told[at] && step(name, told[at]))))));
+}
+
 function stepName(taken, outcome, order) {
   return taken === "refund" && !order.payment ? "Nothing to refund" : STEPS[taken][outcome];
 }
@@ -280,23 +290,32 @@ function step(text, at, why) {
 }
 
 /** Who is waited for until when, and why it is not the reader. */
-function waiting({ buyer, approval }) {
+function waiting(shown) {
+  const { buyer, approval } = shown;
   const until = date(approval.expires_at);
   if (Date.parse(approval.expires_at) < serviceNow()) return `Nobody approved it until ${until}: it is about to be refused.`;
-  if (decides({ status: "held", buyer })) return `It is above its buyer's limit. Please release or refuse it by ${until}: then it is refused.`;
+  if (decides(shown)) return `It is above its buyer's limit. Please release or refuse it by ${until}: then it is refused.`;
   const own = buyer === customer()?.sub;
   const who = own && customer().approves ? "another approver of your company: nobody approves their own orders" : "an approver of your company";
   return `It is above ${own ? "your" : "its buyer's"} limit, and waits until ${until} for ${who}. Then it is refused.`;
 }
 
-function explanation({ status, reason, cancellation, steps, order, buyer, approval }) {
+/** Of a confirmed order: there may be more parcels than were told of. */
+function whereabouts({ parcels, steps, order }) {
+  if (steps.some(({ step: taken }) => taken === "refund")) return `It came back${order.payment ? ", and your payment was refunded" : ""}.`;
+  const arrived = parcels?.length && parcels.every(({ delivered_at }) => delivered_at);
+  return `${arrived ? "All that was sent so far has been delivered" : "Your order is on its way"}. The invoice has been issued.`;
+}
+
+function explanation(shown) {
+  const { status, reason, cancellation, steps, order } = shown;
   const paid = Boolean(order.payment);
   const tooLate = cancellation?.outcome === "refused" ? " It was too late to cancel: it had already left." : "";
   const refunded = paid && steps.some(({ step: taken }) => taken === "refund") ? " Your payment was refunded." : "";
   return {
-    held: status === "held" && waiting({ buyer, approval }),
+    held: status === "held" && waiting(shown),
     accepted: cancellation ? "We are trying to cancel it." : "We have your order and are getting it ready. You can leave this page.",
-    confirmed: `Your order is on its way. The invoice has been issued.${tooLate}`,
+    confirmed: whereabouts(shown) + tooLate,
     rejecting: `We can't fulfil it: ${reasonName(reason)}. We are undoing it${paid ? " and will refund your payment" : ""}.`,
     rejected: `We could not fulfil it: ${reasonName(reason)}.${refunded}`,
     // Fulfilment may have got it already, and decides whether it is too late.
@@ -350,7 +369,7 @@ function table({ lines, currency }) {
 function again(order) {
   return h("button", { type: "button", onclick: () => {
     if (order.channel === "wholesale") return location.assign(`/wholesale?again=${id}`);
-    putBack(new Basket("retail"), { order: { ...order, discounts: [] }, violations: [] }, shop);
+    new Basket("retail").putBack({ ...order, discounts: [] }, [], shop);
     location.assign("/basket");
   } }, "Order again");
 }
