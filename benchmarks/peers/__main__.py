@@ -14,7 +14,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,11 +22,11 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.peers import trials, usage
+from benchmarks.peers import counting, trials, usage
 from benchmarks.peers.catalogue import SYSTEMS
 from benchmarks.peers.fakes import Fakes, serving_fakes
 from benchmarks.peers.install import install
-from benchmarks.peers.system import System, Unavailable
+from benchmarks.peers.system import Unavailable
 from benchmarks.peers.trials import Load
 from spillway.paths import home
 from spillway.run.workload import Draft, generate, read_sales
@@ -37,7 +37,8 @@ KILLS_AFTER_EACH_STEP = 3
 FAULTED_ORDERS = 120
 OUTAGE_SECONDS = 300.0
 
-Trial = Callable[[System, Fakes], dict[str, Any]]
+#: With a folder for what it keeps.
+Trial = Callable[[Path, Fakes], dict[str, Any]]
 
 
 def main(
@@ -58,26 +59,25 @@ def main(
     # Both end the blocks that they interrupt, and with them every process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    wanted = system or [*SYSTEMS]
-    unknown = sorted({*wanted} - SYSTEMS.keys())
+    wanted = system or [*SYSTEMS, counting.NAME]
+    unknown = sorted({*wanted} - {*SYSTEMS, counting.NAME})
     if unknown:
-        raise typer.BadParameter(f"There is no {unknown[0]}: choose from {', '.join(SYSTEMS)}.")
+        names = ", ".join([*SYSTEMS, counting.NAME])
+        raise typer.BadParameter(f"There is no {unknown[0]}: choose from {names}.")
     drafts = tuple(_drafts(orders, file))
     results: dict[str, Any] = {"machine": _machine(), "systems": {}}
     ends_at = time.monotonic() + 60 * minutes
     with _alone():
         for name in wanted:
-            kind, tests = SYSTEMS[name], dict[str, Any]()
-            results["systems"][name] = {
-                "title": kind.title,
-                "notes": list(kind.notes),
-                "tests": tests,
-            }
-            for test, trial in _trials(kind, drafts, only):
-                tests[test] = _carried_out(kind, test, trial, ends_at)
-                _write(results, out or home() / "peers" / "results.json")
-    tests_of_all = [test for one in results["systems"].values() for test in one["tests"].values()]
-    if any("failed" in test for test in tests_of_all):
+            title, notes, todo = _counts(drafts) if name == counting.NAME else _tests(name, drafts)
+            tests: dict[str, Any] = {}
+            results["systems"][name] = {"title": title, "notes": list(notes), "tests": tests}
+            for test, trial in todo.items():
+                if only is None or test.partition(":")[0] in only:
+                    tests[test] = _carried_out(name, f"{title}: {test}", trial, ends_at)
+                    _write(results, out or home() / "peers" / "results.json")
+    done = [test for one in results["systems"].values() for test in one["tests"].values()]
+    if any("failed" in test for test in done):
         sys.exit(1)
 
 
@@ -102,30 +102,44 @@ def _drafts(count: int, file: Path | None) -> Iterator[Draft]:
     yield from generate(seed=1, count=count - len(real))
 
 
-def _trials(
-    kind: type[System], drafts: tuple[Draft, ...], only: list[str] | None
-) -> Iterator[tuple[str, Trial]]:
-    few = Load(drafts[:FAULTED_ORDERS])
-    trials_: dict[str, Trial] = {"healthy": partial(trials.healthy, load=Load(drafts))}
+def _tests(name: str, drafts: tuple[Draft, ...]) -> tuple[str, Sequence[str], Mapping[str, Trial]]:
+    """The title of a system, what must be known to read its figures, and its tests by name."""
+    kind, few = SYSTEMS[name], Load(drafts[:FAULTED_ORDERS])
+
+    def on(trial: Callable[..., dict[str, Any]], load: Load, **more: Any) -> Trial:
+        def carry_out(folder: Path, fakes: Fakes) -> dict[str, Any]:
+            with kind(folder, fakes) as system:
+                return trial(system, fakes, load, **more)
+
+        return carry_out
+
+    tests = {"healthy": on(trials.healthy, Load(drafts))}
     for victim in kind.victims:
-        trials_[f"killed: {victim}"] = partial(
-            trials.killed, load=few, victim=victim, kills=KILLS_AFTER_EACH_STEP
+        tests[f"killed: {victim}"] = on(
+            trials.killed, few, victim=victim, kills=KILLS_AFTER_EACH_STEP
         )
-    trials_["answers lost"] = partial(trials.answers_lost, load=few)
-    trials_["outage"] = partial(trials.outage, load=few, seconds=OUTAGE_SECONDS)
-    for test, trial in trials_.items():
-        if only is None or test.partition(":")[0] in only:
-            yield test, trial
+    tests["answers lost"] = on(trials.answers_lost, few)
+    tests["outage"] = on(trials.outage, few, seconds=OUTAGE_SECONDS)
+    return kind.title, kind.notes, tests
 
 
-def _carried_out(kind: type[System], test: str, trial: Trial, ends_at: float) -> dict[str, Any]:
+def _counts(drafts: tuple[Draft, ...]) -> tuple[str, Sequence[str], Mapping[str, Trial]]:
+    few = Load(drafts[:FAULTED_ORDERS])
+    tests = {
+        "healthy": partial(counting.counted, load=few, lose_answers=False),
+        "answers lost": partial(counting.counted, load=few, lose_answers=True),
+    }
+    return counting.TITLE, (), tests
+
+
+def _carried_out(name: str, what: str, trial: Trial, ends_at: float) -> dict[str, Any]:
     if time.monotonic() > ends_at:
         return {"not_run": "The run's time was over."}
-    print(f"{kind.title}: {test}", file=sys.stderr)  # noqa: T201
+    print(what, file=sys.stderr)  # noqa: T201
     try:
-        install(kind.name)
-        with _folder(kind.name) as folder, serving_fakes() as fakes, kind(folder, fakes) as system:
-            return trial(system, fakes)
+        install(name)
+        with _folder(name) as folder, serving_fakes() as fakes:
+            return trial(folder, fakes)
     except Unavailable as unavailable:
         return {"not_run": str(unavailable)}
     except Exception as failure:  # noqa: BLE001 -- it must not take the others' figures with it

@@ -34,12 +34,12 @@ class Refused(Exception):
 
 def downstreams() -> httpx.AsyncClient:
     """A client of all three, at the address and with the key that the environment names."""
-    return httpx.AsyncClient(
-        base_url=os.environ["PEERS_DOWNSTREAMS_URL"],
-        headers={"x-api-key": os.environ["PEERS_API_KEY"]},
-        timeout=TIMEOUT_SECONDS,
-        trust_env=False,
-    )
+    return httpx.AsyncClient(**_options())
+
+
+def downstreams_sync() -> httpx.Client:
+    """The same for an engine whose steps wait for their answers in a thread."""
+    return httpx.Client(**_options())
 
 
 async def send(client: httpx.AsyncClient, step: str, order: Order) -> str:
@@ -48,11 +48,28 @@ async def send(client: httpx.AsyncClient, step: str, order: Order) -> str:
     Each step of an order has one idempotency key, so that a repeat is no second effect. Raises
     `Refused`, and `httpx.HTTPError` for whatever else is no answer: the same may be sent again.
     """
-    answer = await client.post(
-        PATHS[step],
-        json=body(step, order),
-        headers={"idempotency-key": f"{order['order_id']}/{step}"},
-    )
+    return _reference(step, await client.post(PATHS[step], **_content(step, order)))
+
+
+def send_sync(client: httpx.Client, step: str, order: Order) -> str:
+    return _reference(step, client.post(PATHS[step], **_content(step, order)))
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "base_url": os.environ["PEERS_DOWNSTREAMS_URL"],
+        "headers": {"x-api-key": os.environ["PEERS_API_KEY"]},
+        "timeout": TIMEOUT_SECONDS,
+        "trust_env": False,
+    }
+
+
+def _content(step: str, order: Order) -> dict[str, Any]:
+    key = f"{order['order_id']}/{step}"
+    return {"json": body(step, order), "headers": {"idempotency-key": key}}
+
+
+def _reference(step: str, answer: httpx.Response) -> str:
     if answer.status_code == httpx.codes.CONFLICT:
         raise Refused(f"{step}: {answer.json()['code']}")
     reference: str = answer.raise_for_status().json()["reference"]

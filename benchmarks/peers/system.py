@@ -173,18 +173,7 @@ class Peer(System):
 
     def program(self, module: str, **environment: str) -> tuple[list[str], dict[str, str]]:
         """How to run a program of this system's own folder, and in which environment."""
-        python = environment_of(self.name) / "bin" / "python"
-        if not python.exists():
-            raise Unavailable(f"{self.title} is not installed: run `make peers`.")
-        return (
-            [str(python), "-m", f"benchmarks.peers.{self.name}.{module}"],
-            {
-                "PYTHONPATH": str(PROJECT),
-                "PEERS_DOWNSTREAMS_URL": self.fakes.url,
-                "PEERS_API_KEY": self.fakes.api_key,
-                **environment,
-            },
-        )
+        return program(self.name, module, self.fakes, **environment)
 
     def client(self, http: httpx.AsyncClient) -> Client:
         return PeerClient(http, Tokens(unsigned_token))
@@ -219,6 +208,24 @@ def unsigned_token(customer: Customer) -> str:
 def environment_of(name: str) -> Path:
     """Where `make peers` installs a system's packages."""
     return home() / "peers" / name
+
+
+def program(
+    name: str, module: str, fakes: Fakes, **environment: str
+) -> tuple[list[str], dict[str, str]]:
+    """How to run a program of this system's folder, and in which environment."""
+    python = environment_of(name) / "bin" / "python"
+    if not python.exists():
+        raise Unavailable(f"{name} is not installed: run `make peers`.")
+    return (
+        [str(python), "-m", f"benchmarks.peers.{name}.{module}"],
+        {
+            "PYTHONPATH": str(PROJECT),
+            "PEERS_DOWNSTREAMS_URL": fakes.url,
+            "PEERS_API_KEY": fakes.api_key,
+            **environment,
+        },
+    )
 
 
 def answers(url: str) -> Callable[[], bool]:

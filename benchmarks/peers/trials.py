@@ -20,8 +20,10 @@ from benchmarks.peers.usage import Usage
 from orders.domain.order import OrderKey
 from simulation.downstreams.fault_settings import FaultSettings
 from simulation.downstreams.ledger import Entry
+from spillway.run.load.clients import Client
 from spillway.run.load.patience import Patience
 from spillway.run.load.placing import Checkout, Placed
+from spillway.run.stack import SigningKey
 from spillway.run.workload import Draft
 from spillway.ui.statistics import percentile
 
@@ -74,7 +76,7 @@ class Watch:
 
 def healthy(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
     """Throughput, latency and cost, where nothing goes wrong but a refusal."""
-    _refusing(fakes, load)
+    refusing(fakes, load)
     time.sleep(load.rest_seconds)
     began = system.usage()
     time.sleep(load.rest_seconds)
@@ -103,7 +105,7 @@ def healthy(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
 def killed(system: System, fakes: Fakes, load: Load, victim: str, kills: int) -> dict[str, Any]:
     """`victim` dies after a side effect and before its answer arrives: `kills` times after each
     step, or as often as the orders have that step."""
-    _refusing(fakes, load)
+    refusing(fakes, load)
     killer = Killer(system, victim, kills)
     fakes.on_entry = killer
 
@@ -125,7 +127,7 @@ def killed(system: System, fakes: Fakes, load: Load, victim: str, kills: int) ->
 
 def answers_lost(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
     """What a downstream did is done, and its answer is lost on the way: all three, all the time."""
-    _refusing(fakes, load, lose_answers_rate=LOST)
+    refusing(fakes, load, lose_answers_rate=LOST)
     placed = asyncio.run(_placing(system, fakes, load, load.drafts))
     times = _times(placed, fakes.entries())
     return {"lost_share": LOST, **times, "audit": _audit(system, fakes, placed)}
@@ -133,14 +135,14 @@ def answers_lost(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
 
 def outage(system: System, fakes: Fakes, load: Load, seconds: float) -> dict[str, Any]:
     """Accounting is out while the orders are placed, and for so long in all."""
-    _refusing(fakes, load)
+    refusing(fakes, load)
     accounting = fakes.by_downstream["accounting"]
     accounting.fault_settings = FaultSettings(refuse_rate=load.refused_share, outage=True)
     ends_at = time.time() + seconds
 
     async def over() -> None:
         await asyncio.sleep(ends_at - time.time())
-        _refusing(fakes, load)
+        refusing(fakes, load)
 
     placed = asyncio.run(_placing(system, fakes, load, load.drafts, meanwhile=over))
     of_order = audit.by_order(fakes.entries())
@@ -221,25 +223,31 @@ async def _placing(
     async with httpx.AsyncClient(
         base_url=system.url, timeout=REQUEST_SECONDS_MAX, trust_env=False
     ) as http:
-        checkout = Checkout(
-            client=system.client(http),
-            receipt_key=system.receipt_key,
-            price_key=system.price_key,
-            clients=load.clients,
-            copies=1,
-            rng=random.Random(f"ids {time.time_ns()}"),  # noqa: S311 -- not secrets
-            on_closed=lambda _: None,
-        )
+        placing = checkout(system.client(http), load, system.receipt_key, system.price_key)
         if paced:
-            await checkout.place_at(load.paced_per_second, drafts, placed)
+            await placing.place_at(load.paced_per_second, drafts, placed)
         else:
-            await checkout.place(drafts, placed)
+            await placing.place(drafts, placed)
     await meanwhile()
     await Watch(fakes, Patience(load.stall_seconds)).until_whole(placed)
     return placed
 
 
-def _refusing(fakes: Fakes, load: Load, **faults: Any) -> None:
+def checkout(
+    client: Client, load: Load, receipt_key: SigningKey, price_key: SigningKey | None
+) -> Checkout:
+    return Checkout(
+        client=client,
+        receipt_key=receipt_key,
+        price_key=price_key,
+        clients=load.clients,
+        copies=1,
+        rng=random.Random(f"ids {time.time_ns()}"),  # noqa: S311 -- not secrets
+        on_closed=lambda _: None,
+    )
+
+
+def refusing(fakes: Fakes, load: Load, **faults: Any) -> None:
     settings = FaultSettings(refuse_rate=load.refused_share, **faults)
     fakes.misbehave(dict.fromkeys(fakes.by_downstream, settings))
 
