@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,8 +20,14 @@ NOW = 1_795_428_000.0
 CONFIRMED = Facts(
     {step: Outcome(Millis(int(NOW * 1000))) for step in (Step.RESERVE, Step.SHIP, Step.POST)}
 )
+
+
+def queue_url(name: str) -> str:
+    return f"https://sqs/1/spillway-test-{name.replace('_', '-')}"
+
+
 QUEUES = {
-    name: f"https://sqs/1/spillway-test-{name.replace('_', '-')}"
+    name: queue_url(name)
     for base in ("inventory", "fulfilment", "accounting", "overflow", "watchdog", "relay")
     for name in (base, f"{base}_dead_letter")
     if name != "relay"
@@ -137,8 +143,8 @@ class FakeQueues:
     visible: Mapping[str, int] = field(default_factory=dict)
 
     def get_queue_attributes(self, QueueUrl: str, **_: Any) -> dict[str, Any]:  # noqa: N803
-        name = next(name for name, url in QUEUES.items() if url == QueueUrl)
-        return {"Attributes": {"ApproximateNumberOfMessages": str(self.visible.get(name, 0))}}
+        visible = {queue_url(name): count for name, count in self.visible.items()}
+        return {"Attributes": {"ApproximateNumberOfMessages": str(visible.get(QueueUrl, 0))}}
 
 
 @dataclass
@@ -164,7 +170,8 @@ class FakeCloudWatch:
 
 @dataclass
 class FakeLambda:
-    """The event source mappings: each function's state, some of another stage beside them."""
+    """The event source mappings: the state of each function's, and of each queue's of outcomes;
+    some of another stage beside them."""
 
     states: Mapping[str, str] = field(default_factory=dict)
 
@@ -176,11 +183,15 @@ class FakeLambda:
 
 
 def _mapping(name: str, state: str) -> dict[str, str]:
-    function = name.removesuffix("'s stream")
-    source = "dynamodb" if name.endswith(("relay", "stream")) else "sqs"
+    function, source = name.removesuffix("'s stream"), "dynamodb:eu-west-1:1:table/orders/stream/1"
+    if not name.endswith(("relay", "stream")):
+        queue = name.replace("-drain", "-overflow").replace("-deliver-", "-")
+        source = f"sqs:eu-west-1:1:{queue}"
+    if "-outcomes-" in name:
+        function = name[: name.index("-outcomes-")] + "-outcomes"
     return {
         "FunctionArn": f"arn:aws:lambda:eu-west-1:1:function:{function}:live",
-        "EventSourceArn": f"arn:aws:{source}:eu-west-1:1:source",
+        "EventSourceArn": f"arn:aws:{source}",
         "State": state,
     }
 
@@ -188,6 +199,12 @@ def _mapping(name: str, state: str) -> dict[str, str]:
 def service(**clients: Any) -> Service:
     """A service on AWS, whose clients are these."""
     return Service("test", clients.__getitem__, {"orders": "orders"}, QUEUES)
+
+
+def with_tellers(service: Service, *tellers: str) -> Service:
+    """The same with these queues of outcomes."""
+    more = {name: queue_url(name) for one in tellers for name in (one, f"{one}_dead_letter")}
+    return replace(service, queues={**service.queues, **more})
 
 
 def outcome_of(facts: Facts) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from spillway.operate.console import path as drawing
 from spillway.operate.console.orders import address_of
 from spillway.operate.console.state import AppState
 from spillway.operate.console.views import Form, Page, back_to, text
-from spillway.operate.redrive.dead_letters import SOURCES, advice
+from spillway.operate.redrive.dead_letters import advice, sources_in
 from spillway.operate.redrive.reading import masked, what_it_is
 from spillway.operate.redrive.report import remarks
 from spillway.operate.status.parts import dead_letters_by_source
@@ -23,7 +23,7 @@ def dead_letters(state: AppState, _: Request, shown: str = "") -> Page:
     counts = dead_letters_by_source(state.reader.latest().parts)
     values = {
         "drawing": drawing,
-        "counts": {name: counts[name] for name in SOURCES},
+        "counts": {name: counts[name] for name in sources_in(counts)},
         "redriving": state.redriving,
         "address_of": address_of,
         "messages": [
@@ -50,7 +50,7 @@ def look(state: AppState, request: Request) -> Page:
 
 
 def redrive(state: AppState, _: Request, form: Form) -> Response:
-    state.redriving.begin([_queue(form)])
+    state.redriving.begin([_queue(state, form)])
     return back_to("/dead-letters")
 
 
@@ -60,12 +60,12 @@ def message(state: AppState, request: Request, form: Form) -> Page:
 
 
 def set_aside(state: AppState, _: Request, form: Form) -> Response:
-    state.redriving.set_aside(_queue(form), text(form, "message_id"), text(form, "reason"))
+    state.redriving.set_aside(_queue(state, form), text(form, "message_id"), text(form, "reason"))
     return back_to("/dead-letters")
 
 
-def _queue(form: Form) -> str:
+def _queue(state: AppState, form: Form) -> str:
     name = text(form, "queue")
-    if name not in SOURCES:
+    if name not in sources_in(state.service.queues):
         raise SpillwayError(f"There are no dead letters of {name!r}.")
     return name

@@ -10,6 +10,9 @@ most so many requests to AWS in an hour (test_state.py counts them):
 - with them, for each downstream that messages are held for, what its deliveries logged: at most 720
   requests to CloudWatch Logs an hour, which are free
 
+- where downstreams tell what they decide later: for each two requests more to SQS every 15 s, and
+  one to CloudWatch every minute; for all of them two more
+
 What is read of coupons, `campaigns` says. On this machine all of it is read every two seconds.
 """
 

@@ -111,7 +111,8 @@ def check_mappings(account: Account) -> Iterator[Finding]:
     """What a queue or the stream starts runs only while its mapping is enabled."""
     if "service" not in account.stacks:
         return
-    for name, mapping in read_mappings(account.service).items():
+    tellers = [f"outcomes-{name}" for name in account.stage.tellers]
+    for name, mapping in read_mappings(account.service, tellers).items():
         yield _mapping(account, name, mapping)
 
 

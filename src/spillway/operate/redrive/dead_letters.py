@@ -6,7 +6,7 @@ Pure, and without personal data: an order is named by its id and its customer's 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -84,10 +84,14 @@ class LambdaFailure(msgspec.Struct):
     context: dict[str, Any] = msgspec.field(name="requestContext")
 
 
-def sources_in(queues: Mapping[str, str]) -> tuple[str, ...]:
-    """The names of all that have dead letters of their own."""
-    tellers = (name for name in OF_TELLERS if f"{name}_dead_letter" in queues)
-    return (*SOURCES, *tellers)
+def sources_in(queues: Collection[str]) -> tuple[str, ...]:
+    """Of a stage with queues of these names, all that have dead letters of their own."""
+    return (*SOURCES, *tellers_in(queues))
+
+
+def tellers_in(queues: Collection[str]) -> tuple[str, ...]:
+    """Of these names of queues, those on which a downstream tells what it decides later."""
+    return tuple(name for name in OF_TELLERS if name in queues)
 
 
 def source_of(queues: Mapping[str, str], name: str) -> Source:

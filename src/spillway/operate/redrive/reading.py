@@ -11,7 +11,12 @@ from orders.domain.order import customer_hash, is_order_id
 from orders.domain.saga import DOWNSTREAMS, Step
 from orders.domain.trace import parsed
 from orders.failures import PermanentFailure
-from spillway.operate.redrive.dead_letters import OF_STREAM_READERS, contents, lambda_failure
+from spillway.operate.redrive.dead_letters import (
+    OF_STREAM_READERS,
+    OF_TELLERS,
+    contents,
+    lambda_failure,
+)
 from spillway.ui.formatting import counted
 
 #: A body that is longer is cut. SQS takes a megabyte.
@@ -27,11 +32,21 @@ _YEAR_2100_MS = 4_102_444_800_000
 #: Lambda's own record about changes that it gave up on has nothing of a customer.
 _OF_LAMBDA = frozenset({"requestContext", "responseContext", "DDBStreamBatchInfo"})
 
+
+def _told(body: str) -> object:
+    """What each downstream makes of it, its description says."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise PermanentFailure("not JSON") from None
+
+
 _KINDS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     **dict.fromkeys(DOWNSTREAMS, ("a command", command_of)),
     "overflow": ("an order", overflowed_order_of),
     "watchdog": ("a check", check_of),
     "relay": ("a check", check_of),
+    **dict.fromkeys(OF_TELLERS, ("an outcome", _told)),
 }
 
 

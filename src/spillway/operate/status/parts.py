@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from infra.metrics import BEHIND, ERRORS, OLDEST, RUNS, Metric
+from infra.metrics import BEHIND, ERRORS, OLDEST, OUTCOMES, RUNS, Metric
 from orders.domain.saga import DOWNSTREAMS
+from spillway.operate.redrive.dead_letters import OF_TELLERS, tellers_in
 from spillway.operate.status.messages import peek
 from spillway.target.reading import read_depths, read_invocations
 from spillway.target.records import Depth
@@ -27,8 +28,12 @@ QUEUE_OF: Mapping[str, str] = {
     **{f"deliver-{downstream}": downstream for downstream in DOWNSTREAMS},
     "watchdog": "watchdog",
 }
-#: The name of each function's dead-letter queue.
-DEAD_LETTERS_OF: Mapping[str, str] = {**QUEUE_OF, "relay": "relay"}
+#: The name of each part's dead-letter queue.
+DEAD_LETTERS_OF: Mapping[str, str] = {
+    **QUEUE_OF,
+    "relay": "relay",
+    **{name: name for name in OF_TELLERS},
+}
 
 WATCHDOG_STREAM = "watchdog's stream"
 
@@ -40,7 +45,9 @@ _CALLS_AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One function and what waits before it; `name` is the function's.
+    """One function and what waits before it; `name` is the function's. The one that takes what
+    downstreams decide later has a part for each of its queues, by the queue's name: their `runs`
+    and `errors` are those of the function, which they share.
 
     `queue`, None where it has none: `visible` messages wait, those `in_flight` are being handled or
     wait for their next attempt, those `delayed` are not due yet. `oldest_seconds` is the age of the
@@ -88,7 +95,8 @@ class Measured:
 
 
 def read_parts(service: Service, now: float) -> list[Part]:
-    """Every function, in the order of the path. `now` is Unix seconds."""
+    """Every function, in the order of the path, then the queues of outcomes. `now` is Unix
+    seconds."""
     depths = read_depths(service.sqs, service.queues)
     return parts_of(depths, read_measured(service, depths, now))
 
@@ -102,48 +110,55 @@ def read_measured(service: Service, depths: Iterable[Depth], now: float) -> Meas
     rates = _rates(service, now)
     triggers = {
         name: "Missing" if mapping is None else mapping["State"]
-        for name, mapping in read_mappings(service).items()
+        for name, mapping in read_mappings(service, tellers_in(service.queues)).items()
     }
     return Measured(ages(service, holding, now), stream_age, rates, triggers)
 
 
-def read_mappings(service: Service) -> dict[str, Mapping[str, Any] | None]:
-    """The event source mapping of each function that needs one, None where it has none. By the
-    function's name; the watchdog's second one by `WATCHDOG_STREAM`.
+def read_mappings(service: Service, tellers: Iterable[str]) -> dict[str, Mapping[str, Any] | None]:
+    """The event source mapping of each part that needs one, None where it has none. By the part's
+    name; the watchdog's second one by `WATCHDOG_STREAM`. `tellers`: the queues of outcomes.
 
     Those of the whole account are listed, in one request for a hundred: Lambda can list a
     function's, but ours belong to its alias.
     """
     pages = service.client("lambda").get_paginator("list_event_source_mappings").paginate()
     found = {
-        # arn:aws:lambda:Region:account:function:name:alias, arn:aws:dynamodb:...
-        (mapping["FunctionArn"].split(":")[6], mapping["EventSourceArn"].split(":")[2]): mapping
+        # arn:aws:lambda:Region:account:function:name:alias
+        (mapping["FunctionArn"].split(":")[6], _source(mapping["EventSourceArn"])): mapping
         for page in pages
         for mapping in page["EventSourceMappings"]
     }
-    needed = {name: (name, "sqs") for name in QUEUE_OF}
+    needed = {name: (name, service.resource_name(queue)) for name, queue in QUEUE_OF.items()}
     needed |= {"relay": ("relay", "dynamodb"), WATCHDOG_STREAM: ("watchdog", "dynamodb")}
+    needed |= {name: (OUTCOMES, service.resource_name(name)) for name in tellers}
     return {
         name: found.get((service.resource_name(function), source))
         for name, (function, source) in needed.items()
     }
 
 
+def _source(arn: str) -> str:
+    """A queue's name, or `dynamodb`: arn:aws:sqs:Region:account:name, arn:aws:dynamodb:..."""
+    fields = arn.split(":")
+    return fields[5] if fields[2] == "sqs" else fields[2]
+
+
 def parts_of(depths: Iterable[Depth], measured: Measured) -> list[Part]:
     """Combine depths and measurements, which may be of two different times."""
     known = {depth.queue: depth for depth in depths}
-    return [_part(name, known, measured) for name in FUNCTIONS]
+    return [_part(name, known, measured) for name in (*FUNCTIONS, *tellers_in(known))]
 
 
 def _part(name: str, depths: Mapping[str, Depth], measured: Measured) -> Part:
-    queue = depths.get(QUEUE_OF.get(name, ""))
+    queue = depths.get(DEAD_LETTERS_OF.get(name, ""))
     oldest = measured.stream_age if name == "relay" else None
     if queue is not None and queue.messages:
         oldest = measured.ages.get(queue.queue)
     dead_letters = 0
     if name in DEAD_LETTERS_OF:
         dead_letters = depths[f"{DEAD_LETTERS_OF[name]}_dead_letter"].messages
-    runs, errors = measured.rates[name]
+    runs, errors = measured.rates[OUTCOMES if name in OF_TELLERS else name]
     triggers = measured.triggers
     second = triggers.get(WATCHDOG_STREAM) if name == "watchdog" else None
     return Part(name, queue, oldest, dead_letters, runs, errors, triggers.get(name), second)
@@ -174,14 +189,15 @@ def _ages_on_emulator(service: Service, holding: Sequence[str], now: float) -> d
 
 def _rates(service: Service, now: float) -> dict[str, tuple[int, int | None]]:
     """How often each function ran and failed in the last measured minute."""
+    functions = (*FUNCTIONS, OUTCOMES) if tellers_in(service.queues) else FUNCTIONS
     if service.emulator is not None:
         # It does not count runs that a queue, a stream or the API started, but it logs each end.
         since = int((now - RATE_SECONDS) * 1000)
         runs = read_invocations(service.logs, since)
-        return {name: (runs.get(service.resource_name(name), 0), None) for name in FUNCTIONS}
+        return {name: (runs.get(service.resource_name(name), 0), None) for name in functions}
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
-        rates = pool.map(lambda name: _rate_on_aws(service, name, now), FUNCTIONS)
-        return dict(zip(FUNCTIONS, rates, strict=True))
+        rates = pool.map(lambda name: _rate_on_aws(service, name, now), functions)
+        return dict(zip(functions, rates, strict=True))
 
 
 def _rate_on_aws(service: Service, function: str, now: float) -> tuple[int, int]:

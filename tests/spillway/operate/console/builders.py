@@ -17,6 +17,7 @@ from spillway.operate.console.redriving import Redriving
 from spillway.operate.console.searches import Searches
 from spillway.operate.console.serving import application
 from spillway.operate.console.state import AppState, StatusReader
+from spillway.operate.redrive.dead_letters import OF_TELLERS
 from spillway.operate.status.alarms import Alarm, State
 from spillway.operate.status.parts import QUEUE_OF, Part
 from spillway.operate.status.state import Status
@@ -29,7 +30,7 @@ AT = 1_795_428_000.0
 
 
 def part(name: str, *, visible: int = 0, in_flight: int = 0, **fields: Any) -> Part:
-    queue = QUEUE_OF.get(name)
+    queue = QUEUE_OF.get(name, name if name in OF_TELLERS else None)
     values: dict[str, Any] = {
         "queue": None if queue is None else Depth(queue, visible, in_flight, 0),
         "oldest_seconds": None,
@@ -44,7 +45,7 @@ def part(name: str, *, visible: int = 0, in_flight: int = 0, **fields: Any) -> P
 def parts(*others: Part) -> list[Part]:
     """All of them, at rest but for `others`."""
     given = {other.name: other for other in others}
-    return [given.get(name) or part(name) for name in FUNCTIONS]
+    return list({**{name: part(name) for name in FUNCTIONS}, **given}.values())
 
 
 def alarm(name: str, state: State = "OK", reason: str = "") -> Alarm:

@@ -107,6 +107,16 @@ def test_dead_letters_are_named_by_part_and_only_what_holds_some_can_be_moved() 
     assert "Move back" not in page
 
 
+def test_a_queue_of_outcomes_is_on_the_path_and_its_dead_letters_can_be_moved() -> None:
+    state = a_state(status(part("outcomes-fulfilment", visible=3, dead_letters=2)))
+    client = browser(state)
+    assert 'id="box-outcomes-fulfilment"' in client.get("/").text
+    page = client.post("/dead-letters/message", {"token": state.token, "message_id": "m1"}).text
+    assert "2 failed messages of outcomes-fulfilment need your attention." in page
+    assert 'commandfor="move-outcomes-fulfilment"' in page
+    assert "outcomes-inventory" not in page
+
+
 def test_dead_letters_of_an_unknown_queue_are_not_moved() -> None:
     state = a_state()
     form = {"token": state.token, "queue": "../orders"}

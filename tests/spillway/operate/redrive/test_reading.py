@@ -10,6 +10,7 @@ from orders.aws.messages import batch_messages_of, check_message_of, message_of,
 from orders.domain.order import OrderKey
 from orders.domain.saga import Step
 from orders.ports import Check, Command
+from spillway.operate.redrive.dead_letters import OF_TELLERS
 from spillway.operate.redrive.reading import SHOWN_MAX, is_readable, masked, what_it_is
 from tests.builders import CUSTOMER, accepted, an_order, order_id
 from tests.spillway.operate.redrive.test_dead_letters import failure_record
@@ -35,6 +36,8 @@ CHECK = check_message_of(Check(KEY, force=True))
         ("overflow", COMMAND, "cannot be read as an order"),
         ("watchdog", "hello", "cannot be read as a check"),
         ("inventory", batch_messages_of([COMMAND, "{}"], 2)[0], "cannot be read as a command"),
+        *((teller, '{"status": "done"}', "an outcome") for teller in OF_TELLERS),
+        (OF_TELLERS[0], "hello", "cannot be read as an outcome"),
     ],
 )
 def test_what_a_message_is_was_found_by_reading_it(queue: str, body: str, is_: str) -> None:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from orders.domain.promises import Promise
 from spillway.operate.status.alarms import read_alarms
-from spillway.operate.status.parts import read_parts
-from tests.spillway.operate.fakes import NOW, FakeCloudWatch, FakeLambda, FakeQueues, service
+from spillway.operate.status.parts import dead_letters_by_source, read_parts
+from tests.spillway.operate.fakes import (
+    NOW,
+    FakeCloudWatch,
+    FakeLambda,
+    FakeQueues,
+    service,
+    with_tellers,
+)
 
 
 def test_each_part_has_what_waits_before_it_and_how_it_runs() -> None:
@@ -47,6 +54,30 @@ def test_a_function_whose_trigger_is_off_or_gone_is_stopped() -> None:
     assert "does not read the table's stream" in str(parts["watchdog"].stopped)
     assert parts["watchdog"].trigger == "Updating"
     assert parts["intake"].trigger is None
+
+
+def test_each_queue_of_outcomes_has_its_dead_letters_and_its_own_trigger() -> None:
+    inventory, fulfilment = "outcomes-inventory", "outcomes-fulfilment"
+    aws = service(
+        sqs=FakeQueues({inventory: 3, f"{fulfilment}_dead_letter": 4}),
+        cloudwatch=FakeCloudWatch(
+            {
+                ("ApproximateAgeOfOldestMessage", f"spillway-test-{inventory}"): [90],
+                ("Invocations", "spillway-test-outcomes"): [5],
+                ("Errors", "spillway-test-outcomes"): [1],
+            }
+        ),
+        **{"lambda": FakeLambda({inventory: "Enabled", fulfilment: "Disabled"})},
+    )
+    found = read_parts(with_tellers(aws, inventory, fulfilment), NOW)
+    parts = {part.name: part for part in found}
+    assert [name for name in parts if "outcomes" in name] == [inventory, fulfilment]
+    first, second = parts[inventory], parts[fulfilment]
+    assert (first.held, first.oldest_seconds, first.dead_letters) == (3, 90, 0)
+    assert (second.held, second.oldest_seconds, second.dead_letters) == (0, None, 4)
+    assert {(one.runs, one.errors) for one in (first, second)} == {(5, 1)}
+    assert (first.stopped, second.trigger) == (None, "Disabled")
+    assert dead_letters_by_source(parts.values())[fulfilment] == 4
 
 
 def test_an_alarm_is_known_by_its_promise_and_its_page() -> None:
