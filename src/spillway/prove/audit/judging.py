@@ -266,7 +266,9 @@ def _settled(case: Case) -> Iterator[Finding]:
         return
     done, refused = case.facts_of(done=True), case.facts_of(done=False)
     missing = _unanswered(case)
-    if missing:
+    if _awaits_approval(case.facts):
+        yield Promise.ALWAYS_SETTLES, "waits for an approver"
+    elif missing:
         yield Promise.ALWAYS_SETTLES, f"waits for {', '.join(missing)}"
     elif _world(done) is None:
         yield Promise.ALWAYS_SETTLES, f"rests at {_list(done)} done, {_list(refused)} refused"
@@ -283,8 +285,9 @@ def _whole(case: Case) -> Iterator[Finding]:
         return
     yield from _right_amounts(case)
     yield from _money_in_order(case)
+    yield from _not_begun(case)
     world = _world(on_record)
-    if _unanswered(case) or world is None:
+    if _unanswered(case) or _awaits_approval(case.facts) or world is None:
         return  # Not final: `_settled` has reported it, and no customer has read that it is whole.
     if _world(done) == world:
         yield from _status_read(case)
@@ -315,11 +318,22 @@ def _money_in_order(case: Case) -> Iterator[Finding]:
         yield Promise.NEVER_HALF_DONE, "booked after its money had gone back"
 
 
+def _not_begun(case: Case) -> Iterator[Finding]:
+    """Of an order that no approver has released, nothing is asked of anybody but its refund."""
+    if not _held(case.facts):
+        return
+    allowed = set() if _awaits_approval(case.facts) else {"refund"}
+    for step in sorted({effect.step for effect in case.effects} - allowed):
+        yield Promise.NEVER_HALF_DONE, f"{step} is at its downstream, and nobody released it"
+
+
 def _status_read(case: Case) -> Iterator[Finding]:
     if _world(case.effects_of(done=True)) == "fulfilled":
         fitting = "confirmed"
     else:
-        refused = case.effects_of(done=False) & _NEEDED
+        approval = case.facts.approval
+        declined = approval is not None and approval.verdict != "released"
+        refused = declined or case.effects_of(done=False) & _NEEDED
         fitting = "rejected" if refused else "cancelled"
     if fitting == "cancelled" and case.facts.cancellation is None:
         yield Promise.NEVER_HALF_DONE, "undone, though it was neither refused nor cancelled"
@@ -347,6 +361,8 @@ def _unanswered(case: Case) -> list[str]:
     """
     done, cancellation = case.facts_of(done=True), case.facts.cancellation
     known = done | case.facts_of(done=False)
+    if _held(case.facts):
+        return []  # Nothing was begun.
     if "reserve" not in known:
         return ["reserve"]
     cancelled_first = cancellation is not None and cancellation.before_reservation
@@ -356,6 +372,16 @@ def _unanswered(case: Case) -> list[str]:
     if cancellation is not None and _world(done) == "fulfilled":
         return [] if "cancel_shipment" in known else ["cancel_shipment"]
     return []
+
+
+def _held(facts: Facts) -> bool:
+    """It was held for an approver, who has not released it."""
+    released = facts.approval is not None and facts.approval.verdict == "released"
+    return facts.held_until is not None and not released
+
+
+def _awaits_approval(facts: Facts) -> bool:
+    return _held(facts) and facts.approval is None and facts.cancellation is None
 
 
 def _list(steps: Collection[str]) -> str:

@@ -16,6 +16,7 @@ from itertools import chain
 from typing import Any
 
 from orders.aws import items
+from orders.domain import saga
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS, Downstream
@@ -192,8 +193,11 @@ class Audit:
     def _broken(self, case: Case) -> tuple[list[Violation], bool]:
         """What is broken, and whether the order is only under way: not settled, and young."""
         violations = judge_order(case)
-        changed_at = 0 if case.record is None else case.record.changed_at or 0
-        if self.now() - changed_at / 1000 >= self.unsettled_after_seconds:
+        since = 0 if case.record is None else case.record.changed_at or 0
+        if saga.awaits_approval(case.facts):
+            # An approver may take until then.
+            since = case.facts.held_until or since
+        if self.now() - since / 1000 >= self.unsettled_after_seconds:
             return violations, False
         broken = [one for one in violations if one.promise is not Promise.ALWAYS_SETTLES]
         return broken, len(broken) < len(violations)

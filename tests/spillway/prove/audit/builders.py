@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orders.domain.order import Address, Line, Order, OrderKey, Payment
-from orders.domain.saga import DOWNSTREAM_OF, Cancellation, Facts, Outcome, Step
+from orders.domain.saga import (
+    DOWNSTREAM_OF,
+    Approval,
+    Cancellation,
+    Facts,
+    Outcome,
+    Step,
+    Verdict,
+)
 from orders.domain.units import Millis
 from spillway.prove.audit.judging import judge
 from spillway.prove.audit.verdicts import Violation
@@ -18,6 +26,7 @@ from tests.builders import order_key
 ADA, BOB = "customer-ada", "customer-bob"
 KEY = order_key(ADA, "019ab000-0000-7000-8000-000000000001")
 ACCEPTED_AT = Millis(1_795_428_000_123)
+HELD_UNTIL = Millis(ACCEPTED_AT + 24 * 60 * 60 * 1000)
 ACCEPTED_AT_ANSWERED = "2026-11-23T10:00:00.123Z"
 
 ORDER = Order(
@@ -66,7 +75,13 @@ class Scene:
 
     def without_fact(self, *steps: Step) -> Scene:
         left = {s: o for s, o in self.record.facts.outcomes.items() if s not in steps}
-        return self.with_record(facts=Facts(left, self.record.facts.cancellation))
+        return self.with_record(facts=replace(self.record.facts, outcomes=left))
+
+    def held(self, verdict: Verdict | None = None) -> Scene:
+        """The same order, held for an approver; and what came of that."""
+        approval = None if verdict is None else Approval(Millis(ACCEPTED_AT + 50), verdict)
+        facts = replace(self.record.facts, held_until=HELD_UNTIL, approval=approval)
+        return self.with_record(facts=facts)
 
 
 def scene(*steps: str, status: str, cancelled: str | None = None, key: OrderKey = KEY) -> Scene:
@@ -132,8 +147,8 @@ def confirmed() -> Scene:
     return scene("reserve", "ship", "post", status="confirmed")
 
 
-#: Every way in which an order can rightly end.
-WHOLE: Sequence[tuple[str, Scene]] = (
+#: Every way in which an order can rightly end that nobody holds.
+NEVER_HELD: Sequence[tuple[str, Scene]] = (
     ("confirmed", confirmed()),
     ("out of stock", scene("reserve refused", "refund", status="rejected")),
     (
@@ -181,3 +196,16 @@ WHOLE: Sequence[tuple[str, Scene]] = (
         ),
     ),
 )  # fmt: skip
+
+
+#: Every way in which an order can rightly end.
+WHOLE: Sequence[tuple[str, Scene]] = (
+    *NEVER_HELD,
+    ("released", confirmed().held("released")),
+    ("refused by an approver", scene("refund", status="rejected").held("refused")),
+    ("not decided about in time", scene("refund", status="rejected").held("expired")),
+    (
+        "cancelled while it was held",
+        scene("refund", status="cancelled", cancelled="before").held(),
+    ),
+)

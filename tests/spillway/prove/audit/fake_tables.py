@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orders.aws import items
@@ -163,13 +163,16 @@ def order_items(scene: Scene) -> Iterable[items.Item]:
     facts = record.facts
     if record.accepted_at is not None:
         order, book = record.order or ORDER, record.book
-        yield items.order_item(
-            AcceptedOrder(record.key, record.accepted_at, b"digest", order, book=book)
-        )
+        accepted = AcceptedOrder(record.key, record.accepted_at, b"digest", order, book=book)
+        yield items.order_item(replace(accepted, held_until=facts.held_until))
     progress = dict(items.progress_key(record.key))
     progress |= {step: items.outcome_attribute(o) for step, o in facts.outcomes.items()}
     if facts.cancellation is not None:
         progress[items.CANCELLATION] = items.cancellation_attribute(facts.cancellation)
+    if facts.held_until is not None:
+        progress[items.HELD_UNTIL] = {"N": str(facts.held_until)}
+    if facts.approval is not None:
+        progress[items.APPROVAL] = items.approval_attribute(facts.approval)
     if len(progress) > 2:
         yield progress
 

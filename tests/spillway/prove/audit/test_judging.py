@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from orders.domain import saga
 from orders.domain.order import Line
 from orders.domain.promises import Promise
-from orders.domain.saga import Cancellation, Facts, Outcome, Step
+from orders.domain.saga import Approval, Cancellation, Facts, Outcome, Step, Verdict
 from spillway.prove.audit.judging import (
     judge,
     judge_access,
@@ -30,6 +30,7 @@ from tests.spillway.prove.audit.builders import (
     ACCEPTED_AT_ANSWERED,
     ADA,
     BOB,
+    HELD_UNTIL,
     KEY,
     ORDER,
     SIZE,
@@ -95,6 +96,13 @@ class TestWholeOrders:
         for status in {"confirmed", "rejected", "cancelled"} - {order.acknowledgement.status}:
             spoilt = order.with_acknowledgement(status=status)
             assert promises(spoilt.judged()) == {Promise.NEVER_HALF_DONE}, status
+
+    @pytest.mark.parametrize("step", [Step.RESERVE, Step.SHIP, Step.POST])
+    def test_a_step_of_an_order_that_was_never_released_is_found(self, step: Step) -> None:
+        refused = scene("refund", status="rejected").held("refused")
+        assert promises(refused.with_effects(effect(step)).judged()) == {Promise.NEVER_HALF_DONE}
+        held = scene(status="held").held().with_effects(effect(Step.REFUND))
+        assert promises(held.judged()) == {Promise.NEVER_HALF_DONE, Promise.ALWAYS_SETTLES}
 
 
 class TestAcknowledgedIsDurable:
@@ -435,11 +443,13 @@ def test_whatever_the_saga_calls_settled_is_whole_to_the_judge() -> None:
         for step in Step
     ]
     cancellations = [None, *(Cancellation(ACCEPTED_AT, first) for first in (True, False))]
+    decided = (Approval(ACCEPTED_AT, verdict) for verdict in get_args(Verdict))
+    holds = [Facts(), *(Facts(held_until=HELD_UNTIL, approval=each) for each in (None, *decided))]
     settled = 0
-    for cancellation in cancellations:
+    for cancellation, hold in product(cancellations, holds):
         for chosen in product(*answers):
             outcomes = {step: o for step, o in zip(Step, chosen, strict=True) if o is not None}
-            facts = Facts(outcomes, cancellation)
+            facts = replace(hold, outcomes=outcomes, cancellation=cancellation)
             if saga.settled(facts) and _reachable(facts):
                 settled += 1
                 record = Record(KEY, ACCEPTED_AT, SIZE, facts, ORDER)
@@ -449,12 +459,12 @@ def test_whatever_the_saga_calls_settled_is_whole_to_the_judge() -> None:
 
 def _reachable(facts: Facts) -> bool:
     """Every answer is one to a command that the saga gave."""
-    left, known = dict(facts.outcomes), Facts({}, facts.cancellation)
+    left, known = dict(facts.outcomes), replace(facts, outcomes={})
     while left:
         owed = saga.owed(known) & left.keys()
         if not owed:
             return False
-        known = Facts({**known.outcomes, **{s: left.pop(s) for s in owed}}, facts.cancellation)
+        known = replace(known, outcomes={**known.outcomes, **{s: left.pop(s) for s in owed}})
     return True
 
 

@@ -23,6 +23,7 @@ from tests.spillway.prove.audit.builders import (
     ACCEPTED_AT,
     ADA,
     BOB,
+    HELD_UNTIL,
     KEY,
     ORDER,
     WHOLE,
@@ -157,6 +158,13 @@ class TestUnderWay:
         cancelled = order.with_record(facts=Facts(order.record.facts.outcomes, cancellation))
 
         assert audited([cancelled], seconds=HOURS_LATER).under_way == 1
+
+    def test_an_order_that_is_held_may_wait_until_its_time_is_over(self) -> None:
+        held = scene(status="held").held()
+        over = HELD_UNTIL / 1000
+
+        assert audited([held], seconds=over - 1).under_way == 1
+        assert broken(audited([held], seconds=over + 900)) == {Promise.ALWAYS_SETTLES}
 
     def test_the_bound_can_be_set(self) -> None:
         order = scene("reserve", status="accepted")
