@@ -29,6 +29,10 @@ NO_XML = "\uffff"
 BOB = f"customer-bob{NO_XML}"
 MALLORY = "customer-mallory"
 DORA = "customer-dora"
+#: A company's id, which its people's tokens name in a claim, and another's.
+COMPANY, ANOTHER_COMPANY = "company-one", "company-two"
+#: The claims of a stage that holds orders, and the group of those who release them.
+COMPANY_CLAIM, LIMIT_CLAIM, APPROVERS = "company", "purchase_limit", "approvers"
 KEY_ID = "v2.k1"
 KEY = b"the gateway's key in the simulation"
 #: Orders that one schedule can have, besides one at prices that change meanwhile.
@@ -60,9 +64,28 @@ class ExpectedOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Who signs in, where that is not the customer. `limit` is their token's claim, None where it
+    has none."""
+
+    id: str
+    company: str = COMPANY
+    limit: str | None = None
+    approves: bool = False
+
+
+#: What a buyer's limit says of an order's total. A claim that is no amount holds every order.
+Limit = Literal["below", "equal", "no amount", "none"]
+#: Whose order is held.
+ABOVE_LIMIT: frozenset[Limit] = frozenset({"below", "no amount"})
+BUYER = "buyer-bea"
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """An order as a customer sends it. `compressed` is its content as it must lie in the table, and
-    `compressed_text` as it must lie in the overflow queue."""
+    `compressed_text` as it must lie in the overflow queue. `person`: who sends it for a
+    company, and what their `limit` says of it."""
 
     key: OrderKey
     order: Order
@@ -70,6 +93,8 @@ class Draft:
     compressed: bytes
     compressed_text: str
     sku: str
+    person: Person | None = None
+    limit: Limit = "none"
 
 
 @cache
@@ -104,22 +129,41 @@ def draft_with_coupon(
     return _draft(key, SLOTS, _body(key, SLOTS, "retail", 0, "today", coupon=coupon))
 
 
+@cache
+def draft_for_company(
+    number: int, limit: Limit, coupon: str, expected_outcome: ExpectedOutcome
+) -> Draft:
+    """A wholesale order that a buyer sends for their company; another `number` is another order."""
+    key = _key(COMPANY, order_id(SLOTS, START - 5_000 - 100 * number, expected_outcome))
+    body = _body(key, SLOTS, "wholesale", 0, "today", coupon=coupon)
+    claims: Mapping[Limit, str | None] = {
+        "below": str(body["total"] - 1),
+        "equal": str(body["total"]),
+        "no amount": "twelve",
+        "none": None,
+    }
+    return replace(_draft(key, SLOTS, body, Person(BUYER, limit=claims[limit])), limit=limit)
+
+
 def paid_by_another(paid: Draft) -> Draft:
     """Mallory's second account sends an order that was paid in the first: same id, same payment."""
     key = _key(MALLORY, paid.key.order_id)
     return replace(paid, key=key, event=request(_PUT, key, paid.event["body"]))
 
 
-def _draft(key: OrderKey, slot: int, body: Mapping[str, Any]) -> Draft:
+def _draft(
+    key: OrderKey, slot: int, body: Mapping[str, Any], person: Person | None = None
+) -> Draft:
     order = msgspec.convert(body, Order)
     compressed = items.compressed(order)
     return Draft(
         key=key,
         order=order,
-        event=request(_PUT, key, msgspec.json.encode(body).decode()),
+        event=request(_PUT, key, msgspec.json.encode(body).decode(), person),
         compressed=compressed,
         compressed_text=b64encode(compressed).decode(),
         sku=store.teapot(slot),
+        person=person,
     )
 
 
@@ -141,8 +185,11 @@ def order_id(slot: int, made_at: int, expected_outcome: ExpectedOutcome) -> str:
 
 
 @cache
-def request(route: str, key: OrderKey, body: str | None = None) -> Mapping[str, Any]:
-    """A request as the HTTP API hands it over, after its check of the token (format 2.0)."""
+def request(
+    route: str, key: OrderKey, body: str | None = None, person: Person | None = None
+) -> Mapping[str, Any]:
+    """A request as the HTTP API hands it over, after its check of the token (format 2.0). `person`:
+    who asks, None for the customer, who is a company of one."""
     method, _, path = route.partition(" ")
     path = "/api" + path.replace("{order_id}", key.order_id)
     event: dict[str, Any] = {
@@ -156,7 +203,9 @@ def request(route: str, key: OrderKey, body: str | None = None) -> Mapping[str, 
             "apiId": "a1b2c3d4e5",
             "authorizer": {
                 "jwt": {
-                    "claims": {"sub": key.customer_id, "cognito:groups": "[wholesale]"},
+                    "claims": _claims(Person(key.customer_id, key.customer_id))
+                    if person is None
+                    else _claims(person),
                     "scopes": None,
                 }
             },
@@ -173,6 +222,12 @@ def request(route: str, key: OrderKey, body: str | None = None) -> Mapping[str, 
     if body is not None:
         event["body"] = body
     return event
+
+
+def _claims(person: Person) -> Mapping[str, str]:
+    groups = f"[{APPROVERS}]" if person.approves else "[wholesale]"
+    claims = {"sub": person.id, "cognito:groups": groups, COMPANY_CLAIM: person.company}
+    return claims if person.limit is None else claims | {LIMIT_CLAIM: person.limit}
 
 
 def _body(

@@ -53,6 +53,7 @@ class Fault(StrEnum):
     NAMESAKE = "namesake"  # another customer uses the same id
     FORGED = "forged"  # an order that does not cost what the store says
     PAID_ONCE = "paid_once"  # another customer sends the order too, with its payment
+    DECIDED = "decided"  # an approver decides about an order, or somebody who may not
     LATE_ACT = "late_act"  # somebody does something with an order that settled months ago
     # At a call of the express path
     KEY_IN_USE = "key_in_use"  # a downstream answers that it is at work on this key already

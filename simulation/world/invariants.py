@@ -27,6 +27,7 @@ from orders.domain.units import OrderId
 from simulation import store
 from simulation.catalogue import BOOKS, Draft
 from simulation.downstreams.ledger import Entry
+from simulation.world.approvals import ApprovalChecker, hold
 from simulation.world.bucket import Bucket
 from simulation.world.dynamodb import Item, Key, Table
 from simulation.world.express import CANCELLATION, ExpressChecker
@@ -42,7 +43,12 @@ NO_COMMAND_LOST = "no_command_lost"
 GRACE_MS = 60 * 60 * 1000
 
 #: Attributes of a progress item that are no facts.
-_KEPT = frozenset({"pk", "sk", items.COUPONS_RETURNED, items.REOPENED, items.EXPRESS})
+_KEPT = frozenset(
+    {
+        *("pk", "sk", items.COUPONS_RETURNED, items.REOPENED, items.EXPRESS),
+        *(items.HELD_UNTIL, items.APPROVAL),
+    }
+)
 #: Rules that say nothing of prices: a coupon was used before, or by others.
 _LIMITS = frozenset({Rule.COUPON_USED, Rule.COUPON_USED_UP})
 
@@ -83,6 +89,7 @@ class InvariantChecker:
     bucket: Bucket = field(init=False)
     archive: Bucket = field(init=False)
     express: ExpressChecker = field(init=False)
+    approvals: ApprovalChecker = field(init=False)
     #: The published price books by version, and when each begins.
     books: dict[str, int] = field(default_factory=lambda: {**BOOKS})
     broken: list[Broken] = field(default_factory=list)
@@ -104,6 +111,9 @@ class InvariantChecker:
     _effects: dict[tuple[str, str], dict[str, Entry]] = field(default_factory=dict)
     _first_at: dict[tuple[str, str, str], int] = field(default_factory=dict)
     _moment: int = 0
+
+    def __post_init__(self) -> None:
+        self.approvals = ApprovalChecker(self.now, self.breaks)
 
     def has_order(self, key: tuple[str, str]) -> bool:
         return self._content(key) is not None
@@ -212,6 +222,7 @@ class InvariantChecker:
             for wrong in store.wrong_prices(order, version):
                 self._wrongly_priced(key, wrong)
         self._is_paid(key, order)
+        self.approvals.placed(key, item)
         if items.CLAIMS in item:
             self._holds_a_coupon(key, order)
 
@@ -322,7 +333,11 @@ class InvariantChecker:
 
     def _progressed(self, key: tuple[str, str], before: Item, after: Item) -> None:
         for name in before:
-            if after.get(name) != before[name]:
+            if after.get(name) != before[name] and not (
+                name == items.APPROVAL
+                and name in after
+                and self.approvals.is_erased(key, before[name], after[name])
+            ):
                 self._half_done(key, f"the fact {name} on record was overwritten")
         if not self.has_order(key):
             self._half_done(key, "has facts and is not in the table")
@@ -336,8 +351,9 @@ class InvariantChecker:
                 self._half_done(
                     key, f"{name} is on record as {what}, and its downstream knows nothing of it"
                 )
-        self.states.add(", ".join(sorted(facts.values())))
+        self.states.add(", ".join(sorted([*facts.values(), *hold(after)])))
         self.express.progressed(key, before, after)
+        self.approvals.progressed(key, before, after)
 
     def _half_done(self, key: tuple[str, str], detail: str) -> None:
         self.breaks(Promise.NEVER_HALF_DONE, key, detail)
@@ -349,6 +365,7 @@ class InvariantChecker:
         key = (entry.customer_id, entry.order_id)
         effects = self._effects.setdefault(key, {})
         step = entry.step
+        self.approvals.had_effect(key, step)
         if not entry.done:
             effects.setdefault(f"{step} refused", entry)
             return

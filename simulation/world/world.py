@@ -45,7 +45,7 @@ from orders.handlers import (
 from orders.settings import EXPRESS_CALLS, DeliverSettings
 from orders.wiring import Runtime
 from simulation import store
-from simulation.catalogue import BOOKS, KEY, KEY_ID
+from simulation.catalogue import APPROVERS, BOOKS, COMPANY_CLAIM, KEY, KEY_ID, LIMIT_CLAIM
 from simulation.downstreams.fake import FakeDownstream
 from simulation.downstreams.fault_settings import FaultSettings
 from simulation.downstreams.ledger import MemoryLedger
@@ -76,6 +76,7 @@ ARCHIVE_BUCKET = "spillway-dev-data-archive"
 COUPONS_TABLE = "spillway-dev-coupons"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:spillway-dev-order-events"
 EXPRESS_SECONDS = 1
+HOLD_DAYS = 1
 API_KEY = "the downstreams' key"
 GATEWAY_KEY = "rk_test_simulated"
 #: What no promise names: a callback is taken, or sent again.
@@ -116,7 +117,8 @@ class World:
     """One seed's world. `names` are the orders' names in the trace, by customer id and order id.
 
     `silent`: no events are published, and relay is not invoked for what then calls for nothing.
-    `later`: downstreams that take commands and decide them later.
+    `later`: downstreams that take commands and decide them later. `holds`: orders above their
+    buyer's limit are held for an approver of the company.
     """
 
     def __init__(
@@ -132,6 +134,7 @@ class World:
         express: bool = False,
         silent: bool = False,
         later: frozenset[Downstream] = frozenset(),
+        holds: bool = False,
         stream_poll_ms: int = STREAM_POLL_MS,
         trace: Trace | None = None,
     ) -> None:
@@ -147,6 +150,7 @@ class World:
         self.told: list[bytes] = []
         self.silent = silent
         self.later = later
+        self.holds = holds
         self._names = names
         self._labels: dict[str, str] = {}
         self._dead_letter: set[tuple[str, str]] = set()
@@ -215,7 +219,7 @@ class World:
         """A deployment with the express path on, or off."""
         self.express = on
         for name, (settings, _) in deployment(
-            self.without_keys, on, self.silent, self.later
+            self.without_keys, on, self.silent, self.later, self.holds
         ).items():
             if self.functions[name].settings != settings:
                 self.functions[name].change(settings)
@@ -403,7 +407,7 @@ class World:
                 self.seed,
             )
             for name, (settings, timeout_seconds) in deployment(
-                self.without_keys, self.express, self.silent, self.later
+                self.without_keys, self.express, self.silent, self.later, self.holds
             ).items()
         }
 
@@ -575,6 +579,14 @@ def _downstreams(without_keys: frozenset[str], later: frozenset[Downstream]) -> 
     )
 
 
+def _holding(orders: stages.Orders) -> stages.Orders:
+    return replace(
+        orders,
+        customer_claim=stages.CustomerClaim(wholesale=COMPANY_CLAIM),
+        approvals=stages.Approvals(limit_claim=LIMIT_CLAIM, group=APPROVERS, days=HOLD_DAYS),
+    )
+
+
 def _express(on: bool) -> stages.Express | None:
     return stages.Express(seconds=EXPRESS_SECONDS) if on else None
 
@@ -608,6 +620,7 @@ def deployment(
     express: bool,
     silent: bool,
     later: frozenset[Downstream] = frozenset(),
+    holds: bool = False,
 ) -> Mapping[str, tuple[Mapping[str, str], int]]:
     """Each function's environment and timeout in seconds."""
     stage = _stage()
@@ -625,6 +638,7 @@ def deployment(
         logs=replace(stage.logs, good_news_one_in=1),
         keeping=stages.Keeping(days=KEPT_DAYS_MIN),
         payments=stages.Payments(gateway="stripe"),
+        orders=_holding(stage.orders) if holds else stage.orders,
         express=_express(express),
     )
     addresses = Addresses(

@@ -632,6 +632,123 @@ original
         "what a downstream cannot mean is answered as taken, and kept nowhere",
         DropStatement("handlers.outcomes:_answered", "inbox.dead_letter"),
     ),
+    # Orders that are held for approval
+    Mutant(
+        "begun-while-held",
+        "an order that is held for approval is begun like any other",
+        ReplaceExpression("domain.saga:_owed_to_settle", "held(facts)", "False"),
+    ),
+    Mutant(
+        "held-on-the-order-alone",
+        "that an order is held is stored with it, and not with its progress",
+        ReplaceExpression(
+            "aws.coupons:DynamoCoupons._placing", "order.held_until is not None", "False"
+        ),
+    ),
+    Mutant(
+        "held-order-overflows",
+        "an order that is held is stored as any other, and overflows where the table is too busy",
+        ReplaceExpression(
+            "flow.intake:Intake.place",
+            "uses or number_once or held_until is not None",
+            "uses or number_once",
+        ),
+    ),
+    Mutant(
+        "held-at-its-limit",
+        "an order of exactly what its buyer may order is held",
+        ReplaceExpression(
+            "flow.intake:Intake.place", "order.total > limit", "order.total >= limit"
+        ),
+    ),
+    Mutant(
+        "limit-unread",
+        "a limit that is no amount is none",
+        ReplaceExpression("handlers.http:_limit", "0", "None"),
+    ),
+    Mutant(
+        "approver-of-any-company",
+        "an approver decides about the orders of any company",
+        ReplaceExpression(
+            "handlers.intake:_decide",
+            "caller.keys(http.order_id(event))",
+            "[OrderKey('company-one', http.order_id(event))]",
+        ),
+    ),
+    Mutant(
+        "approver-of-their-own",
+        "a buyer who is an approver releases what they have ordered",
+        ReplaceExpression(
+            "flow.intake:Intake._decide",
+            "approval.by in (key.customer_id, progress.order.buyer)",
+            "approval.by == key.customer_id",
+        ),
+    ),
+    Mutant(
+        "approved-by-anybody",
+        "whoever is of the company decides",
+        ReplaceExpression("flow.intake:Intake._decide", "not approves", "False"),
+    ),
+    Mutant(
+        "released-after-its-time",
+        "an approver releases an order that has expired, until the watchdog has seen it",
+        ReplaceExpression("flow.intake:Intake._decide", "approval.at < facts.held_until", "True"),
+    ),
+    Mutant(
+        "decided-twice",
+        "of two who decide at once, the second has the last word",
+        ReplaceExpression(
+            "aws.table:DynamoOrders.decide",
+            "'attribute_exists(held_until) AND attribute_not_exists(approval)"
+            " AND attribute_not_exists(cancellation)'",
+            "'attribute_exists(held_until) AND attribute_not_exists(cancellation)'",
+        ),
+    ),
+    Mutant(
+        "released-although-cancelled",
+        "an order is released that its customer has just cancelled",
+        ReplaceExpression(
+            "aws.table:DynamoOrders.decide",
+            "'attribute_exists(held_until) AND attribute_not_exists(approval)"
+            " AND attribute_not_exists(cancellation)'",
+            "'attribute_exists(held_until) AND attribute_not_exists(approval)'",
+        ),
+    ),
+    Mutant(
+        "cancelled-as-if-held",
+        "the cancellation of an order that has just been released counts as before all its steps",
+        ReplaceExpression(
+            "aws.table:DynamoOrders.request_cancellation",
+            "(True, 'attribute_not_exists(approval)')",
+            "(True, '')",
+        ),
+    ),
+    Mutant(
+        "held-for-ever",
+        "the watchdog lets an order wait that nobody decides about",
+        ReplaceExpression(
+            "flow.watchdog:Watchdog._without_commands", "now >= facts.held_until", "False"
+        ),
+    ),
+    Mutant(
+        "expired-when-seen",
+        "an order has expired when the watchdog first sees it",
+        ReplaceExpression(
+            "flow.watchdog:Watchdog._without_commands", "now >= facts.held_until", "True"
+        ),
+    ),
+    Mutant(
+        "refused-and-paid",
+        "the payment of an order that was refused or has expired stays",
+        ReplaceExpression(
+            "domain.saga:_owed_to_settle", "{Step.REFUND} if undoing(facts) else ()", "()"
+        ),
+    ),
+    Mutant(
+        "released-and-not-begun",
+        "a release is kept, and nothing comes of it",
+        ReplaceBody("domain.saga:held", "return facts.held_until is not None"),
+    ),
     # Found by the simulation
     Mutant(
         "gone-message-is-a-bug",

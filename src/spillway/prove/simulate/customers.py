@@ -1,5 +1,5 @@
 """The customers: they send an order until it is answered, cancel it, have it refunded, read it, and
-try others'.
+try others'; and the approvers of those that are held.
 
 They know only the API's answers.
 """
@@ -15,9 +15,10 @@ import msgspec
 
 from orders.domain.order import OrderKey, order_id_time
 from orders.domain.refusals import ORDER_ID_AGE_MAX_MS
+from orders.domain.saga import Verdict
 from orders.domain.units import CustomerId, OrderId
 from orders.domain.void import is_proven
-from simulation.catalogue import BOB, KEY, KEY_ID, Draft, request
+from simulation.catalogue import BOB, KEY, KEY_ID, Draft, Person, request
 from simulation.world.world import World
 from spillway.run.load.records import Acknowledgement, Answer
 
@@ -27,8 +28,12 @@ RESEND_MAX_MS = 5 * 60 * 1000
 
 _PUT = "PUT /orders/{order_id}"
 _CANCEL = "PUT /orders/{order_id}/cancellation"
+_DECIDE = "POST /orders/{order_id}/approval"
 _GET = "GET /orders/{order_id}"
 _HISTORY = "GET /orders"
+
+#: How often an approver looks again for an order that is not there.
+_DECISIONS_MAX = 5
 
 OnAnswer = Callable[[int, str], None]
 
@@ -54,7 +59,7 @@ _order = msgspec.json.Decoder(_Order)
 def _ask(world: World, who: str, event: Mapping[str, Any], on_answer: OnAnswer) -> None:
     """The HTTP API: hands a request to its function, and answers 500 where that fails."""
     route = event["routeKey"]
-    function = world.functions["intake" if route.startswith("PUT") else "reads"]
+    function = world.functions["reads" if route.startswith("GET") else "intake"]
 
     def ended(result: Any, error: str | None) -> None:
         status = 500 if error is not None else result["statusCode"]
@@ -110,7 +115,7 @@ class Customer(Acknowledgement):
             elif status >= 500 or (status == 404 and self.refused is None and self._may_come()):
                 self._later(tries, self.cancel)
 
-        _ask(self.world, self.name, request(_CANCEL, self.key), answered)
+        _ask(self.world, self.name, self._request(_CANCEL), answered)
 
     def refund(self, tries: int = 0) -> None:
         """Have the id made void, and the payment given back by the gateway, which asks for a proof;
@@ -153,7 +158,10 @@ class Customer(Acknowledgement):
             if status_read in ("rejected", "cancelled"):
                 self._final = status_read
 
-        _ask(self.world, self.name, request(_GET, self.key), answered)
+        _ask(self.world, self.name, self._request(_GET), answered)
+
+    def _request(self, route: str) -> Mapping[str, Any]:
+        return request(route, self.key, person=self.draft.person)
 
     def _may_come(self) -> bool:
         age = self.world.now() - order_id_time(self.key.order_id)
@@ -162,6 +170,37 @@ class Customer(Acknowledgement):
     def _later(self, tries: int, again: Callable[[int], None]) -> None:
         wait = min(RESEND_MAX_MS, RESEND_MS << min(tries, 10))
         self.world.scheduler.after(wait, again, tries + 1)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Approver:
+    """Somebody who decides about an order of a company, until it is answered. `may`: whether they
+    are one who may. `taken`: they were told that it is decided so."""
+
+    world: World
+    key: OrderKey
+    person: Person
+    verdict: Verdict
+    may: bool
+    taken: bool = False
+
+    def decide(self, tries: int = 0) -> None:
+        world, key = self.world, (self.key.customer_id, self.key.order_id)
+        if self.may:
+            world.invariants.approvals.asks(key, self.person.id, self.verdict)
+
+        def answered(status: int, _: str) -> None:
+            if not self.may:
+                world.invariants.answered_stranger(self.key, _DECIDE, status)
+            elif status == 200:
+                self.taken = True
+            elif status >= 500 or (status == 404 and tries < _DECISIONS_MAX):
+                wait = min(RESEND_MAX_MS, RESEND_MS << min(tries, 10))
+                world.scheduler.after(wait, self.decide, tries + 1)
+
+        body = msgspec.json.encode({"verdict": self.verdict}).decode()
+        event = request(_DECIDE, self.key, body, self.person)
+        _ask(world, f"{self.person.id} of {world.name_of(*key)}", event, answered)
 
 
 def ask_as_stranger(world: World, owner: OrderKey) -> None:

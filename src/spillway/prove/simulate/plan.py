@@ -12,11 +12,15 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from orders.domain.saga import DOWNSTREAMS, Downstream
+from orders.domain.keeping import DAY_MS
+from orders.domain.saga import DOWNSTREAMS, Downstream, Verdict
 from simulation import store
 from simulation.catalogue import (
+    ABOVE_LIMIT,
     ADA,
+    ANOTHER_COMPANY,
     BOB,
+    BUYER,
     DORA,
     FORGERIES,
     MALLORY,
@@ -26,14 +30,18 @@ from simulation.catalogue import (
     START,
     Draft,
     ExpectedOutcome,
+    Limit,
+    Person,
     draft,
     draft_at,
+    draft_for_company,
     draft_with_coupon,
 )
 from simulation.downstreams.fault_settings import FaultSettings
 from simulation.world.chance import Chance
 from simulation.world.event_sources import CROWD_POLL_MS, STREAM_POLL_MS
 from simulation.world.faults import AT_CALLS, AT_DECISIONS, AT_DELIVERIES, Fault, Outage
+from simulation.world.world import HOLD_DAYS
 
 T = TypeVar("T")
 
@@ -136,7 +144,23 @@ _LATER = 0.15
 _LATER_COUNTS = ((0.6, 1), (0.85, 2), (1.0, 3))
 _LATER_RATES = (0.1, 0.3, 0.6)
 
+#: Schedules with a company whose stage holds orders above a buyer's limit, and how many it places.
+_COMPANIES = 0.14
+_COMPANY_ORDERS = ((0.7, 1), (1.0, 2))
+HOLD_MS = HOLD_DAYS * DAY_MS
+#: The watchdog's looks are at most so far apart, and so is the last one after an order's time.
+_LOOKS_MS = 4 * HOUR
+#: Where something happens at the end of an order's time, faults come again so long before it, and
+#: end so long after it.
+BEFORE_END, AFTER_END = 2 * SECOND, 2 * MINUTE
+
 #: Each with the bound below which a number in [0, 1) means it.
+_LIMITS: tuple[tuple[float, Limit], ...] = (
+    (0.75, "below"),
+    (0.85, "no amount"),
+    (0.93, "equal"),
+    (1.0, "none"),
+)
 _COUNTS = ((0.82, 1), (0.96, 2), (1.0, SLOTS))
 _SHAPES = tuple(zip((0.7, 0.75, 0.88, 1.0), SHAPES, strict=True))
 _EXPECTED_OUTCOMES = (
@@ -155,6 +179,40 @@ _FUNCTIONS = (
     "watchdog",
     *(f"deliver-{downstream}" for downstream in DOWNSTREAMS),
 )
+
+
+#: Who may decide about the company's orders, and who tries to.
+APPROVERS = (Person("approver-amy", approves=True), Person("approver-abe", approves=True))
+_OTHERS = (
+    Person(BUYER, approves=True),
+    Person("colleague-carl"),
+    Person("approver-otto", ANOTHER_COMPANY, approves=True),
+)
+_VERDICTS: tuple[Verdict, ...] = ("released", "refused")
+
+
+class Approval(StrEnum):
+    """What becomes of an order that is held."""
+
+    SOON = "decided soon"
+    HOURS_LATER = "decided hours later"
+    TWICE = "decided twice"
+    BESIDE_CANCELLATION = "decided as it is cancelled"
+    AT_THE_END = "decided as it expires"
+    TOO_LATE = "decided too late"
+    NEVER = "never decided"
+
+
+_AT_ITS_END = (Approval.AT_THE_END, Approval.TOO_LATE, Approval.NEVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Somebody releases or refuses an order, `at` ms after the start."""
+
+    by: Person
+    verdict: Verdict
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +236,15 @@ class Ordered:
     namesake: Draft | None = None
     namesake_at: int = 0
     second_account_at: int | None = None
+    decisions: tuple[Decision, ...] = ()
+    #: When an operator has it checked; and its time ends, if something else happens then.
+    checked_at: int | None = None
+    ends_at: int | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether intake holds it for an approver, where it is taken."""
+        return self.draft.limit in ABOVE_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +343,7 @@ class Payments:
 class Plan:
     """`heal_after`: ms from the start, after which nothing goes wrong any more. `express`: None
     where the stage never has it. `silent`: its stage publishes no events. `later`:
-    downstreams that take commands and decide them later."""
+    downstreams that take commands and decide them later. `holds`: its stage holds orders."""
 
     seed: int
     orders: tuple[Ordered, ...]
@@ -294,6 +361,7 @@ class Plan:
     silent: bool = False
     later: frozenset[Downstream] = frozenset()
     payments: Payments | None = None
+    holds: bool = False
 
 
 def planned(seed: int) -> Plan:
@@ -306,6 +374,8 @@ def planned(seed: int) -> Plan:
     plan = replace(plan, silent=Chance(seed, "without events")() < _SILENT)
     chance = Chance(seed, "payments")
     plan = replace(plan, payments=_payments(chance)) if chance() < _RECONCILED else plan
+    chance = Chance(seed, "companies")
+    plan = _with_a_company(plan, chance) if chance() < _COMPANIES else plan
     chance = Chance(seed, "decided later")
     # Whoever has no keys would be looked up before it is asked, which is another matter.
     return plan if plan.without_keys or chance() >= _LATER else _with_later(plan, chance)
@@ -323,6 +393,74 @@ def _with_later(plan: Plan, chance: Chance) -> Plan:
         later=later,
         rates=plan.rates | rates,
         express=plan.express if express else None,
+    )
+
+
+def _with_a_company(plan: Plan, chance: Chance) -> Plan:
+    """Its buyer orders above a limit, and somebody decides: in time, twice, too late, never, or
+    just when the order is cancelled or expires; and others try to."""
+    orders = tuple(_of_company(number, chance) for number in range(_drawn(chance, _COMPANY_ORDERS)))
+    at_once = any(order.cancel_at and order.decisions for order in orders)
+    if at_once and plan.heal_after < _LONG_PHASE:
+        # An order that was read as held has been released when the request to cancel it is written.
+        rates = _bounded(plan.rates | {Fault.SLOW: 0.25})
+        plan = replace(plan, rates=rates, heal_after=max(plan.heal_after, 5 * SECOND))
+    months_later = plan.months_later
+    if months_later is not None:
+        acts = (
+            (order.name, chance.pick(tuple(LateAct)), chance.between(20, _RUN_MS))
+            for order in orders
+            if chance() < 0.5
+        )
+        months_later = replace(months_later, acts=(*months_later.acts, *acts))
+    return replace(plan, orders=(*plan.orders, *orders), months_later=months_later, holds=True)
+
+
+def _of_company(number: int, chance: Chance) -> Ordered:
+    outcome = ExpectedOutcome(undeliverable=chance() < 0.1, blocked=chance() < 0.1)
+    coupon = store.COUPON
+    if chance() < 0.4:
+        coupon = chance.pick((store.FIRST_TWO.code, store.ONCE.code, store.CODES[0]))
+    place_at = chance.below(2 * SECOND)
+    story = chance.pick(tuple(Approval))
+    first, second = chance.shuffled(APPROVERS)
+    verdict = chance.pick(_VERDICTS)
+    ends = place_at + HOLD_MS
+    at, cancel_at, checked_at = None, None, None
+    match story:
+        case Approval.SOON | Approval.TWICE:
+            at = place_at + _soon(chance)
+        case Approval.HOURS_LATER:
+            at = place_at + chance.below(HOLD_MS)
+        case Approval.BESIDE_CANCELLATION:
+            at = place_at + chance.between(60, 600)
+            cancel_at = at - chance.between(-20, 40)
+            verdict = "released" if chance() < 0.6 else verdict
+        case Approval.AT_THE_END:
+            at, checked_at = ends + chance.between(-60, 60), ends + chance.between(-60, 60)
+        case Approval.TOO_LATE:
+            at = ends + int(_LOOKS_MS * chance() ** 3)
+    decisions = [] if at is None else [Decision(first, verdict, at)]
+    if at is not None and (story is Approval.TWICE or chance() < 0.2):
+        again = at + (chance.below(60) if chance() < 0.6 else _soon(chance))
+        decisions.append(Decision(chance.pick((first, second)), chance.pick(_VERDICTS), again))
+    if chance() < 0.5:
+        tried_at = place_at + _soon(chance)
+        decisions += (
+            Decision(each, chance.pick(_VERDICTS), tried_at + chance.below(100)) for each in _OTHERS
+        )
+    return Ordered(
+        name=f"company order {number + 1}",
+        draft=draft_for_company(number, _drawn(chance, _LIMITS), coupon, outcome),
+        expected_outcome=outcome,
+        place_at=place_at,
+        resend_at=(place_at + _soon(chance),) if chance() < 0.3 else (),
+        cancel_at=place_at + _soon(chance) if cancel_at is None and chance() < 0.1 else cancel_at,
+        read_at=place_at + _soon(chance) if chance() < 0.3 else None,
+        stranger_at=place_at + _soon(chance) if chance() < 0.2 else None,
+        decisions=tuple(decisions),
+        checked_at=checked_at,
+        ends_at=ends if story in _AT_ITS_END else None,
     )
 
 

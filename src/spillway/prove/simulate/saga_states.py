@@ -144,15 +144,18 @@ def reachable(
 
 
 def sets_of_facts() -> set[str]:
-    """Those that an order can have, by its queues or by express."""
-    return {facts_name(state) for state in reachable() | reachable(express=True)}
+    """Those that an order can have, by its queues or by express, held for approval or not."""
+    graphs = (
+        reachable(express=express, held=held) for express, held in product((False, True), repeat=2)
+    )
+    return {facts_name(state) for graph in graphs for state in graph}
 
 
 def facts_name(state: State) -> str:
     """The state's facts as a world's invariant checker names them."""
     names = [step.value for step in state.done]
     names += [f"{step.value} refused" for step in state.refused]
-    if state.held:
+    if state.held and state.verdict != "released":
         names.append(state.verdict or "held")
     if state.returned:
         names.append("returned")

@@ -39,8 +39,12 @@ from spillway.prove.audit.coupons import judge_coupons
 from spillway.prove.audit.judging import UNDISTURBED, judge, judge_isolation
 from spillway.prove.audit.verdicts import Violation
 from spillway.prove.simulate import operator
-from spillway.prove.simulate.customers import Customer, ask_as_stranger
+from spillway.prove.simulate.customers import Approver, Customer, ask_as_stranger
 from spillway.prove.simulate.plan import (
+    AFTER_END,
+    APPROVERS,
+    BEFORE_END,
+    HOLD_MS,
     HOUR,
     SECOND,
     ExpressPath,
@@ -77,6 +81,7 @@ _HARMLESS = frozenset(
     {
         *(Fault.RESENT, Fault.STRANGER, Fault.NAMESAKE, Fault.CANCELLED, Fault.CLASH),
         *(Fault.REFUNDED, Fault.COLD_START, Fault.FORGED, Fault.PAID_ONCE, Fault.DAMAGED_BOOK),
+        Fault.DECIDED,
     }
 )
 
@@ -162,6 +167,7 @@ class _Schedule:
             express=plan.express is not None and plan.express.at_start,
             silent=plan.silent,
             later=plan.later,
+            holds=plan.holds,
             stream_poll_ms=plan.stream_poll_ms,
             trace=trace,
         )
@@ -171,6 +177,13 @@ class _Schedule:
                 broken.at, "", str(broken), fault="broken"
             )
         self.customers: list[Customer] = []
+        self.approvers: list[Approver] = []
+        of_company = [order for order in plan.orders if order.draft.person]
+        #: An order that nobody decides about is held for so long.
+        self.held_until = max((START + each.place_at + HOLD_MS for each in of_company), default=0)
+        approvals = self.world.invariants.approvals
+        approvals.above = {_key(each.draft.key) for each in of_company if each.is_held}
+        approvals.approvers = {(each.company, each.id) for each in APPROVERS}
         if plan.payments is not None:
             self._pay(plan.payments)
         self.world.invariants.counts_lag = self._counts_lag
@@ -197,7 +210,7 @@ class _Schedule:
         self._dead_letters_are_expected()
         self._maybe_redrive()
         self._rest()
-        rested_ms = max(0, scheduler.now - self.heal_at)
+        rested_ms = max(0, scheduler.now - max(self.heal_at, self.held_until))
         self._dead_letters_are_expected()
         self._redrive()
         if self.plan.express is not None:
@@ -248,6 +261,32 @@ class _Schedule:
             other = self._customer(f"{name} of a second account", paid_by_another(order.draft))
             place, at = f"{name} was paid once", order.second_account_at
             self._maybe(Fault.PAID_ONCE, place, at, other.place)
+        self._approve(order)
+
+    def _approve(self, order: Ordered) -> None:
+        for number, decision in enumerate(order.decisions, 1):
+            by = decision.by
+            approver = Approver(
+                world=self.world,
+                key=order.draft.key,
+                person=by,
+                verdict=decision.verdict,
+                may=by in APPROVERS,
+            )
+            self.approvers.append(approver)
+            place = f"{order.name} {decision.verdict} by {by.id}, decision {number}"
+            self._maybe(Fault.DECIDED, place, decision.at, approver.decide)
+        if order.checked_at is not None:
+            place, check = f"{order.name} checked at the end of its time", operator.force
+            self._maybe(
+                Fault.CHECK_FORCED, place, order.checked_at, check, self.world, order.draft.key
+            )
+        if order.ends_at is not None:
+            self._at(order.ends_at - BEFORE_END, self._go_wrong_until, order.ends_at + AFTER_END)
+
+    def _go_wrong_until(self, end: int) -> None:
+        """Whatever went wrong before does so again."""
+        self.heal_at = self.faults.heal_at = max(self.heal_at, START + end)
 
     def _change_prices(self, change: PriceChange) -> None:
         world = self.world
@@ -477,7 +516,8 @@ class _Schedule:
 
     def _rest(self) -> None:
         scheduler = self.world.scheduler
-        scheduler.run(max(scheduler.now, self.heal_at) + REST_MS)
+        scheduler.run(max(scheduler.now, self.heal_at, self.held_until) + REST_MS)
+        scheduler.skip_to(max(scheduler.now, self.heal_at))
         if not scheduler.idle:
             detail = f"still busy {REST_MS // HOUR} h after the last fault"
             self._break(Promise.ZERO_IDLE, None, detail)
@@ -580,6 +620,7 @@ class _Schedule:
                 self._judge_announcements(record)
         self._judge_isolation()
         self._judge_coupons()
+        self._judge_approvals(records)
         self._judge_told()
 
     def _judge_coupons(self) -> None:
@@ -588,6 +629,15 @@ class _Schedule:
             evidence.add_orders(self.world.stored_items())
             evidence.add_uses(self.world.coupons.items())
             self._break_all(judge_coupons(evidence.findings()))
+
+    def _judge_approvals(self, records: Iterable[Record]) -> None:
+        """What an approver was told is decided, is on record so."""
+        approvals = {record.key: record.facts.approval for record in records}
+        for approver in self.approvers:
+            approval = approvals.get(approver.key)
+            if approver.taken and (approval is None or approval.verdict != approver.verdict):
+                detail = f"{approver.person.id} was told that it is {approver.verdict}"
+                self._break(Promise.ACKNOWLEDGED_IS_DURABLE, approver.key, detail)
 
     def _judge_told(self) -> None:
         """What a downstream cannot mean is kept for a person, and nothing else is."""
@@ -620,6 +670,7 @@ class _Schedule:
             for customer in self.customers
             if customer.answers
             and customer.key not in cancelled
+            and customer.draft.person is None
             and outage.begins <= _at(customer.answers[0]) < outage.ends - UNDISTURBED_MS
         )
         audited = AuditOutage(outage.service, outage.begins, outage.ends, keys)  # type: ignore[arg-type]
@@ -697,6 +748,10 @@ class _Schedule:
         untrue = named - {"accepted", final, "confirmed" if final == "cancelled" else None}
         for what in sorted(untrue):
             self._break(ANNOUNCED, key, f"was announced as {what}, and is {final}")
+
+
+def _key(key: OrderKey) -> tuple[str, str]:
+    return key.customer_id, key.order_id
 
 
 def _at(answer: Answer) -> int:

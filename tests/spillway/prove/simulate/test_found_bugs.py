@@ -34,7 +34,7 @@ HOUR = 3_600_000
         pytest.param("gone-message-is-a-bug", 809, "no_bugs", id="a_message_that_is_gone"),
         # Of the two ways to stop a shipment the second was answered when the first had settled the
         # order: announced again, the same event had another time.
-        pytest.param("event-with-two-times", 109, "announced", id="an_event_with_two_times"),
+        pytest.param("event-with-two-times", 235, "announced", id="an_event_with_two_times"),
         # A call of the express path had to wait for its downstream's key, was not waited for any
         # more, and began all the same, beside the step's own delivery.
         pytest.param(
