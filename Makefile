@@ -109,7 +109,7 @@ bench: install ## Cold starts, warm orders, growth, memory, as ratios within one
 	@$(BIN)/pytest benchmarks $(ARGS)
 
 .PHONY: peers
-peers: install ## The same orders on DBOS, Temporal, Restate and here, with one audit (ARGS="--system dbos --orders 90")
+peers: install ## The same orders on DBOS, Temporal, Restate and here, with one audit (ARGS="--system dbos --orders 120")
 	@$(BIN)/python -m benchmarks.peers $(ARGS)
 
 .PHONY: docs

@@ -1,7 +1,8 @@
 """`make peers`: every system through every test, one after the other, and the figures as JSON.
 
 It is unattended, ends by itself within `--minutes`, and leaves nothing running, also when it is
-interrupted. What cannot be installed or started is named in the figures, with the reason.
+interrupted. What cannot be installed or started is named in the figures, with the reason. Beside
+the JSON it writes the same as tables.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
-from benchmarks.peers import counting, trials, usage
+from benchmarks.peers import counting, tables, trials, usage
 from benchmarks.peers.catalogue import SYSTEMS
 from benchmarks.peers.fakes import Fakes, serving_fakes
 from benchmarks.peers.install import install
@@ -45,7 +47,7 @@ def main(
     system: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this one; may be repeated.")
     ] = None,
-    orders: Annotated[int, typer.Option(min=70, help="How many orders the first test has.")] = 500,
+    orders: Annotated[int, typer.Option(min=100, help="How many orders the first test has.")] = 500,
     file: Annotated[
         Path | None, typer.Option("--from", metavar="FILE.csv[.gz]", help="Real orders for half.")
     ] = None,
@@ -76,6 +78,8 @@ def main(
                 if only is None or test.partition(":")[0] in only:
                     tests[test] = _carried_out(name, f"{title}: {test}", trial, ends_at)
                     _write(results, out or home() / "peers" / "results.json")
+    for table in tables.tables(results):
+        Console().print(table.panel())
     done = [test for one in results["systems"].values() for test in one["tests"].values()]
     if any("failed" in test for test in done):
         sys.exit(1)
@@ -174,6 +178,7 @@ def _machine() -> dict[str, Any]:
 def _write(results: dict[str, Any], out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    out.with_suffix(".md").write_text(tables.markdown(results))
 
 
 if __name__ == "__main__":

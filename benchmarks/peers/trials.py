@@ -41,10 +41,12 @@ LOST = 0.2
 class Load:
     """What is placed: `drafts`, by so many `clients`, each one order after the other; the last
     `paced` of them at a steady rate that none of the systems finds hard. The system is left alone
-    for `rest_seconds`, twice, before the first."""
+    for `rest_seconds`, twice, before the `first`, which find all cold and are measured apart.
+    """
 
     drafts: Sequence[Draft]
     clients: int = 8
+    first: int = 16
     paced: int = 60
     paced_per_second: float = 4.0
     #: By each downstream, so that every step is done and undone.
@@ -77,28 +79,35 @@ class Watch:
 def healthy(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
     """Throughput, latency and cost, where nothing goes wrong but a refusal."""
     refusing(fakes, load)
+    warm, crowd, steady = (
+        load.drafts[: load.first],
+        load.drafts[load.first : -load.paced],
+        load.drafts[-load.paced :],
+    )
     time.sleep(load.rest_seconds)
     began = system.usage()
     time.sleep(load.rest_seconds)
-    rest, stored = system.usage(), system.stored_bytes()
-    crowd, count = load.drafts[: -load.paced], len(load.drafts) - load.paced
+    rest = system.usage()
+    first = asyncio.run(_placing(system, fakes, load, warm))
+    warmed, stored = system.usage(), system.stored_bytes()
     placed = asyncio.run(_placing(system, fakes, load, crowd))
     busy, kept = system.usage(), system.stored_bytes()
-    steady = asyncio.run(_placing(system, fakes, load, load.drafts[-load.paced :], paced=True))
+    paced = asyncio.run(_placing(system, fakes, load, steady, paced=True))
     return {
         "orders": len(load.drafts),
         "clients": load.clients,
         "at_rest": _at_rest(began, rest, load.rest_seconds),
+        "first": _times(first, fakes.entries()),
         "crowd": {
             **_times(placed, fakes.entries()),
-            "an_order": {part: _each(rest[part], busy[part], count) for part in rest},
+            "an_order": {part: _each(warmed[part], busy[part], len(crowd)) for part in busy},
             "stored_bytes_an_order": (
-                None if stored is None or kept is None else round((kept - stored) / count)
+                None if stored is None or kept is None else round((kept - stored) / len(crowd))
             ),
         },
         "memory_after_bytes": {part: usage.memory_bytes for part, usage in busy.items()},
-        "paced": {"per_second": load.paced_per_second, **_times(steady, fakes.entries())},
-        "audit": _audit(system, fakes, [*placed, *steady]),
+        "paced": {"per_second": load.paced_per_second, **_times(paced, fakes.entries())},
+        "audit": _audit(system, fakes, [*first, *placed, *paced]),
     }
 
 

@@ -26,7 +26,7 @@ class Spillway(System):
     title: ClassVar[str] = "Spillway on the AWS emulator"
     notes: ClassVar[Sequence[str]] = (
         "The emulator stands for AWS's own services, and its share is named apart.",
-        "The emulator keeps everything in memory: nothing waits for a disk, nothing is written.",
+        "The emulator keeps its data in memory: no order waits for a disk, as the others do.",
         "Each request's token, receipt and price are checked; the peers' programs check nothing.",
     )
     victims: ClassVar[Mapping[str, str]] = {

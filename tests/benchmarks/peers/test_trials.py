@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import httpx
 import pytest
 
-from benchmarks.peers import trials
+from benchmarks.peers import tables, trials
 from benchmarks.peers.commands import Order, Refused, send
 from benchmarks.peers.fakes import Fakes
 from benchmarks.peers.system import PeerClient, System, unsigned_token
@@ -22,6 +22,7 @@ from tests.benchmarks.peers.builders import client_of
 
 LOAD = Load(
     tuple(generate(seed=1, count=24)),
+    first=4,
     paced=4,
     paced_per_second=100,
     refused_share=0.3,
@@ -132,8 +133,24 @@ def test_a_system_that_keeps_its_word_passes_every_trial() -> None:
     killed = trials.killed(system, fakes, LOAD, "program", kills=2)
 
     assert _wrong(killed) == {}
+    _are_shown(healthy, killed)
     assert killed["kills"] | {"reserve": 2, "ship": 2, "post": 2} == killed["kills"]
     assert system.killed == sum(killed["kills"].values())
+
+
+def _are_shown(healthy: Mapping[str, Any], killed: Mapping[str, Any]) -> None:
+    """Each test has its row, also one that did not run."""
+    tests = {"healthy": healthy, "killed": killed, "outage": {"not_run": "no time"}}
+    system = {"title": "A saga in the request", "notes": ["It forgets."], "tests": tests}
+    results = {"machine": {"processors": 2}, "systems": {"inline": system}}
+    shown = {table.title: [*table.rows] for table in tables.tables(results)}
+
+    assert [len(rows) for rows in shown.values()] == [1, 1, 2, 1]
+    assert shown["What is missing"] == [["A saga in the request", "outage", "no time"]]
+    kills = sum(killed["kills"].values())
+    verdict = shown["What became of the orders"][1]
+    assert verdict[1:9] == [f"killed ({kills} times)", "24", *"000000"]
+    assert "It forgets." in tables.markdown(results)
 
 
 @pytest.mark.parametrize(
