@@ -242,7 +242,7 @@ function show(shown) {
   showAgain = () => show(view);
   if (failed === LOST && (cancellation || approval?.by === customer()?.sub)) failed = ""; // only the answer was
   headline(status, explanation(shown));
-  const mayCancel = !cancellation && !steps.some(({ step: taken }) => taken === "refund") && ["held", "accepted", "confirmed"].includes(status);
+  const mayCancel = !cancellation && !shown.returned_at && ["held", "accepted", "confirmed"].includes(status);
   if (decides(shown)) offer(["release", "refuse"]);
   else offer(mayCancel ? ["cancel"] : []);
   const { country } = order.address;
@@ -273,10 +273,10 @@ function decision({ verdict, by }) {
   return verdict === "expired" ? "Nobody approved it in time" : `${verdict === "released" ? "Released" : "Refused"} by ${named(by)}`;
 }
 
-/** What fulfilment has told of each parcel; one without a number is all of the order. */
+/** What fulfilment has told of each parcel. */
 function sent(parcels = []) {
   return parcels.length > 0 && h("ul", { class: "parcels", "aria-label": "Parcels" }, parcels.map((told) => h("li", {},
-    h("p", { class: "strong" }, [told.parcel ? `Parcel ${told.parcel}` : "The whole order", told.carrier].filter(Boolean).join(", "),
+    h("p", { class: "strong" }, `Parcel ${told.parcel}`, told.carrier && `, ${told.carrier}`,
       told.tracking_number && [" ", h("span", { class: "code" }, told.tracking_number)]),
     h("ol", { class: "steps" }, Object.entries(TOLD).map(([at, name]) => told[at] && step(name, told[at]))))));
 }
@@ -301,8 +301,11 @@ function waiting(shown) {
 }
 
 /** Of a confirmed order: there may be more parcels than were told of. */
-function whereabouts({ parcels, steps, order }) {
-  if (steps.some(({ step: taken }) => taken === "refund")) return `It came back${order.payment ? ", and your payment was refunded" : ""}.`;
+function whereabouts({ parcels, returned_at, steps, order }) {
+  if (returned_at) {
+    const refund = steps.some(({ step: taken }) => taken === "refund") ? "was" : "will be";
+    return `It came back on ${date(returned_at)}${order.payment ? `, and your payment ${refund} refunded` : ""}.`;
+  }
   const arrived = parcels?.length && parcels.every(({ delivered_at }) => delivered_at);
   return `${arrived ? "All that was sent so far has been delivered" : "Your order is on its way"}. The invoice has been issued.`;
 }
