@@ -11,12 +11,15 @@ import fcntl
 import json
 import os
 import platform
+import random
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,6 +40,7 @@ from spillway.run.workload import Draft, generate, read_sales
 _NOT_DURABLE = frozenset({"tmpfs", "ramfs"})
 KILLS_AFTER_EACH_STEP = 3
 FAULTED_ORDERS = 120
+OUTAGE = "outage"
 OUTAGE_SECONDS = 300.0
 
 #: With a folder for what it keeps.
@@ -69,20 +73,62 @@ def main(
     drafts = tuple(_drafts(orders, file))
     results: dict[str, Any] = {"machine": _machine(), "systems": {}}
     ends_at = time.monotonic() + 60 * minutes
+    jobs = []
+    for name in wanted:
+        title, notes, tests = _counts(drafts) if name == counting.NAME else _tests(name, drafts)
+        results["systems"][name] = {"title": title, "notes": list(notes), "tests": {}}
+        for test, trial in tests.items():
+            if only is None or test.partition(":")[0] in only:
+                jobs.append(_Job(name, test, trial, results["systems"][name], ends_at))
     with _alone():
-        for name in wanted:
-            title, notes, todo = _counts(drafts) if name == counting.NAME else _tests(name, drafts)
-            tests: dict[str, Any] = {}
-            results["systems"][name] = {"title": title, "notes": list(notes), "tests": tests}
-            for test, trial in todo.items():
-                if only is None or test.partition(":")[0] in only:
-                    tests[test] = _carried_out(name, f"{title}: {test}", trial, ends_at)
-                    _write(results, out or home() / "peers" / "results.json")
+        for job in jobs:
+            if job.test != OUTAGE:
+                job.carry_out()
+                _write(results, out or home() / "peers" / "results.json")
+        _side_by_side([job for job in jobs if job.test == OUTAGE])
+        _write(results, out or home() / "peers" / "results.json")
     for table in tables.tables(results):
         Console().print(table.panel())
     done = [test for one in results["systems"].values() for test in one["tests"].values()]
     if any("failed" in test for test in done):
         sys.exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One test of one system; its figures go into `system`."""
+
+    name: str
+    test: str
+    trial: Trial
+    system: dict[str, Any]
+    ends_at: float
+
+    def carry_out(self) -> None:
+        self.system["tests"][self.test] = self._figures()
+
+    def _figures(self) -> dict[str, Any]:
+        if time.monotonic() > self.ends_at:
+            return {"not_run": "The run's time was over."}
+        print(f"{self.system['title']}: {self.test}", file=sys.stderr)  # noqa: T201
+        try:
+            install(self.name)
+            with _folder(self.name) as folder, serving_fakes() as fakes:
+                return self.trial(folder, fakes)
+        except Unavailable as unavailable:
+            return {"not_run": str(unavailable)}
+        except Exception as failure:  # noqa: BLE001 -- it must not take the others' figures with it
+            return {"failed": f"{type(failure).__name__}: {failure}"}
+
+
+def _side_by_side(jobs: Sequence[_Job]) -> None:
+    """Nearly all of an outage is waiting, and nothing in it is measured that others disturb."""
+    # Daemons, so that an interrupted run ends at once: with it end the processes that they started.
+    threads = [threading.Thread(target=job.carry_out, daemon=True) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 @contextmanager
@@ -99,11 +145,12 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _drafts(count: int, file: Path | None) -> Iterator[Draft]:
+def _drafts(count: int, file: Path | None) -> Sequence[Draft]:
     """Half of them real, where there is a file of such, and the others made up."""
     real = [] if file is None else read_sales(file).orders[: count // 2]
-    yield from real
-    yield from generate(seed=1, count=count - len(real))
+    made_up = [*generate(seed=1, count=count - len(real))]
+    random.Random(1).shuffle(drafts := [*real, *made_up])  # noqa: S311 -- repeatable is the point
+    return drafts
 
 
 def _tests(name: str, drafts: tuple[Draft, ...]) -> tuple[str, Sequence[str], Mapping[str, Trial]]:
@@ -123,7 +170,7 @@ def _tests(name: str, drafts: tuple[Draft, ...]) -> tuple[str, Sequence[str], Ma
             trials.killed, few, victim=victim, kills=KILLS_AFTER_EACH_STEP
         )
     tests["answers lost"] = on(trials.answers_lost, few)
-    tests["outage"] = on(trials.outage, few, seconds=OUTAGE_SECONDS)
+    tests[OUTAGE] = on(trials.outage, few, seconds=OUTAGE_SECONDS)
     return kind.title, kind.notes, tests
 
 
@@ -134,20 +181,6 @@ def _counts(drafts: tuple[Draft, ...]) -> tuple[str, Sequence[str], Mapping[str,
         "answers lost": partial(counting.counted, load=few, lose_answers=True),
     }
     return counting.TITLE, (), tests
-
-
-def _carried_out(name: str, what: str, trial: Trial, ends_at: float) -> dict[str, Any]:
-    if time.monotonic() > ends_at:
-        return {"not_run": "The run's time was over."}
-    print(what, file=sys.stderr)  # noqa: T201
-    try:
-        install(name)
-        with _folder(name) as folder, serving_fakes() as fakes:
-            return trial(folder, fakes)
-    except Unavailable as unavailable:
-        return {"not_run": str(unavailable)}
-    except Exception as failure:  # noqa: BLE001 -- it must not take the others' figures with it
-        return {"failed": f"{type(failure).__name__}: {failure}"}
 
 
 @contextmanager
