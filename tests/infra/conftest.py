@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from infra.stage import (
     STAGES,
+    Approvals,
     CustomerClaim,
     Keeping,
     Network,
@@ -16,16 +19,19 @@ from infra.stage import (
     Stage,
     load,
 )
+from orders.domain.saga import Downstream
+from orders.downstream.description import Description, described
 from tests.infra.templates import Reviewed, Templates
 
 
 @pytest.fixture(scope="session")
 def every_stage(cdk_library: None, tmp_path_factory: pytest.TempPathFactory) -> Reviewed:
-    """All stages, and two that are unlike them, with what cdk-nag says of them."""
+    """All stages, and three that are unlike them, with what cdk-nag says of them."""
     from tests.infra.synthesis import reviewed
 
     stages = [load(path.stem) for path in sorted(STAGES.glob("*.toml"))]
-    return reviewed(*stages, unlike(), private(), directory=tmp_path_factory.mktemp("stages"))
+    others = unlike(), private(), invoking()
+    return reviewed(*stages, *others, directory=tmp_path_factory.mktemp("stages"))
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +59,30 @@ def in_vpc(every_stage: Reviewed) -> Templates:
     return every_stage.stages["private"]
 
 
+@pytest.fixture(scope="session")
+def to_function(every_stage: Reviewed) -> Templates:
+    return every_stage.stages["invoking"]
+
+
+class Invoking(Stage, frozen=True):
+    """Its accounting is described in a file of the tests."""
+
+    def description_of(self, name: Downstream) -> Description:
+        if name == "accounting":
+            return described("function", name, Path(__file__).parent / "descriptions")
+        return super().description_of(name)
+
+
+def invoking() -> Stage:
+    """A stage that invokes its accounting, a Lambda function."""
+    dev = load("dev")
+    function = "arn:aws:lambda:eu-west-1:111122223333:function:post:live"
+    accounting = msgspec.structs.replace(dev.downstreams.accounting, url=function, auth="sigv4")
+    downstreams = msgspec.structs.replace(dev.downstreams, accounting=accounting)
+    changed = {"name": "invoking", "downstreams": downstreams}
+    return Invoking(**{name: getattr(dev, name) for name in dev.__struct_fields__} | changed)
+
+
 def private() -> Stage:
     """A stage whose deliveries run in a VPC without a way to the internet, for companies."""
     replace = msgspec.structs.replace
@@ -66,6 +96,7 @@ def private() -> Stage:
             prices="signed",
             customer_claim=CustomerClaim(wholesale="company_id"),
             purchase_orders_unique=True,
+            approvals=Approvals(limit_claim="order_limit", group="approvers", days=7),
         ),
         network=Network(
             subnet_ids=("subnet-0123456789abcdef0", "subnet-0123456789abcdef1"),

@@ -211,6 +211,46 @@ def test_a_store_for_companies_says_so_to_both_and_takes_a_number_once(in_vpc: T
     assert in_vpc.permissions_of("intake")["spillway-private-coupons"] == {"dynamodb:PutItem"}
 
 
+def test_only_a_stage_that_holds_orders_has_a_way_to_decide_about_them(
+    dev: Templates, in_vpc: Templates
+) -> None:
+    route = "POST /orders/{order_id}/approval"
+    for stage, holds in ((dev, False), (in_vpc, True)):
+        routes = {
+            found["RouteKey"]: found["AuthorizationType"]
+            for found in stage.resources("AWS::ApiGatewayV2::Route")
+        }
+        assert routes.get(route) == ("JWT" if holds else None)
+        [api] = stage.resources("AWS::ApiGatewayV2::Stage")
+        assert (route in api["RouteSettings"]) == holds
+        groups = {one["GroupName"] for one in stage.resources("AWS::Cognito::UserPoolGroup")}
+        assert groups == {"wholesale", *(("approvers",) if holds else ())}
+        read = settings.IntakeSettings.read(environment_of(stage, "intake"))
+        given = (read.limit_claim, read.approver_group, read.hold_days)
+        assert given == (("order_limit", "approvers", 7) if holds else (None, None, None))
+    # What else intake may do there, deciding needs too.
+    own = dev.permissions_of("intake").get("spillway-dev-orders")
+    assert in_vpc.permissions_of("intake")["spillway-private-orders"] == own
+
+
+def test_a_delivery_may_invoke_its_downstream_s_function_and_no_other(
+    to_function: Templates,
+) -> None:
+    # Inventory's, too: it calls accounting on the express path.
+    for name in ("deliver-accounting", "deliver-inventory"):
+        actions = {
+            str(statement["Resource"]): statement
+            for statement in to_function.statements_of(name)
+            if "lambda:" in str(statement["Action"])
+        }
+        [(resource, statement)] = actions.items()
+        assert resource.endswith(":function:post:live")
+        assert (statement["Action"], "Condition" in statement) == ("lambda:InvokeFunction", False)
+        read = settings.DeliverSettings.read(environment_of(to_function, name))
+        assert read.called["accounting"].signing == ("lambda", "eu-west-1")
+        assert "accounting" not in str(parameters(to_function.permissions_of(name)))
+
+
 def test_a_signed_downstream_needs_no_key_and_may_be_invoked(unusual: Templates) -> None:
     permissions = unusual.permissions_of("deliver-inventory")
     assert permissions["abc/prod/POST/*"] == {"execute-api:Invoke"}
