@@ -31,6 +31,13 @@ class Status:
         by_promise = {alarm.promise: alarm for alarm in self.alarms}
         return {promise: by_promise.get(promise) for promise in Promise}
 
+    def unwatched(self, promise: Promise) -> str:
+        """Why a promise has no alarm in this stage: a sentence. Only the one on payments may be left
+        out where there are others."""
+        if promise is Promise.PAID_IS_ORDERED_OR_REFUNDED and any(self.promises.values()):
+            return "The stage reconciles no payments: its file has no [payments]."
+        return "This stage has no alarm for it: deploy its operations stack."
+
     @property
     def other_alarms(self) -> Sequence[Alarm]:
         return [alarm for alarm in self.alarms if alarm.promise is None]

@@ -117,20 +117,20 @@ def _count(number: int) -> str:
 def _alarms_panel(status: Status, unmeasured: str) -> Panel:
     """A promise is shown even when it is kept, another alarm only when it rings."""
     others = status.other_alarms
-    named = [(promise.value, alarm) for promise, alarm in status.promises.items()]
-    named += [(other.name, other) for other in others if other.rings]
-    rows = [_alarm_row(status, name, alarm, unmeasured) for name, alarm in named]
+    rows = [
+        (mark(None), Text(promise.value), Text(status.unwatched(promise), "yellow"))
+        if alarm is None
+        else _alarm_row(status, promise.value, alarm, unmeasured)
+        for promise, alarm in status.promises.items()
+    ]
+    rows += [_alarm_row(status, one.name, one, unmeasured) for one in others if one.rings]
     quiet = sum(not other.rings for other in others)
     if quiet:
         rows.append((Text(), Text(f"{quiet} other alarms are quiet", "dim"), Text()))
     return panel("The promises, by their alarms", rows, ("text", "id"))
 
 
-def _alarm_row(
-    status: Status, name: str, alarm: Alarm | None, unmeasured: str
-) -> tuple[Text, Text, Text]:
-    if alarm is None:
-        return mark(None), Text(name), Text("this stage has no alarm for it", "yellow")
+def _alarm_row(status: Status, name: str, alarm: Alarm, unmeasured: str) -> tuple[Text, Text, Text]:
     if alarm.rings:
         since = "" if alarm.since is None else f"since {date_and_clock(alarm.since)}"
         if not status.endangers(alarm):

@@ -132,6 +132,11 @@ def test_a_stage_without_alarms_promises_nothing() -> None:
     assert headline(bare) == ("calm", "No promise has been measured yet.")
     page = browser(a_state(bare)).get("/").text
     assert page.count('class="state not-known"') == len(Promise)
+    paid = Promise.PAID_IS_ORDERED_OR_REFUNDED
+    others = [one for one in status().alarms if one.promise is not paid]
+    page = browser(a_state(replace(bare, alarms=others))).get("/").text
+    row = page.partition(f"promise-{paid.value}")[2].partition("</tr>")[0]
+    assert "The stage reconciles no payments" in row
 
 
 def at_ms(seconds: int) -> int:

@@ -62,6 +62,20 @@ def test_an_outage_is_said_and_what_it_explains_is_delayed() -> None:
     assert written["alarms"][0]["meaning"] == "An order is late."
 
 
+def test_why_a_promise_has_no_alarm_is_said() -> None:
+    def reasons(*alarms: Alarm) -> str:
+        return " ".join(shown(part(0), alarms=alarms).replace("│", " ").split())
+
+    kept = Alarm("always-settles", "OK", None, "", Promise.ALWAYS_SETTLES)
+    reconciles_none = "The stage reconciles no payments: its file has no [payments]."
+    assert reconciles_none in reasons(kept)
+    paid = Promise.PAID_IS_ORDERED_OR_REFUNDED
+    assert reconciles_none not in reasons(kept, Alarm(paid.value, "OK", None, "", paid))
+    assert "deploy its operations stack" in reasons(kept)
+    # Where there is no alarm at all, that is why.
+    assert reconciles_none not in reasons()
+
+
 def test_dead_letters_lead_to_redrive() -> None:
     text = shown(part(0, dead_letters=1), options=" --stage dev")
     assert "spillway redrive --dry-run --stage dev" in text
