@@ -39,6 +39,8 @@ _GOES_WITH: dict[str, tuple[str, ...]] = {
     "tracking_number": ("shipped",),
     "parcels": OF_PARCELS,
 }
+#: A longer reference does not go into an order's facts. A step that needs it is for a person then.
+REFERENCE_MAX = 1_000
 #: What goes into the order's facts: `orders.downstream.http.named_code`.
 _CODE = re.compile(rf"{_POINTER}|[A-Za-z0-9_.-]{{1,100}}")
 
@@ -108,9 +110,10 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.means != "done" or self._names(document, lookup=lookup)
 
     def named(self, document: Any) -> str | None:
-        """The reference in an answer. A number is as good a name as a text."""
+        """The reference in an answer, whole: cut, it would be another's. A number is as good a name
+        as a text."""
         found = None if self.reference is None else pointed_at(document, self.reference)
-        return str(found) if is_name(found) else None
+        return str(found) if is_name(found) and 0 < len(str(found)) <= REFERENCE_MAX else None
 
     def _names(self, document: Any, *, lookup: bool) -> bool:
         """Whether what is in the reference's place is one, or nothing where none is needed."""

@@ -24,7 +24,7 @@ from orders.downstream.transport import Answer, Call, Transport
 from orders.failures import Failure, Misconfigured, PermanentFailure, TransientFailure
 from orders.ports import Clock, Command, Later, Needs
 
-# A refusal's code and a reference become part of the order's facts: bounded, whatever is answered.
+#: A refusal's code becomes part of the order's facts: bounded, whatever is answered.
 TEXT_MAX = 100
 #: A place to ask at travels in the command's message.
 ASK_MAX = 2_000
@@ -158,8 +158,7 @@ class HttpDownstream:
         answered = f"{call.asked}: answered {answer.status}"
         match rule.means:
             case "done":
-                reference = rule.named(document) or ""
-                return Outcome(self.clock.now(), reference=reference[:TEXT_MAX] or None)
+                return Outcome(self.clock.now(), reference=rule.named(document))
             case "refused":
                 code = rule.refusal(document)
                 # Where a rule names the codes that it is for, the downstream's owners have said so.

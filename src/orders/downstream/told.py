@@ -30,7 +30,7 @@ from orders.downstream.answers import (
     pointed_at,
 )
 from orders.downstream.description import Outcomes, Signature
-from orders.downstream.http import TEXT_MAX, named_code
+from orders.downstream.http import named_code
 from orders.downstream.keys import correlated
 from orders.downstream.transport import Answer
 from orders.failures import PermanentFailure
@@ -90,8 +90,7 @@ def told(body: bytes, outcomes: Outcomes, now: Millis) -> Told | ToldOfParcel | 
     if rule.means in OF_PARCELS:
         return ToldOfParcel(key, step, _news(rule, document, now))
     if rule.means == "done":
-        reference = (rule.named(document) or "")[:TEXT_MAX] or None
-        return Told(key, step, Outcome(now, reference=reference))
+        return Told(key, step, Outcome(now, reference=rule.named(document)))
     return Told(key, step, Outcome(now, refusal=named_code(rule.refusal(document))))
 
 

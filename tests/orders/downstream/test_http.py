@@ -18,6 +18,7 @@ import urllib3
 from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, Outcome, Step
 from orders.domain.trace import Trace, of_order, parsed
 from orders.domain.units import Millis
+from orders.downstream.answers import REFERENCE_MAX
 from orders.downstream.description import described
 from orders.downstream.http import HttpDownstream, undeclared
 from orders.downstream.keys import idempotency_key
@@ -169,9 +170,20 @@ def test_a_call_that_nobody_waits_for_any_more_is_not_begun(
 
 
 @pytest.mark.parametrize(
-    ("reference", "kept"), [("90417", "90417"), ("0", "0"), ('"' + "r" * 10_000 + '"', "r" * 100)]
+    ("reference", "kept"),
+    [
+        ("90417", "90417"),
+        ("0", "0"),
+        (f'"{"r" * REFERENCE_MAX}"', "r" * REFERENCE_MAX),
+        # Its beginning would be another's.
+        (f'"{"r" * (REFERENCE_MAX + 1)}"', None),
+        ("9" * (REFERENCE_MAX + 1), None),
+    ],
+    ids=["a number", "nought", "the longest", "too long", "too long a number"],
 )
-def test_a_reference_may_be_a_number_and_is_cut(server: Server, reference: str, kept: str) -> None:
+def test_a_reference_is_kept_whole_or_not_at_all(
+    server: Server, reference: str, kept: str | None
+) -> None:
     for done in (server.to_command, server.to_lookup):
         done.status, done.body = 200, f'{{"reference":{reference}}}'.encode()
     assert outcome(downstream(server.url), command()).reference == kept
