@@ -32,8 +32,8 @@ class Status:
         return {promise: by_promise.get(promise) for promise in Promise}
 
     def unwatched(self, promise: Promise) -> str:
-        """Why a promise has no alarm in this stage: a sentence. Where there are others, only the one
-        on payments may be missing."""
+        """Why a promise has no alarm in this stage: a sentence. Only the one on payments may be
+        missing where others are there."""
         if promise is Promise.PAID_IS_ORDERED_OR_REFUNDED and any(self.promises.values()):
             return "The stage reconciles no payments: its file has no [payments]."
         return "This stage has no alarm for it: deploy its operations stack."
