@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -13,7 +14,7 @@ from tests.web.conftest import Visits
 from tests.web.test_pages import violations
 from tests.web.visitor import ARRIVED, Visitor
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.chromium_only]
+pytestmark = pytest.mark.timeout(600)
 
 #: An order that a test places without the browser comes to 905.
 _LIMIT = 904
@@ -127,3 +128,44 @@ def test_nobody_decides_about_their_own_order_or_after_its_time(company: Company
     page.route(f"**/api/orders/{own}", late)
     page.reload()
     text(page, "is about to be refused")
+
+
+def test_the_list_goes_back_as_far_as_an_order_can_wait_and_no_further(company: Company) -> None:
+    asked: list[str | None] = []
+    pages = {
+        None: [line("2026-12-01", "held"), line("2026-11-30", "confirmed")],
+        "b": [line("2026-11-25", "accepted")],
+        "c": [line("2026-11-20", "held"), line("2026-11-10", "confirmed")],
+    }
+
+    def listed(route: Route) -> None:
+        cursor = parse_qs(urlsplit(route.request.url).query).get("cursor", [None])[0]
+        asked.append(cursor)
+        following = {None: "b", "b": "c", "c": "d"}[cursor]
+        route.fulfill(json={"orders": pages[cursor], "cursor": following})
+
+    approver = company.approver
+    approver.page.clock.set_fixed_time("2026-12-01T12:00:00.000Z")
+    approver.page.route("**/api/orders?*", listed)
+    page = company.open(approver, "/approvals")
+    expect(page.locator("#orders li")).to_have_count(2)
+    expect(page.locator("#more")).to_be_hidden()
+    assert asked == [None, "b", "c"]
+
+
+def line(day: str, status: str) -> dict[str, Any]:
+    """Of the history; only an order that is held has an end of its time."""
+    until = {"expires_at": "2026-12-07T10:00:00.000Z", "verdict": None, "at": None, "by": None}
+    return {
+        "order_id": f"0199aaaa-0000-7000-8000-0000{day.replace('-', '')}",
+        "status": status,
+        "reason": None,
+        "settled": status == "confirmed",
+        "accepted_at": f"{day}T10:00:00.000Z",
+        "total": 905,
+        "currency": "GBP",
+        "channel": "wholesale",
+        "line_count": 1,
+        "buyer": "somebody",
+        **({"approval": until} if status == "held" else {}),
+    }
