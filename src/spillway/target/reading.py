@@ -180,7 +180,7 @@ def read_depths(sqs: SQSClient, queues: Mapping[str, str]) -> list[Depth]:
 
 
 def read_invocations(logs: CloudWatchLogsClient, since: int) -> dict[str, int]:
-    """How often each of our functions ran since then (Unix ms), from the REPORT lines in its log."""
+    """How often each of our functions ran since then (Unix ms), by the REPORT lines in its log."""
     counts = {}
     groups = logs.get_paginator("describe_log_groups")
     for page in groups.paginate(logGroupNamePrefix=f"{_LOG_GROUP_PREFIX}spillway-"):
