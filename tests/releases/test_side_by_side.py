@@ -8,18 +8,22 @@ import os
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.bundle import ROOT
+from orders.aws import items
 from orders.domain import saga
 from orders.domain.saga import Step
+from orders.domain.units import Millis
 from spillway.prove.simulate.saga_states import State, reachable
+from tests.builders import NOW, accepted
 from tests.releases.decide import decisions
 from tests.releases.record import record
-from tests.releases.write import EXPRESS, STUB, progress_item, progressed, written
+from tests.releases.write import EXPRESS, STUB, placed, progress_item, progressed, written
 
 HERE = Path(__file__).parent
 RELEASES = sorted(path.parent for path in HERE.glob("*/written.json"))
@@ -248,6 +252,21 @@ def test_a_release_without_the_express_path_must_not_cancel_an_order_that_takes_
     # Nothing is on record of any: each waits for inventory, as the changelog tells an operator.
     assert in_danger
     assert all(saga.owed(state.facts) == {Step.RESERVE} for state in in_danger)
+
+
+def test_a_release_that_holds_no_orders_begins_one_that_is_held() -> None:
+    """So none may be held before a stage goes back to it: the changelog and docs/production.md say
+    which command lists them."""
+    order = replace(accepted(EXPRESS), held_until=Millis(NOW + 1_000))
+    records = [placed(order), progressed(None, items.held_progress_item(order))]
+    now = decisions(records)
+    assert [decision["steps"] for decision in now] == [[], []]
+    assert {decision["status"] for decision in now} == {"held"}
+    then = run_by(HERE / "0.2.0", str(HERE / "decide.py"), given=records)
+    assert then[0]["steps"] == [Step.RESERVE]
+    command = "`spillway orders list --unsettled --status held`"
+    for page in ("CHANGELOG.md", "docs/production.md"):
+        assert command in (ROOT / page).read_text()
 
 
 def test_a_meaning_that_changed_is_no_longer_the_same() -> None:

@@ -44,7 +44,7 @@ def written() -> dict[str, list[Any]]:
             *(progress_item(KEY, facts) for facts in _facts()),
             *(progress_item(EXPRESS, facts, express=True) for facts in _facts()[1:]),
         ],
-        "stream_record": [*map(_placed, orders), *_progressed(), _archived(orders[0])],
+        "stream_record": [*map(placed, orders), *_progressed(), _archived(orders[0])],
         "command": [*map(messages.message_of, _commands(orders))],
         "overflow": [*map(messages.overflow_message_of, orders)],
         "check": [
@@ -136,7 +136,8 @@ def progress_item(key: OrderKey, facts: Facts, *, express: bool = False) -> dict
     return item
 
 
-def _placed(order: AcceptedOrder) -> dict[str, Any]:
+def placed(order: AcceptedOrder) -> dict[str, Any]:
+    """The stream's record of an order that was stored."""
     images = {"NewImage": items.order_item(order)}
     return _record("INSERT", items.order_key(order.key), images)
 
