@@ -13,6 +13,7 @@ import pytest
 from orders.domain import money, refusals
 from orders.domain.book import Article
 from orders.domain.order import Address, Discount, Line, Order, OrderKey, Payment
+from orders.domain.parcels import PARCELS_MAX, News, What
 from orders.domain.quote import TRIES_MAX, QuoteLine, QuoteRequest
 from orders.domain.refusals import Rule
 from orders.domain.saga import Outcome, Step
@@ -70,6 +71,8 @@ def test_the_names_are_the_codes() -> None:
     assert SCHEMAS["Status"]["enum"] == [status.value for status in Status]
     step = SCHEMAS["OrderView"]["properties"]["steps"]["items"]["properties"]["step"]
     assert step["enum"] == [step.value for step in Step]
+    parcels = SCHEMAS["OrderView"]["properties"]["parcels"]
+    assert parcels["maxItems"] == PARCELS_MAX
 
 
 class Down(MemoryOrders):
@@ -89,6 +92,8 @@ def orders_to_show() -> MemoryOrders:
     orders.request_cancellation(OrderKey(CUSTOMER, ID), NOW, reserved=False)
     refusal = Outcome(NOW, refusal="out_of_stock")
     orders.record(OrderKey(CUSTOMER, REJECTED_ID), {Step.RESERVE: refusal})
+    orders.record_news(OrderKey(CUSTOMER, ID), News("1", What.SHIPPED, NOW, "DHL", "00340"))
+    orders.record_news(OrderKey(CUSTOMER, REJECTED_ID), News("1", What.RETURNED, NOW, parcels=1))
     return orders
 
 

@@ -86,6 +86,29 @@ def all_returned(news: AllNews) -> bool:
     return parcels is not None and back >= parcels
 
 
+def all_returned_at(news: AllNews) -> Millis | None:
+    """When the last of what came back did; None where not all did."""
+    if not all_returned(news):
+        return None
+    return max(one.at for one in news.values() if one.what is What.RETURNED)
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """All that was told of one."""
+
+    parcel: str
+    shipped: News | None
+    delivered: News | None
+    returned: News | None
+
+
+def parcels_of(news: AllNews) -> list[Parcel]:
+    """The order's parcels, by their first news."""
+    numbered = dict.fromkeys(one.parcel for one in in_order(news) if one.parcel != WHOLE_ORDER)
+    return [Parcel(parcel, *(news.get((what, parcel)) for what in What)) for parcel in numbered]
+
+
 def contradiction(there: AllNews, told: News) -> str | None:
     """Why these news cannot be true beside those on record; None where they can."""
     on_record = there.get(told.key)

@@ -38,7 +38,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from orders.domain.parcels import AllNews, What, all_returned
+from orders.domain.parcels import AllNews, all_returned, all_returned_at
 from orders.domain.units import CustomerId, Millis
 
 Downstream = Literal["inventory", "fulfilment", "accounting"]
@@ -203,12 +203,12 @@ def returned(facts: Facts) -> bool:
     return all_returned(facts.news)
 
 
-def returned_at(facts: Facts) -> Millis | None:
-    """Since when only the refund of a return is owed; None where that is not so."""
-    if at_rest(facts) or not settled(facts):
+def refund_owed_since(facts: Facts) -> Millis | None:
+    """Of an order to which only the refund of its return is owed; None of any other."""
+    returned_at = all_returned_at(facts.news)
+    if returned_at is None or at_rest(facts) or not settled(facts):
         return None
-    back = [one.at for one in facts.news.values() if one.what is What.RETURNED]
-    return max(*back, facts.outcomes[Step.POST].at)
+    return max(returned_at, facts.outcomes[Step.POST].at)
 
 
 def held(facts: Facts) -> bool:

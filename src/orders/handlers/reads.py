@@ -10,6 +10,7 @@ from typing import Any
 from orders import wiring
 from orders.domain.caller import Caller
 from orders.domain.order import AcceptedOrder, Order, is_order_id
+from orders.domain.parcels import all_returned_at, parcels_of
 from orders.domain.refusals import Refusal, Rule
 from orders.domain.saga import Facts, settled
 from orders.domain.status import cancellation_outcome, reason, status
@@ -124,6 +125,7 @@ def whole(progress: Progress) -> dict[str, Any]:
             "requested_at": http.timestamp(cancellation.at),
             "outcome": cancellation_outcome(facts),
         },
+        **_parcels(facts),
     }
 
 
@@ -144,6 +146,27 @@ def _approval(facts: Facts) -> dict[str, Any]:
             "at": approval and http.timestamp(approval.at),
             "by": approval and approval.by,
         }
+    }
+
+
+def _parcels(facts: Facts) -> dict[str, Any]:
+    """Of an order that fulfilment has told of."""
+    if not facts.news:
+        return {}
+    returned_at = all_returned_at(facts.news)
+    return {
+        "parcels": [
+            {
+                "parcel": one.parcel,
+                "carrier": one.shipped and one.shipped.carrier,
+                "tracking_number": one.shipped and one.shipped.tracking_number,
+                "shipped_at": one.shipped and http.timestamp(one.shipped.at),
+                "delivered_at": one.delivered and http.timestamp(one.delivered.at),
+                "returned_at": one.returned and http.timestamp(one.returned.at),
+            }
+            for one in parcels_of(facts.news)
+        ],
+        "returned_at": returned_at and http.timestamp(returned_at),
     }
 
 

@@ -18,7 +18,7 @@ from orders.domain.saga import (
     awaits_approval,
     commanded,
     owed,
-    returned_at,
+    refund_owed_since,
     settled,
     undoing,
 )
@@ -178,7 +178,7 @@ def test_that_an_order_came_back_changes_nothing_but_its_refund() -> None:
 def test_only_a_refund_of_a_return_is_owed_to_an_order_that_had_settled() -> None:
     for state in GRAPH:
         only = settled(state.facts) and not at_rest(state.facts)
-        assert (returned_at(state.facts) is not None) is only
+        assert (refund_owed_since(state.facts) is not None) is only
         assert not only or (state.returned and owed(state.facts) == {Step.REFUND})
 
 

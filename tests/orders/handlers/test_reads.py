@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from orders.domain.order import OrderKey
+from orders.domain.parcels import News, What
 from orders.domain.saga import Outcome, Step
 from orders.domain.units import CustomerId, Millis, OrderId
 from orders.flow.reads import Reads
+from orders.handlers.http import timestamp
 from orders.handlers.reads import handle
 from orders.ports import Progress
 from simulation.world.runtime import MemoryLog, SetClock
@@ -45,6 +47,34 @@ def test_an_order_with_nothing_to_pay_is_shown_without_a_payment(orders: MemoryO
     key = placed(orders, **FREE)
     status, shown = get(orders, ONE, order_id=key.order_id)
     assert (status, shown["order"]["total"], shown["order"]["payment"]) == (200, 0, None)
+
+
+def test_an_order_is_shown_with_its_parcels_once_there_is_news(orders: MemoryOrders) -> None:
+    key = placed(orders)
+    _, before = get(orders, ONE, order_id=key.order_id)
+    assert not {"parcels", "returned_at"} & before.keys()
+    for news in (
+        News("2", What.DELIVERED, NOW),
+        News("1", What.SHIPPED, Millis(NOW + 1), "DHL", "00340"),
+        News("2", What.SHIPPED, Millis(NOW + 2)),
+        News("1", What.RETURNED, Millis(NOW + 3)),
+    ):
+        orders.record_news(key, news)
+    _, shown = get(orders, ONE, order_id=key.order_id)
+    nothing = dict.fromkeys(
+        ("carrier", "tracking_number", "shipped_at", "delivered_at", "returned_at")
+    )
+    second = {"delivered_at": timestamp(NOW), "shipped_at": timestamp(Millis(NOW + 2))}
+    first = {"carrier": "DHL", "tracking_number": "00340", "shipped_at": timestamp(Millis(NOW + 1))}
+    first["returned_at"] = timestamp(Millis(NOW + 3))
+    assert shown["parcels"] == [
+        nothing | {"parcel": "2"} | second,
+        nothing | {"parcel": "1"} | first,
+    ]
+    assert shown["returned_at"] is None
+    orders.record_news(key, News("", What.RETURNED, Millis(NOW + 4)))
+    _, shown = get(orders, ONE, order_id=key.order_id)
+    assert (len(shown["parcels"]), shown["returned_at"]) == (2, timestamp(Millis(NOW + 4)))
 
 
 def test_an_order_is_shown_with_its_steps_and_without_its_receipt(orders: MemoryOrders) -> None:
