@@ -22,6 +22,7 @@ import msgspec
 from orders.aws import items
 from orders.aws.items import Attribute, Item, Location
 from orders.domain.order import OrderKey
+from orders.domain.parcels import News, What, in_order
 from orders.domain.saga import Approval, Cancellation, Outcome, Verdict
 from orders.domain.trace import parsed
 from orders.domain.units import CustomerId, Millis, OrderId
@@ -75,6 +76,17 @@ class _Approval(msgspec.Struct, omit_defaults=True):
     by: CustomerId | None = None
 
 
+class _News(msgspec.Struct, omit_defaults=True):
+    what: What
+    at: Millis
+    #: None: it is of the whole order.
+    parcel: str | None = None
+    carrier: str | None = None
+    tracking_number: str | None = None
+    #: How many parcels the order has.
+    parcels: int | None = None
+
+
 class _ImportedFacts(msgspec.Struct):
     key: str
     digest: str
@@ -101,6 +113,8 @@ class Line(msgspec.Struct, omit_defaults=True):
     #: Of an order that was held for approval.
     held_until: Millis | None = None
     approval: _Approval | None = None
+    #: What fulfilment told of its parcels.
+    news: tuple[_News, ...] = ()
     #: The order's number in the older database.
     imported: str | None = None
     imported_facts: _ImportedFacts | None = None
@@ -178,6 +192,10 @@ def _line_of(order: Item, progress: Item) -> bytes:
         approval=None
         if facts.approval is None
         else _Approval(facts.approval.at, facts.approval.verdict, facts.approval.by),
+        news=tuple(
+            _News(one.what, one.at, one.parcel or None, *one.content)
+            for one in in_order(facts.news)
+        ),
         imported=order[items.IMPORTED]["S"] if items.IMPORTED in order else None,
         imported_facts=_imported_facts(progress),
     )
@@ -318,6 +336,11 @@ def _progress_item(line: Line) -> dict[str, Attribute]:
     if line.approval is not None:
         approval = Approval(line.approval.at, line.approval.verdict, line.approval.by)
         item[items.APPROVAL] = items.approval_attribute(approval)
+    for one in line.news:
+        told = News(
+            one.parcel or "", one.what, one.at, one.carrier, one.tracking_number, one.parcels
+        )
+        item = items.with_news(item, told)
     if line.coupons_returned is not None:
         item[items.COUPONS_RETURNED] = {"N": str(line.coupons_returned)}
     if line.imported_facts is not None:

@@ -300,6 +300,15 @@ def news_attribute(news: News) -> Attribute:
     return {"M": fact}
 
 
+def with_news(item: Item, news: News) -> dict[str, Attribute]:
+    """A progress item with these news on record, as `orders.aws.table` writes them."""
+    count = int(item[NEWS]["N"]) if NEWS in item else 0
+    told = {news_name(news): news_attribute(news), NEWS: {"N": str(count + 1)}}
+    if news.parcels is not None:
+        told[PARCELS] = {"N": str(news.parcels)}
+    return {**item, **told}
+
+
 def _news_of(item: Item) -> AllNews:
     named = ((name.partition("#"), item[name]["M"]) for name in item if "#" in name)
     all_news = (

@@ -59,20 +59,26 @@ def became_true(key: OrderKey, before: Facts, after: Facts) -> list[Event]:
 
 
 def settlement(key: OrderKey, facts: Facts) -> Event | None:
-    """The event that says how the order settled; None while something is owed."""
+    """The event that says how the order settled; None while something is owed for that."""
+    at = settled_at(facts)
+    return None if at is None else Event(EventType[status(facts).name], key, at, reason(facts))
+
+
+def settled_at(facts: Facts) -> Millis | None:
+    """When the order settled; None where it has not."""
     now = status(facts)
     if now not in SETTLED:
         return None
     # The same event must have the same content whenever it is made again, so only facts count that
     # were there when it first came true. A cancellation that comes too late leaves an order as
-    # confirmed as before; and of the two ways to stop a shipment the second may be answered when
-    # the first has settled the order (the release, which waits for either, is later anyway).
+    # confirmed as before, and so does the refund of a return; and of the two ways to stop a
+    # shipment the second may be answered when the first has settled the order (the release, which
+    # waits for either, is later anyway).
     if now is Status.CONFIRMED:
         settling = {Step.SHIP, Step.POST}
     else:
         settling = facts.outcomes.keys() - {Step.CANCEL_SHIPMENT, Step.RECALL_SHIPMENT}
-    at = max(facts.outcomes[step].at for step in settling)
-    return Event(EventType[now.name], key, at, reason(facts))
+    return max(facts.outcomes[step].at for step in settling)
 
 
 def all_true(key: OrderKey, accepted_at: Millis, facts: Facts) -> list[Event]:

@@ -15,15 +15,16 @@ own step (`failure_stays_local`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from orders.domain import backoff
+from orders.domain import backoff, saga
 from orders.domain.backoff import Backoff
 from orders.domain.keeping import may_be_archived
-from orders.domain.order import AcceptedOrder
+from orders.domain.order import AcceptedOrder, order_id_time
 from orders.domain.saga import Downstream, Facts, Outcome, Step
 from orders.domain.units import Millis
-from orders.failures import TransientFailure
+from orders.failures import Failure, TransientFailure
 from orders.flow.express import Express
 from orders.flow.recording import Recorded, raise_if_irrefusable, record
 from orders.ports import Clock, Command, DownstreamService, Later, Orders, Taken
@@ -96,6 +97,16 @@ class Deliver:
             return accepted.accepted_at
         approval = self.orders.facts(accepted.key).approval
         return accepted.accepted_at if approval is None else approval.at
+
+    def waiting_since(self, command: Command) -> Millis:
+        """Since when the order of a complete command waits for its end, or for the refund of its
+        return. Where the order was not read, by the time in its id, which is the client's."""
+        if command.step is Step.REFUND:
+            with suppress(Failure):
+                since = saga.refund_owed_since(self.orders.facts(command.key))
+                if since is not None:
+                    return since
+        return command.accepted_at or order_id_time(command.key.order_id)
 
     def deliver(self, command: Command) -> Delivered | Taken:
         """Have a complete command's step done, its outcome on record before this returns; or learn

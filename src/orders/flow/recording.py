@@ -22,7 +22,7 @@ from orders.ports import Orders
 class Recorded:
     """If an outcome that was not on record before has settled the order: `settled_as` is the
     order's status, and `settle_ms` the time since the customer's last request (None if it is not
-    known when the order was accepted)."""
+    known when the order was accepted, and where it was the refund of a settled order's return)."""
 
     settled_as: Status | None = None
     settle_ms: int | None = None
@@ -43,9 +43,11 @@ def record(
     if was_there or not saga.settled(facts):
         return Recorded()
     others = {step: one for step, one in facts.outcomes.items() if step not in outcomes}
-    if saga.settled(replace(facts, outcomes=others)):
-        # It had settled before, as an order has that was returned: this was its refund.
-        return Recorded()
+    before = replace(facts, outcomes=others)
+    if saga.settled(before):
+        # It took no time to settle again: this was the refund of its return.
+        at_rest_now = saga.at_rest(facts) and not saga.at_rest(before)
+        return Recorded(status(facts)) if at_rest_now else Recorded()
     if accepted_at is None:
         return Recorded(status(facts))
     # Since somebody last had a say: who ordered, approved or cancelled.

@@ -7,7 +7,6 @@ from typing import Any
 
 from orders import wiring
 from orders.aws.messages import command_of, message_of
-from orders.domain.order import order_id_time
 from orders.domain.saga import Step
 from orders.domain.units import Millis
 from orders.failures import Failure, TransientFailure
@@ -51,7 +50,7 @@ def handle(event: Event, consumer: Consumer, deliver: Deliver) -> dict[str, Any]
         try:
             delivered = deliver.deliver(command)
         except Failure:
-            message.log |= _unsettled(command, clock.now())
+            message.log |= _unsettled(command, deliver.waiting_since(command), clock.now())
             raise
         if isinstance(delivered, Taken):
             body = None if delivered == sent.taken else message_of(replace(sent, taken=delivered))
@@ -78,10 +77,8 @@ def _command_in(message: Message, deliver: Deliver) -> Command:
     return command
 
 
-def _unsettled(command: Command, now: Millis) -> dict[str, object]:
-    """The age of an order that this delivery did not advance. Where the order was not read, by the
-    time in its id, which is the client's."""
-    since = command.accepted_at or order_id_time(command.key.order_id)
+def _unsettled(command: Command, since: Millis, now: Millis) -> dict[str, object]:
+    """The age of an order that this delivery did not advance."""
     age_s = (now - since) // 1000
     # No step but the reservation is commanded before another has an outcome.
     return {

@@ -9,6 +9,7 @@ from typing import Any
 from orders import wiring
 from orders.aws.messages import check_of
 from orders.domain.order import OrderKey, order_id_time
+from orders.domain.saga import refund_owed_since
 from orders.domain.status import status
 from orders.domain.units import Millis
 from orders.failures import PermanentFailure
@@ -69,11 +70,13 @@ def _check(event: Event, consumer: Consumer, watchdog: Watchdog) -> dict[str, An
 def found(key: OrderKey, checked: Checked, now: Millis) -> dict[str, object]:
     """The log fields of an order that has not settled.
 
-    Its age counts from its first outcome, which is at hand. Without one it counts from its release,
-    if it was held, or from the time in the order id, which is the client's.
+    Its age counts from its first outcome, which is at hand; where only the refund of its return is
+    owed, from that. Without an outcome it counts from its release, if it was held, or from the time
+    in the order id, which is the client's.
     """
     outcomes, approval = checked.facts.outcomes.values(), checked.facts.approval
-    since = min((outcome.at for outcome in outcomes), default=approval and approval.at)
+    first = min((outcome.at for outcome in outcomes), default=approval and approval.at)
+    since = refund_owed_since(checked.facts) or first
     unsettled_s = (now - (since or order_id_time(key.order_id))) // 1000
     return {
         "status": status(checked.facts).value,

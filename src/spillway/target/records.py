@@ -69,10 +69,11 @@ class Record:
 
     @property
     def changed_at(self) -> Millis | None:
-        """When the order was accepted, approved, cancelled or got its last answer, whichever was
-        last."""
+        """When the order was accepted, approved, cancelled, got its last answer or the last news of
+        its parcels, whichever was last."""
         facts = self.facts
         times = [outcome.at for outcome in facts.outcomes.values()]
+        times += [news.at for news in facts.news.values()]
         times += [one.at for one in (facts.approval, facts.cancellation) if one is not None]
         if self.accepted_at is not None:
             times.append(self.accepted_at)

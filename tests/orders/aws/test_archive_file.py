@@ -15,6 +15,7 @@ from hypothesis import strategies as some
 from orders.aws import archive_file, items
 from orders.aws.archive_file import LineInvalid, NotArchivable
 from orders.domain.order import AcceptedOrder
+from orders.domain.parcels import News, What
 from orders.domain.saga import Approval, Cancellation, Outcome, Step, Verdict
 from orders.domain.trace import Trace
 from orders.domain.units import CustomerId, Millis
@@ -28,6 +29,14 @@ RUN = "19a7b3c4d5e"
 _texts = some.text(min_size=1, max_size=20)
 _times = some.integers(NOW, NOW + 10**9).map(Millis)
 _outcomes = some.builds(Outcome, _times, some.none() | _texts, some.none() | _texts)
+_news = some.builds(
+    News,
+    some.text(max_size=3),
+    some.sampled_from(What),
+    _times,
+    some.none() | _texts,
+    some.none() | _texts,
+)
 _traces = some.builds(
     Trace,
     some.integers(1, 2**128 - 1).map(lambda number: f"{number:032x}"),
@@ -68,6 +77,9 @@ def stored_orders(draw: some.DrawFn) -> tuple[items.Item, items.Item]:
         verdict, by = draw(some.sampled_from(get_args(Verdict))), CustomerId(draw(_texts))
         approval = Approval(draw(_times), verdict, by)
         progress[items.APPROVAL] = items.approval_attribute(approval)
+    count = draw(some.none() | some.integers(1, 100))
+    for told in draw(some.lists(_news, max_size=4, unique_by=lambda one: one.key)):
+        progress = items.with_news(progress, replace(told, parcels=count))
     if draw(some.booleans()):
         item[items.ERASED_AT] = {"N": str(draw(_times))}
     if draw(some.booleans()):

@@ -20,6 +20,7 @@ from orders.aws.archiving import JOURNAL_KEY, DynamoArchiving
 from orders.aws.table import DynamoOrders
 from orders.domain.keeping import DAY_MS
 from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.parcels import News, What
 from orders.domain.saga import Facts, Outcome, Step, settled
 from orders.domain.status import Status, status
 from orders.domain.units import CustomerId, Millis
@@ -124,6 +125,30 @@ def archived(keeping: Keeping, key: OrderKey | None = None) -> Progress:
     assert before is not None
     assert keeping.stub(order.key)
     return before
+
+
+def returned(keeping: Keeping) -> AcceptedOrder:
+    order = confirmed(keeping)
+    keeping.orders.record_news(order.key, News("1", What.SHIPPED, NOW, "DHL", "00340", 1))
+    keeping.orders.record_news(order.key, News("1", What.RETURNED, NOW, parcels=1))
+    return order
+
+
+def test_an_order_is_not_archived_while_the_refund_of_its_return_is_owed(
+    keeping: Keeping,
+) -> None:
+    order = returned(keeping)
+    keeping.clock.milliseconds = LATER
+    keeping.run()
+    assert keeping.stub(order.key) is None
+    keeping.orders.record(order.key, {Step.REFUND: Outcome(NOW)})
+    before = keeping.orders.progress(order.key)
+    keeping.run()
+    assert keeping.stub(order.key)
+    after = keeping.orders.progress(order.key)
+    assert before is not None
+    assert after == replace(before, archived=True)
+    assert len(after.facts.news) == 2
 
 
 def test_an_archived_order_is_read_as_before(keeping: Keeping) -> None:
@@ -236,6 +261,8 @@ def test_a_command_that_comes_months_late_records_nothing(keeping: Keeping, step
     for asking in (keeping.without_archive.find, keeping.without_archive.progress):
         with pytest.raises(Archived):
             asking(key)
+    with pytest.raises(Archived):
+        keeping.orders.record_news(key, News("1", What.RETURNED, Millis(LATER), parcels=1))
     # One whose order is in the table is recorded as ever.
     late = accepted(fresh())
     keeping.orders.place(late)
@@ -246,11 +273,11 @@ def test_a_command_that_comes_months_late_records_nothing(keeping: Keeping, step
 
 
 def test_what_changes_while_a_run_is_under_way_stays_and_its_line_goes(keeping: Keeping) -> None:
-    cancelled, erased, unchanged = (confirmed(keeping) for _ in range(3))
+    cancelled, erased, told, unchanged = (confirmed(keeping) for _ in range(4))
     keeping.clock.milliseconds = LATER
     archiving = keeping.archiving
     assert archiving.begin()
-    ours = {cancelled.key, erased.key, unchanged.key}
+    ours = {cancelled.key, erased.key, told.key, unchanged.key}
     due = [each for page in archiving.pages(0, 1) for each in page if each.key in ours]
     batch = archiving.batch(due)
     archiving.announce(batch)
@@ -262,17 +289,17 @@ def test_what_changes_while_a_run_is_under_way_stays_and_its_line_goes(keeping: 
         UpdateExpression="SET digest = :digest",
         ExpressionAttributeValues={":digest": {"B": bytes(16)}},
     )
+    # Its attribute has a name that nobody could have asked about.
+    news = News("1", What.DELIVERED, Millis(LATER))
+    keeping.orders.record_news(told.key, news)
     moved = archiving.move(batch)
     archiving.tidy(batch, moved)
     archiving.end()
     assert set(moved) == {unchanged.key}
-    assert keeping.stub(cancelled.key) is None
-    assert keeping.stub(erased.key) is None
-    assert [len(keeping.lines(key)) for key in (cancelled.key, erased.key, unchanged.key)] == [
-        0,
-        0,
-        1,
-    ]
+    stayed = (cancelled, erased, told)
+    assert [keeping.stub(order.key) for order in stayed] == [None] * 3
+    assert [len(keeping.lines(order.key)) for order in (*stayed, unchanged)] == [0, 0, 0, 1]
+    assert keeping.orders.facts(told.key).news == {news.key: news}
     assert keeping.orders.find(unchanged.key) == unchanged
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from orders.domain.coupon_limits import Use
 from orders.domain.events import Event, EventType
+from orders.domain.parcels import WHOLE_ORDER, News, What
 from orders.domain.saga import DOWNSTREAMS, Facts, Outcome, Step
 from orders.failures import Failure, PermanentFailure, TransientFailure
 from orders.flow.changes import FactsChanged, OrderPlaced
@@ -24,6 +26,7 @@ from tests.builders import NOW, a_coupon, accepted
 
 ORDER = accepted()
 RESERVED = Facts({Step.RESERVE: Outcome(NOW)})
+BACK = News(WHOLE_ORDER, What.RETURNED, NOW)
 SHIPPED = Facts({**RESERVED.outcomes, Step.SHIP: Outcome(NOW)})
 
 
@@ -64,6 +67,23 @@ def test_a_command_under_way_is_not_given_again() -> None:
     """With the shipment known and the posting still under way, the posting is still owed, and was
     commanded before: another message for it would be pure cost."""
     assert called_for(FactsChanged(ORDER.key, RESERVED, SHIPPED)) == Calls([], [])
+
+
+def test_an_order_that_came_back_before_it_was_posted_is_confirmed_and_refunded() -> None:
+    before = replace(SHIPPED, news={BACK.key: BACK})
+    posted = replace(before, outcomes={**before.outcomes, Step.POST: Outcome(NOW)})
+    assert called_for(FactsChanged(ORDER.key, SHIPPED, before)).commands == []
+    calls = called_for(FactsChanged(ORDER.key, before, posted))
+    assert [command.step for command in calls.commands] == [Step.REFUND]
+    assert [event.type for event in calls.events] == [EventType.CONFIRMED]
+    assert calls.undone == ()
+    refunded = replace(posted, outcomes={**posted.outcomes, Step.REFUND: Outcome(NOW)})
+    assert called_for(FactsChanged(ORDER.key, posted, refunded)) == Calls([], [])
+    # Posted first, it is the news that calls for the refund.
+    confirmed = replace(posted, news={})
+    calls = called_for(FactsChanged(ORDER.key, confirmed, posted))
+    assert [command.step for command in calls.commands] == [Step.REFUND]
+    assert [event.type for event in calls.events] == [EventType.RETURNED]
 
 
 def test_the_same_change_calls_for_the_same_messages_in_the_same_order() -> None:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from orders.domain.order import AcceptedOrder
+from orders.domain.parcels import WHOLE_ORDER, News, What
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.failures import TransientFailure
 from orders.flow.changes import Change, FactsChanged, OrderPlaced
@@ -25,6 +26,10 @@ TOO_LATE = replace(
     CANCELLED,
     outcomes={**CONFIRMED.outcomes, Step.CANCEL_SHIPMENT: Outcome(NOW, refusal="too_late")},
 )
+BACK = News(WHOLE_ORDER, What.RETURNED, NOW)
+ARRIVED = News("1", What.DELIVERED, NOW, parcels=1)
+RETURNED = replace(CONFIRMED, news={BACK.key: BACK})
+SHIPPED_AND_BACK = replace(RESERVED, news={BACK.key: BACK})
 REFUSED = Facts({Step.RESERVE: Outcome(NOW, refusal="out_of_stock")})
 REJECTED = Facts({**REFUSED.outcomes, Step.REFUND: Outcome(NOW)})
 
@@ -53,6 +58,14 @@ def test_an_order_that_settles_in_the_batch_in_which_it_was_placed_costs_no_chec
     facts: tuple[Facts, ...],
 ) -> None:
     assert not is_checked(history(*facts, placed=True))
+
+
+def test_an_order_that_comes_back_is_checked_until_its_refund_is_done() -> None:
+    assert is_checked(history(CONFIRMED, RETURNED))
+    assert is_checked(history(SHIPPED_AND_BACK, RETURNED, placed=True))
+    refunded = replace(RETURNED, outcomes={**RETURNED.outcomes, Step.REFUND: Outcome(NOW)})
+    assert not is_checked(history(CONFIRMED, RETURNED, refunded))
+    assert not is_checked(history(CONFIRMED, replace(CONFIRMED, news={ARRIVED.key: ARRIVED})))
 
 
 def test_an_order_of_an_earlier_batch_has_its_check_already() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from orders.aws.messages import batch_messages_of, command_of, message_of, messages_in
 from orders.domain.backoff import DELIVER, TOLD
 from orders.domain.order import AcceptedOrder
+from orders.domain.parcels import News, What
 from orders.domain.saga import Facts, Outcome, Step
 from orders.domain.trace import Trace
 from orders.domain.units import Millis
@@ -290,6 +291,30 @@ def test_a_delivery_that_fails_tells_the_order_s_age_and_whether_it_is_half_done
     bench.handle(record(reserve(bench.order())), record(ship))
     lines = sorted(bench.log.lines, key=lambda line: str(line["command"]))
     assert [(line["unsettled_s"], line["half_done_s"]) for line in lines] == [(0, None), (60, 60)]
+
+
+def test_the_refund_of_a_return_is_as_old_as_the_return_and_settles_nothing() -> None:
+    """So no alarm rings at its first failure, and no order seems to have settled in weeks."""
+    answers: list[Outcome] = []
+
+    def answer(_: Command) -> Outcome:
+        if not answers:
+            raise TransientFailure("POST /refunds: answered 503")
+        return answers[0]
+
+    bench = Bench(answer)
+    order = replace(accepted(), accepted_at=Millis(NOW - 9_000_000))
+    bench.orders.place(order)
+    for step in (Step.RESERVE, Step.SHIP, Step.POST):
+        bench.orders.record(order.key, {step: Outcome(order.accepted_at)})
+    bench.orders.record_news(order.key, News("1", What.RETURNED, Millis(NOW - 30_000), parcels=1))
+    refund = message_of(Command(order.key, Step.REFUND))
+    bench.handle(record(refund))
+    answers.append(Outcome(NOW))
+    bench.handle(record(refund))
+    failed, done = bench.log.lines
+    assert (failed["unsettled_s"], failed["half_done_s"]) == (30, 30)
+    assert (done["outcome"], done["status"], done["settle_ms"]) == ("done", "confirmed", None)
 
 
 def test_the_delivery_that_settles_an_order_tells_so() -> None:

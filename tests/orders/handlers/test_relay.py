@@ -69,6 +69,8 @@ def progress_item(order: AcceptedOrder, facts: Facts) -> dict[str, Any]:
     }
     if facts.cancellation is not None:
         item[items.CANCELLATION] = items.cancellation_attribute(facts.cancellation)
+    for news in facts.news.values():
+        item = items.with_news(item, news)
     return item
 
 

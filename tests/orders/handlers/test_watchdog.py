@@ -11,6 +11,7 @@ import pytest
 from orders.aws.messages import batch_messages_of, check_message_of, messages_in
 from orders.domain.backoff import Backoff
 from orders.domain.order import OrderKey
+from orders.domain.parcels import WHOLE_ORDER, News, What
 from orders.domain.saga import Facts, Outcome, Step
 from orders.domain.units import Millis
 from orders.failures import PermanentFailure, TransientFailure
@@ -98,13 +99,17 @@ def test_a_watch_that_fails_comes_again() -> None:
 
 def test_a_stuck_order_tells_its_age_and_whether_it_is_half_done() -> None:
     bench = Bench()
-    new, begun = accepted(), accepted()
-    for order in (new, begun):
+    new, begun, returned = accepted(), accepted(), accepted()
+    for order in (new, begun, returned):
         bench.orders.place(order)
     bench.orders.record(begun.key, {Step.RESERVE: Outcome(Millis(NOW - 60_000))})
-    bench.handle(*(record(check_message_of(Check(order.key))) for order in (new, begun)))
+    for step in (Step.RESERVE, Step.SHIP, Step.POST):
+        bench.orders.record(returned.key, {step: Outcome(Millis(NOW - 9_000_000))})
+    back = News(WHOLE_ORDER, What.RETURNED, Millis(NOW - 30_000))
+    bench.orders.record_news(returned.key, back)
+    bench.handle(*(record(check_message_of(Check(order.key))) for order in (new, begun, returned)))
     told = [(line["status"], line["unsettled_s"], line["half_done_s"]) for line in bench.log.lines]
-    assert told == [("accepted", 0, None), ("accepted", 60, 60)]
+    assert told == [("accepted", 0, None), ("accepted", 60, 60), ("confirmed", 30, 30)]
 
 
 def test_an_order_that_has_settled_is_no_line() -> None:

@@ -10,6 +10,7 @@ from itertools import chain, repeat
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from orders.domain.events import settled_at
 from orders.domain.order import AcceptedOrder, Line
 from orders.domain.saga import Facts
 from orders.domain.status import SETTLED, status
@@ -64,7 +65,7 @@ class Inverse:
                 raise Unwritable("back_order_held", "the old shop has no status for a held order")
             values[fields.status.column] = _inverted(fields.status, self.back.statuses[now])
         if fields.settled_at is not None and now in SETTLED:
-            at = max((outcome.at for outcome in facts.outcomes.values()), default=None)
+            at = settled_at(facts)
             values[fields.settled_at] = None if at is None else self._time(fields.settled_at, at)
         return values
 

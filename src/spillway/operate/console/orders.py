@@ -194,7 +194,7 @@ def _page(
 ) -> Page:
     fit = asked.filters.apply(listed.orders, int(time.time() * 1000))
     if asked.unsettled:
-        fit = [order for order in fit if not order.settled]
+        fit = [order for order in fit if order.owed]
     pages = max(1, -(-len(fit) // LISTED_MAX))
     number = min(asked.page, pages)
     first = (number - 1) * LISTED_MAX
@@ -272,7 +272,7 @@ def _order_page(state: AppState, request: Request, *, with_content: bool) -> Pag
             "fix": FIX,
             "retries_continue": RETRIES_CONTINUE,
         },
-        "" if life.summary.settled else address_of(key, "/events"),
+        address_of(key, "/events") if life.summary.owed else "",
     )
 
 

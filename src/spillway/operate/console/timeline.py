@@ -6,15 +6,17 @@ Pure. Times are Unix milliseconds; positions are on the drawing's width, 0 to 10
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
+from orders.domain.events import settled_at
+from orders.domain.parcels import What, in_order
 from orders.domain.saga import DOWNSTREAM_OF, Facts, Step, owed
 from orders.domain.status import cancellation_outcome
 from spillway.operate.logs.reading import ANSWERED, Line, Tone
 from spillway.operate.orders.reading import Life
-from spillway.ui.formatting import duration
+from spillway.ui.formatting import counted, duration
 
 WIDTH = 1000
 #: Outcomes that the order's own record has too.
@@ -56,25 +58,33 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """`ticks` are the labels of the time axis, at equal distances from `began` to its end."""
+    """`ticks` are the labels of the time axis, at equal distances from `began` to its end.
+    `lasted`: until it settled, or until now."""
 
     began: int
     lanes: Sequence[Lane]
     entries: Sequence[Entry]
     ticks: Sequence[str]
+    lasted: str
 
 
 def timeline(life: Life, now: int) -> Timeline:
-    """`now` is Unix milliseconds: the end of the axis while the order has not settled."""
-    times = [at for at in (life.record.changed_at, *(line.at for line in life.logged.lines)) if at]
+    """`now` is Unix milliseconds: the end of the axis while the order is owed something."""
+    facts = life.record.facts
+    # News of parcels come days later and would leave the lanes no room.
+    lines = [line for line in life.logged.lines if not _is_news(line)]
+    changed_at = replace(life.record, facts=replace(facts, news={})).changed_at
+    times = [at for at in (changed_at, *(line.at for line in lines)) if at]
     began = life.record.accepted_at or min(times, default=now)
-    ended = max([*times, began + 1]) if life.summary.settled else max(now, began + 1)
-    seen = {*life.record.facts.outcomes, *life.summary.owed}
+    ended = max(now, began + 1) if life.summary.owed else max([*times, began + 1])
+    settled = settled_at(facts)
+    seen = {*facts.outcomes, *life.summary.owed}
     return Timeline(
         began,
         [_lane(life, step, began, ended) for step in Step if step in seen],
         sorted(_entries(life), key=lambda entry: entry.at),
         [span((ended - began) * n / _TICKS) for n in range(_TICKS + 1)],
+        span((ended if settled is None else settled) - began),
     )
 
 
@@ -123,12 +133,14 @@ def _owed_since(facts: Facts, began: int) -> dict[Step, int]:
     """When each step became owed, by adding the facts one after the other."""
     since = dict.fromkeys(owed(Facts(held_until=facts.held_until)), began)
     request, approval = facts.cancellation, facts.approval
-    times = [one.at for one in (*facts.outcomes.values(), request, approval) if one is not None]
+    known = (*facts.outcomes.values(), *facts.news.values(), request, approval)
+    times = [one.at for one in known if one is not None]
     for until in sorted(times):
         outcomes = {step: one for step, one in facts.outcomes.items() if one.at <= until}
         requested = request if request is not None and request.at <= until else None
         approved = approval if approval is not None and approval.at <= until else None
-        for step in owed(Facts(outcomes, requested, facts.held_until, approved)):
+        news = {key: one for key, one in facts.news.items() if one.at <= until}
+        for step in owed(Facts(outcomes, requested, facts.held_until, approved, news)):
             since.setdefault(step, until)
     return since
 
@@ -146,6 +158,17 @@ def _requests(facts: Facts) -> Iterator[Entry]:
         yield Entry(approval.at, who, approval.verdict, "held for approval until then", tone)
 
 
+def _news(facts: Facts) -> Iterator[Entry]:
+    """What fulfilment has told of the order's parcels."""
+    for one in in_order(facts.news):
+        about = f"parcel {one.parcel}" if one.parcel else "the whole order"
+        details = [text for text in (one.carrier, one.tracking_number) if text]
+        if one.parcels is not None:
+            details.append(f"of {counted(one.parcels, 'parcel')}")
+        tone: Tone = "plain" if one.what is What.RETURNED else "good"
+        yield Entry(one.at, "fulfilment", f"{about}: {one.what}", " · ".join(details), tone)
+
+
 def _entries(life: Life) -> Iterator[Entry]:
     """What the order's record says, with what the lines add to it; then all other lines."""
     record, logged = life.record, life.logged.lines
@@ -154,6 +177,7 @@ def _entries(life: Life) -> Iterator[Entry]:
         by = accepting[0].function if accepting else "orders table"
         yield Entry(record.accepted_at, by, "accepted", tone="good")
     yield from _requests(record.facts)
+    yield from _news(record.facts)
     answers = {line.command: line for line in logged if line.outcome in ANSWERED and line.command}
     for step, answer in record.facts.outcomes.items():
         details = [answer.reference] if answer.reference else []
@@ -174,8 +198,12 @@ def _entries(life: Life) -> Iterator[Entry]:
             "good" if answer.done else "bad",
         )
     for line in logged:
-        if line not in accepting and line not in answers.values():
+        if line not in accepting and line not in answers.values() and not _is_news(line):
             yield _line_entry(line)
+
+
+def _is_news(line: Line) -> bool:
+    return line.outcome in [*What]
 
 
 def _line_entry(line: Line) -> Entry:

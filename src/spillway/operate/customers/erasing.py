@@ -5,7 +5,8 @@ need the recipient. So an order keeps its lines, sums, payment reference and fac
 name and address, except for the country, which the tax depends on; and its content's digest, which
 was made from the address too. What is left has the customer id, which the issuer of tokens gave and
 which identifies no person once the issuer has deleted the account. Of an order that a company's
-buyer placed it is the company's, and the buyer's is taken out.
+buyer placed it is the company's, and the buyer's is taken out. So are its
+parcels' tracking numbers, under which their carriers know where they went.
 
 An order that has not settled needs its address. It is listed and left, to be erased the next time.
 
@@ -17,7 +18,7 @@ again. Whichever way an order goes, nobody's name is left in a line that no stub
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Literal
@@ -91,7 +92,7 @@ def theirs(orders: OrdersTable, customer_id: str) -> Theirs:
         stored
         for stored in found.values()
         if not items.is_stub(stored[0])
-        and not saga.settled(items.facts(next(iter(stored[1:]), None)))
+        and not saga.at_rest(items.facts(next(iter(stored[1:]), None)))
     ]
     return Theirs([key.order_id for key in found], len(unsettled))
 
@@ -117,13 +118,18 @@ def erased_items(order: items.Item, now: int) -> dict[str, items.Attribute]:
     return {**order, **left, items.ERASED_AT: {"N": str(now)}}
 
 
-def without_approver(progress: items.Item) -> dict[str, items.Attribute]:
-    """A progress item that says no more who decided about the order."""
-    approval = items.facts(progress).approval
-    if approval is None or approval.by is None:
-        return {**progress}
-    unnamed = replace(approval, by=CustomerId(ERASED))
-    return {**progress, items.APPROVAL: items.approval_attribute(unnamed)}
+def without_people(progress: items.Item) -> dict[str, items.Attribute]:
+    """A progress item that says no more who decided about the order, nor under which numbers its
+    carriers know where it went. It is no longer than it was, but for the approver."""
+    left = {**progress}
+    facts = items.facts(progress)
+    if facts.approval is not None and facts.approval.by is not None:
+        unnamed = replace(facts.approval, by=CustomerId(ERASED))
+        left[items.APPROVAL] = items.approval_attribute(unnamed)
+    for news in facts.news.values():
+        untracked = replace(news, tracking_number=None)
+        left[items.news_name(news)] = items.news_attribute(untracked)
+    return left
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,19 +154,15 @@ class Erasing:
             stored = self.orders.items_of(key)
 
     def _in_table(self, order: items.Item, progress: items.Item | None) -> Outcome | None:
-        if items.ERASED_AT in order:
-            return "before"
-        if not saga.settled(items.facts(progress)):
+        erased_before = items.ERASED_AT in order
+        if not erased_before and not saga.at_rest(items.facts(progress)):
             return "left"
-        if progress is not None and "by" in progress.get(items.APPROVAL, {}).get("M", {}):
-            # Before the order, so that what was interrupted is done again.
-            self._written(
-                progress,
-                "SET approval = :approval",
-                # True while it is in the table.
-                "attribute_exists(approval)",
-                {":approval": without_approver(progress)[items.APPROVAL]},
-            )
+        if progress is not None:
+            # Before the order, so that what was interrupted is done again; and again each time, for
+            # fulfilment may have told of its parcels since.
+            self._erase_people(progress)
+        if erased_before:
+            return "before"
         if progress is not None and items.REOPENED in progress:
             # The line that it had before, which no stub names any more.
             self.archive.overwrite(items.location_of(progress), None)
@@ -174,13 +176,27 @@ class Erasing:
             {f":{name}": left[name] for name in names} | self._now,
         )
 
+    def _erase_people(self, progress: items.Item) -> None:
+        left = without_people(progress)
+        changed = [name for name in left if left[name] != progress[name]]
+        if not changed:
+            return
+        self._written(
+            progress,
+            "SET " + ", ".join(f"#n{place} = :v{place}" for place in range(len(changed))),
+            # True while it is in the table.
+            "attribute_exists(pk)",
+            {f":v{place}": left[name] for place, name in enumerate(changed)},
+            {f"#n{place}": name for place, name in enumerate(changed)},
+        )
+
     def _in_archive(self, stub: items.Item) -> Outcome | None:
         # Its line is looked at also where the stub says that it was erased: somebody may have
         # brought back an older version of the object.
         [(order, progress)] = self.archive.items_of([stub])
         if items.ERASED_AT not in order:
             left = erased_items(order, self.now)
-            line = archive_file.line_of(left, without_approver(progress))
+            line = archive_file.line_of(left, without_people(progress))
             self.archive.overwrite(items.location_of(stub), line)
         elif items.ERASED_AT in stub:
             return "before"
@@ -197,7 +213,12 @@ class Erasing:
         return {":now": {"N": str(self.now)}}
 
     def _written(
-        self, item: items.Item, update: str, condition: str, values: dict[str, items.Attribute]
+        self,
+        item: items.Item,
+        update: str,
+        condition: str,
+        values: dict[str, items.Attribute],
+        names: Mapping[str, str] | None = None,
     ) -> Outcome | None:
         """None: it was archived or brought back meanwhile."""
         try:
@@ -207,6 +228,7 @@ class Erasing:
                 UpdateExpression=update,
                 ConditionExpression=condition,
                 ExpressionAttributeValues=values,
+                **({} if names is None else {"ExpressionAttributeNames": names}),
             )
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":

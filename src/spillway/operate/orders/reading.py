@@ -18,7 +18,7 @@ from orders.aws import items
 from orders.domain import saga
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, ONCE_RESERVED, Facts, Outcome, Step
-from orders.domain.status import reason, status
+from orders.domain.status import Status, reason, status
 from orders.domain.trace import of_order
 from orders.domain.units import CustomerId, OrderId
 from spillway.operate.logs.reading import ANSWERED, Line, Read, lines, lines_of_order
@@ -56,7 +56,8 @@ class Summary:
 
     @property
     def settled(self) -> bool:
-        return not self.owed
+        """As its customer reads it: also while the refund of its return is owed."""
+        return not self.owed or self.status == Status.CONFIRMED
 
     @property
     def waits_for(self) -> Sequence[str]:
@@ -239,18 +240,18 @@ def item_count(service: Service) -> int:
 
 
 def open_orders(scan: Scan) -> Iterator[OrderKey]:
-    """The orders that may be unsettled, each once: with open facts, or without any on its page. One
-    that was archived had settled."""
+    """The orders that may be owed something, each once: with open facts, or without any on its
+    page. One that was archived is not."""
     known: set[OrderKey] = set()
     for whole_page in scan:
         page = [item for item in whole_page if not items.is_stub(item)]
-        settled = {
-            items.key_of(item): saga.settled(items.facts(item))
+        at_rest = {
+            items.key_of(item): saga.at_rest(items.facts(item))
             for item in page
             if items.is_progress(item)
         }
         for key in dict.fromkeys(items.key_of(item) for item in page):
-            if not settled.get(key) and key not in known:
+            if not at_rest.get(key) and key not in known:
                 known.add(key)
                 yield key
 
@@ -258,7 +259,7 @@ def open_orders(scan: Scan) -> Iterator[OrderKey]:
 def still_open(service: Service, key: OrderKey) -> Record | None:
     """The order as it is now, if it is owed a step."""
     record = service.orders.order(key)
-    if record is None or not record.stored or saga.settled(record.facts):
+    if record is None or not record.stored or saga.at_rest(record.facts):
         return None
     return record
 

@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from orders.domain.parcels import News, Parcel, all_returned_at, parcels_of
 from orders.domain.saga import DOWNSTREAM_OF, Approval, Facts, Outcome, Step
 from orders.domain.status import cancellation_outcome
 from orders.domain.units import Millis
@@ -58,6 +59,7 @@ def life_document(life: Life) -> dict[str, Any]:
     """Without goods, name and address, which are the customer's."""
     record, request = life.record, life.record.facts.cancellation
     size = None if record.size is None else asdict(record.size)
+    returned_at = all_returned_at(record.facts.news)
     return {
         **_summary_document(life.summary),
         "trace": life.trace_id,
@@ -82,6 +84,18 @@ def life_document(life: Life) -> dict[str, Any]:
         "approval": _approval_document(record.facts),
         "cancellation": request
         and {"requested_at": rfc3339(request.at), "outcome": cancellation_outcome(record.facts)},
+        "parcels": [
+            {
+                "parcel": one.parcel,
+                "carrier": one.shipped and one.shipped.carrier,
+                "tracking_number": one.shipped and one.shipped.tracking_number,
+                "shipped_at": one.shipped and rfc3339(one.shipped.at),
+                "delivered_at": one.delivered and rfc3339(one.delivered.at),
+                "returned_at": one.returned and rfc3339(one.returned.at),
+            }
+            for one in parcels_of(record.facts.news)
+        ],
+        "returned_at": returned_at and rfc3339(returned_at),
         "attempts": dict(life.attempts),
         "downstreams": {
             downstream: effects and [_effect_document(effect) for effect in effects]
@@ -151,6 +165,8 @@ def show_life(life: Life, console: Console, *, now: float, options: str) -> None
     """`now` is Unix seconds; `options` name the service on a command line (`Service.options`)."""
     console.print(_order_panel(life, now))
     console.print(_steps_panel(life))
+    if parcels := parcels_of(life.record.facts.news):
+        console.print(_parcels_panel(parcels))
     if life.waits:
         rows = [
             (
@@ -159,7 +175,8 @@ def show_life(life: Life, console: Console, *, now: float, options: str) -> None
             )
             for step, last in life.waits.items()
         ]
-        console.print(panel("Why it has not settled", rows))
+        title = "Why its refund is owed" if life.summary.settled else "Why it has not settled"
+        console.print(panel(title, rows))
     console.print(_log_panel(life))
 
 
@@ -173,7 +190,8 @@ def _order_panel(life: Life, now: float) -> Panel:
     if summary.reason:
         status.append(f" ({summary.reason})")
     if summary.owed:
-        status.append("  not settled yet", "bold yellow")
+        still = "its refund is owed" if summary.settled else "not settled yet"
+        status.append(f"  {still}", "bold yellow")
     # In the title, a narrow terminal would cut it.
     rows: list[tuple[str, RenderableType]] = [("id", record.key.order_id), ("status", status)]
     if record.accepted_at is None:
@@ -204,6 +222,28 @@ def _steps_panel(life: Life) -> Panel:
     rows = [_step_row(life, *step) for step in [*life.outcomes, *owed.items()]]
     headings = ("step", "downstream", "outcome", "at", "attempts", "its own record")
     return panel("Steps", rows, headings=headings)
+
+
+def _parcels_panel(parcels: Sequence[Parcel]) -> Panel:
+    headings = ("parcel", "carrier", "tracking number", "shipped (UTC)", "delivered", "returned")
+    return panel("Parcels", [_parcel_row(one) for one in parcels], headings=headings)
+
+
+def _parcel_row(one: Parcel) -> list[RenderableType]:
+    def at(news: News | None) -> str:
+        return "" if news is None else date_and_clock(news.at).removesuffix(" UTC")
+
+    carrier, number = (
+        (one.shipped.carrier, one.shipped.tracking_number) if one.shipped else ("", "")
+    )
+    return [
+        Text(one.parcel),
+        Text(carrier or ""),
+        Text(number or ""),
+        at(one.shipped),
+        at(one.delivered),
+        at(one.returned),
+    ]
 
 
 def _step_row(life: Life, step: Step, outcome: Outcome | None) -> list[RenderableType]:
@@ -258,13 +298,16 @@ def _log_panel(life: Life) -> Panel:
 
 
 def _requests(facts: Facts) -> Iterator[tuple[str, RenderableType]]:
-    """What people have asked for since the order was placed."""
+    """What people have asked for since the order was placed, or sent back."""
     if facts.held_until is not None:
         yield "approval", _approval(facts.held_until, facts.approval)
     request = facts.cancellation
     if request is not None:
         outcome = cancellation_outcome(facts)
         yield "cancellation", f"requested {date_and_clock(request.at)}: {outcome}"
+    returned_at = all_returned_at(facts.news)
+    if returned_at is not None:
+        yield "returned", f"all of it, {date_and_clock(returned_at)}"
 
 
 def _approval(held_until: Millis, approval: Approval | None) -> str:

@@ -3,7 +3,7 @@
 Two views of each order are compared: what our own table says was done (its facts) and what the
 three downstreams say they did (their effects). Bookkeeping on what is held, what ships and where
 the money is turns each view into a state of the world. A final order is whole when both views give
-the same one of the two states that a customer can accept.
+the same one of the states that a customer can accept.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from spillway.run.load.records import Acknowledgement, Answer, Outage, Probe
 from spillway.target.records import Depth, Effect, Record
 from spillway.ui.formatting import rfc3339
 
-#: The two states that are whole: all of it is done, or all of it is undone.
-World = Literal["fulfilled", "undone"]
+#: The states that are whole: all of it is done, all of it is undone, or it was done and came back.
+World = Literal["fulfilled", "undone", "returned"]
 
 # The steps without which there is no order: a refusal of one of them rejects it.
 _NEEDED = frozenset({"reserve", "ship", "post"})
@@ -36,6 +36,7 @@ UNDISTURBED: Mapping[Downstream, tuple[str, ...]] = {
     "accounting": ("reserve", "ship"),
 }
 
+_SHIPPED: frozenset[World | None] = frozenset({"fulfilled", "returned"})
 _FINAL = frozenset({"confirmed", "rejected", "cancelled"})
 _WATCHDOG = "watchdog"
 
@@ -287,6 +288,8 @@ def _whole(case: Case) -> Iterator[Finding]:
     yield from _money_in_order(case)
     yield from _not_begun(case)
     world = _world(on_record)
+    if world == "returned" and not _came_back(case):
+        yield Promise.NEVER_HALF_DONE, "refunded, though it was confirmed and has not come back"
     if _unanswered(case) or _awaits_approval(case.facts) or world is None:
         return  # Not final: `_settled` has reported it, and no customer has read that it is whole.
     if _world(done) == world:
@@ -328,7 +331,7 @@ def _not_begun(case: Case) -> Iterator[Finding]:
 
 
 def _status_read(case: Case) -> Iterator[Finding]:
-    if _world(case.effects_of(done=True)) == "fulfilled":
+    if _world(case.effects_of(done=True)) in _SHIPPED:
         fitting = "confirmed"
     else:
         approval = case.facts.approval
@@ -347,8 +350,8 @@ def _world(done: Collection[str]) -> World | None:
     held = "reserve" in done and "release" not in done
     ships = "ship" in done and "cancel_shipment" not in done and "recall_shipment" not in done
     refunded = "refund" in done
-    if held and ships and "post" in done and not refunded:
-        return "fulfilled"
+    if held and ships and "post" in done:
+        return "returned" if refunded else "fulfilled"
     if not held and not ships and refunded:
         return "undone"
     return None
@@ -369,9 +372,17 @@ def _unanswered(case: Case) -> list[str]:
     waiting = [step for step in ("ship", "post") if step not in known]
     if "reserve" in done and not cancelled_first and waiting:
         return waiting
-    if cancellation is not None and _world(done) == "fulfilled":
-        return [] if "cancel_shipment" in known else ["cancel_shipment"]
-    return []
+    if cancellation is not None and _world(done) in _SHIPPED and "cancel_shipment" not in known:
+        return ["cancel_shipment"]
+    return ["refund"] if _world(done) == "fulfilled" and _came_back(case) else []
+
+
+def _came_back(case: Case) -> bool:
+    """All of the order was returned, in one piece or parcel by parcel."""
+    news = case.facts.news
+    back = {parcel for what, parcel in news if what == "returned"}
+    counts = [one.parcels for one in news.values() if one.parcels is not None]
+    return "" in back or any(len(back) >= parcels for parcels in counts)
 
 
 def _held(facts: Facts) -> bool:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from orders.domain.events import settled_at
 from orders.domain.order import OrderKey
 from orders.domain.promises import Promise
 from orders.domain.saga import Step
@@ -87,12 +88,13 @@ class Run:
         return [seconds for seconds in settled if seconds is not None]
 
     def settled_after(self, order: Placed) -> float | None:
-        """Seconds from acceptance to the last fact, by the table's own times; None: not settled."""
+        """Seconds from acceptance to the fact that settled it, by the table's own times; None: not
+        settled."""
         record = self.records.get(order.key)
         if order.status not in SETTLED or record is None or record.accepted_at is None:
             return None
-        last = max((outcome.at for outcome in record.facts.outcomes.values()), default=None)
-        return None if last is None else (last - record.accepted_at) / 1000
+        at = settled_at(record.facts)
+        return None if at is None else (at - record.accepted_at) / 1000
 
     @property
     def ways(self) -> Counter[Way]:

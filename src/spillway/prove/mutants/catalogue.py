@@ -764,7 +764,7 @@ original
         "event-with-two-times",
         "an answer that comes when an order has settled changes the time in its last event",
         ReplaceExpression(
-            "domain.events:settlement", "{Step.CANCEL_SHIPMENT, Step.RECALL_SHIPMENT}", "set()"
+            "domain.events:settled_at", "{Step.CANCEL_SHIPMENT, Step.RECALL_SHIPMENT}", "set()"
         ),
     ),
     Mutant(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from orders.domain.order import OrderKey
+from orders.domain.parcels import WHOLE_ORDER, News, What
 from orders.domain.saga import Approval, Cancellation, Facts, Outcome, Step
 from orders.domain.units import CustomerId, Millis
 from spillway.operate.console.timeline import WIDTH, timeline
@@ -131,6 +132,27 @@ def test_a_held_order_owes_nothing_until_it_is_released() -> None:
     assert [(entry.who, entry.what, entry.tone) for entry in drawn.entries[1:]] == [
         ("approver", "released", "good")
     ]
+
+
+def test_news_of_parcels_are_told_and_take_no_room_from_the_steps() -> None:
+    day = 86_400_000
+    news = [
+        News("1", What.SHIPPED, Millis(NOW + day), "DHL", "00340", 2),
+        News(WHOLE_ORDER, What.RETURNED, Millis(NOW + 9 * day)),
+    ]
+    shipped = replace(CONFIRMED, news={news[0].key: news[0]})
+    said = line(NOW + day, "outcomes", "shipped", command="ship")
+    drawn = timeline(a_life(shipped, said), NOW + 2 * day)
+    assert (drawn.ticks[-1], drawn.lasted) == ("4 s", "4 s")
+    assert [(entry.who, entry.what, entry.detail) for entry in drawn.entries[-1:]] == [
+        ("fulfilment", "parcel 1: shipped", "DHL · 00340 · of 2 parcels")
+    ]
+    returned = replace(CONFIRMED, news={one.key: one for one in news})
+    drawn = timeline(a_life(returned), NOW + 10 * day)
+    refund = drawn.lanes[-1]
+    assert (refund.step, refund.state, refund.x) == (Step.REFUND, "owed", 0.9 * WIDTH)
+    assert drawn.entries[-1].what == "the whole order: returned"
+    assert drawn.lasted == "4 s"
 
 
 def test_an_order_of_which_only_progress_is_there_is_drawn_all_the_same() -> None:

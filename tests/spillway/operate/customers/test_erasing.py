@@ -10,6 +10,7 @@ import pytest
 from orders.aws import items
 from orders.aws.items import Item
 from orders.domain.order import Order, OrderKey
+from orders.domain.parcels import News, What
 from orders.domain.saga import Cancellation, Facts, Outcome, Step
 from orders.domain.units import CustomerId, Millis
 from spillway.operate.customers.erasing import ERASED, erase, erased_items, without_person
@@ -179,6 +180,23 @@ class TestWherever:
         order, _ = whole(kept, items.key_of(stored[0]))
         assert items.accepted_order(order).order.address.name == ERASED
 
+    def test_a_parcel_loses_its_tracking_number_also_when_it_is_told_later(
+        self, kept: KeptOrders
+    ) -> None:
+        shipped = News("1", What.SHIPPED, NOW, "DHL", "00340", 2)
+        stored, moved = add(kept), add(kept)
+        key = items.key_of(stored[0])
+        kept.put(items.with_news(stored[1], shipped))
+        kept.move((moved[0], items.with_news(moved[1], shipped)))
+        erase(kept.orders, kept.archive, "ada", now=NOW)
+        left = {shipped.key: replace(shipped, tracking_number=None)}
+        in_table = progress_of(kept, key)
+        assert items.facts(in_table).news == left
+        assert items.facts(whole(kept, items.key_of(moved[0]))[1]).news == left
+        kept.put(items.with_news(in_table, replace(shipped, parcel="2")))
+        assert erase(kept.orders, kept.archive, "ada", now=NOW).erased == []
+        assert "00340" not in str(progress_of(kept, key))
+
     def test_an_order_that_has_not_settled_is_left(self, kept: KeptOrders) -> None:
         order = accepted(order_key("ada", order_id()), address=ADA)
         kept.add(order, outcome_of(Facts({Step.RESERVE: Outcome(NOW)})))
@@ -193,6 +211,13 @@ def add(kept: KeptOrders, customer: str = "ada") -> tuple[Item, Item]:
 
 def order_ids(*stored: tuple[Item, Item]) -> list[str]:
     return [items.key_of(order).order_id for order, _ in stored]
+
+
+def progress_of(kept: KeptOrders, key: OrderKey) -> Item:
+    progress = items.progress_key(key)
+    item = kept.table.get((progress["pk"]["S"], progress["sk"]["S"]))
+    assert item is not None
+    return item
 
 
 def whole(kept: KeptOrders, key: OrderKey) -> tuple[Item, Item]:

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from orders.domain.order import OrderKey
+from orders.domain.parcels import News, What
 from orders.domain.saga import DOWNSTREAMS, Approval, Facts, Outcome, Step
 from orders.domain.units import Millis
 from spillway.operate.logs.reading import Line, Read
@@ -17,6 +18,7 @@ from spillway.operate.orders.reading import Life, Listed, Summary
 from spillway.operate.orders.view import life_document, listed_document, show_life, show_list
 from spillway.operate.orders.waiting import waiting_for
 from spillway.target.records import Record, Size
+from spillway.ui.formatting import rfc3339
 from tests.builders import CUSTOMER, NOW, order_id
 
 KEY = OrderKey(CUSTOMER, order_id())
@@ -78,6 +80,43 @@ def test_a_held_order_says_who_decided_about_it(
     assert text in written.getvalue()
     assert life_document(life)["approval"]["verdict"] == verdict
     assert life_document(life)["approval"]["held_until"].endswith("Z")
+
+
+def test_a_returned_order_is_settled_and_says_that_its_refund_is_owed() -> None:
+    outcomes = {step: Outcome(NOW) for step in (Step.RESERVE, Step.SHIP, Step.POST)}
+    news = [
+        News("P-1", What.SHIPPED, Millis(NOW + 1_000), "DHL", "00340434161094042557", 1),
+        News("P-1", What.RETURNED, Millis(NOW + 86_400_000)),
+    ]
+    facts = Facts(outcomes, news={one.key: one for one in news})
+    life = Life(
+        Record(KEY, NOW, Size(1, 905, "GBP"), facts),
+        Read([], complete=True),
+        dict.fromkeys(DOWNSTREAMS),
+    )
+    terminal, written = console()
+    show_life(life, terminal, now=NOW / 1000 + 90_000, options="")
+    text = written.getvalue()
+    for said in ("its refund is owed", "Why its refund is owed", "P-1", "DHL", "00340434161094"):
+        assert said in text
+    assert "not settled" not in text
+    document = life_document(life)
+    assert (document["status"], document["settled"], document["owed"]) == (
+        "confirmed",
+        True,
+        ["refund"],
+    )
+    assert document["returned_at"] == rfc3339(NOW + 86_400_000)
+    assert document["parcels"] == [
+        {
+            "parcel": "P-1",
+            "carrier": "DHL",
+            "tracking_number": "00340434161094042557",
+            "shipped_at": rfc3339(NOW + 1_000),
+            "delivered_at": None,
+            "returned_at": rfc3339(NOW + 86_400_000),
+        }
+    ]
 
 
 def test_an_order_without_any_attempt_leads_to_resume() -> None:

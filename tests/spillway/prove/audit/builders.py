@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orders.domain.order import Address, Line, Order, OrderKey, Payment
+from orders.domain.parcels import News, What
 from orders.domain.saga import (
     DOWNSTREAM_OF,
     Approval,
@@ -143,13 +144,28 @@ def effect(
     )
 
 
+def came_back(order: Scene, *parcels: str, of: int | None = None) -> Scene:
+    """Fulfilment has told that these parcels came back; "" is all of the order."""
+    news = [News(one, What.RETURNED, ACCEPTED_AT, parcels=of) for one in parcels]
+    facts = replace(order.record.facts, news={one.key: one for one in news})
+    return order.with_record(facts=facts)
+
+
 def confirmed() -> Scene:
     return scene("reserve", "ship", "post", status="confirmed")
+
+
+def refunded() -> Scene:
+    return scene("reserve", "ship", "post", "refund", status="confirmed")
 
 
 #: Every way in which an order can rightly end that nobody holds.
 NEVER_HELD: Sequence[tuple[str, Scene]] = (
     ("confirmed", confirmed()),
+    ("returned in one piece", came_back(refunded(), "")),
+    ("returned parcel by parcel", came_back(refunded(), "1", "2", of=2)),
+    ("returned in part", came_back(confirmed(), "1", of=2)),
+    ("returned in parts of which nobody knows how many", came_back(confirmed(), "1")),
     ("out of stock", scene("reserve refused", "refund", status="rejected")),
     (
         "undeliverable",

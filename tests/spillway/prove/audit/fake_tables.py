@@ -173,6 +173,8 @@ def order_items(scene: Scene) -> Iterable[items.Item]:
         progress[items.HELD_UNTIL] = {"N": str(facts.held_until)}
     if facts.approval is not None:
         progress[items.APPROVAL] = items.approval_attribute(facts.approval)
+    for news in facts.news.values():
+        progress = items.with_news(progress, news)
     if len(progress) > 2:
         yield progress
 

@@ -11,6 +11,7 @@ import pytest
 
 from orders.domain import saga
 from orders.domain.order import Line
+from orders.domain.parcels import WHOLE_ORDER, News, What
 from orders.domain.promises import Promise
 from orders.domain.saga import Approval, Cancellation, Facts, Outcome, Step, Verdict
 from spillway.prove.audit.judging import (
@@ -36,8 +37,10 @@ from tests.spillway.prove.audit.builders import (
     SIZE,
     WHOLE,
     Scene,
+    came_back,
     confirmed,
     effect,
+    refunded,
     scene,
 )
 
@@ -245,6 +248,15 @@ class TestAlwaysSettles:
     def test_an_order_left_half_undone(self, steps: tuple[str, ...]) -> None:
         assert promises(scene(*steps, status="rejected").judged()) == {Promise.ALWAYS_SETTLES}
 
+    @pytest.mark.parametrize(("parcels", "of"), [(("",), None), (("1", "2"), 2)])
+    def test_a_returned_order_without_its_refund(
+        self, parcels: tuple[str, ...], of: int | None
+    ) -> None:
+        violations = came_back(confirmed(), *parcels, of=of).judged()
+
+        assert promises(violations) == {Promise.ALWAYS_SETTLES}
+        assert violations[0].detail == "waits for refund"
+
     def test_a_cancellation_without_an_answer(self) -> None:
         order = scene("reserve", "ship", "post", status="confirmed", cancelled="after")
 
@@ -266,6 +278,19 @@ class TestAlwaysSettles:
 
 
 class TestNeverHalfDone:
+    @pytest.mark.parametrize(("parcels", "of"), [((), None), (("1",), 2), (("1",), None)])
+    def test_a_confirmed_order_with_a_refund_that_did_not_all_come_back(
+        self, parcels: tuple[str, ...], of: int | None
+    ) -> None:
+        order = came_back(refunded(), *parcels, of=of)
+
+        assert promises(order.judged()) == {Promise.NEVER_HALF_DONE}
+
+    def test_a_returned_order_that_accounting_has_not_refunded(self) -> None:
+        order = came_back(refunded(), "").without_effect(Step.REFUND)
+
+        assert promises(order.judged()) == {Promise.NEVER_HALF_DONE}
+
     @pytest.mark.parametrize("step", [Step.RELEASE, Step.CANCEL_SHIPMENT, Step.REFUND])
     def test_a_confirmed_order_of_which_something_was_undone(self, step: Step) -> None:
         spoilt = confirmed().with_effects(effect(step))
@@ -444,13 +469,19 @@ def test_whatever_the_saga_calls_settled_is_whole_to_the_judge() -> None:
     ]
     cancellations = [None, *(Cancellation(ACCEPTED_AT, first) for first in (True, False))]
     decided = (Approval(ACCEPTED_AT, verdict) for verdict in get_args(Verdict))
-    holds = [Facts(), *(Facts(held_until=HELD_UNTIL, approval=each) for each in (None, *decided))]
+    back = News(WHOLE_ORDER, What.RETURNED, ACCEPTED_AT)
+    returned = Facts(news={back.key: back})
+    holds = [
+        Facts(),
+        returned,
+        *(Facts(held_until=HELD_UNTIL, approval=each) for each in (None, *decided)),
+    ]
     settled = 0
     for cancellation, hold in product(cancellations, holds):
         for chosen in product(*answers):
             outcomes = {step: o for step, o in zip(Step, chosen, strict=True) if o is not None}
             facts = replace(hold, outcomes=outcomes, cancellation=cancellation)
-            if saga.settled(facts) and _reachable(facts):
+            if saga.at_rest(facts) and _reachable(facts):
                 settled += 1
                 record = Record(KEY, ACCEPTED_AT, SIZE, facts, ORDER)
                 assert judge([record], _effects_of(facts), []) == [], facts
