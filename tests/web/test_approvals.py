@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.web.conftest import Visits
-from tests.web.test_pages import violations
+from tests.web.test_pages import violations, wider_by
 from tests.web.visitor import ARRIVED, Visitor
 
 pytestmark = pytest.mark.timeout(600)
@@ -87,6 +87,8 @@ def test_an_order_of_a_buyer_waits_until_an_approver_of_the_company_releases_it(
     page.keyboard.press("Escape")
     text(page, "Please release or refuse it by")
     assert violations(page) == []
+    page.set_viewport_size({"width": 320, "height": 800})
+    assert wider_by(page) <= 0
     answer(page, "Release this order", "Yes, release it")
     expect(page.locator(".steps")).to_contain_text("Released by you")
     approver.see(ARRIVED)

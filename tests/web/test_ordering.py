@@ -14,6 +14,7 @@ from spillway.price_book import catalogue, example
 from spillway.run.stack import Stack
 from tests.e2e.shop import faulty
 from tests.web.conftest import Visits
+from tests.web.test_pages import wider_by
 from tests.web.visitor import ARRIVED, Visitor, type_over
 
 pytestmark = pytest.mark.timeout(600)
@@ -71,9 +72,12 @@ def parcels_are_followed(page: Page) -> None:
     expect(parcels.last).to_have_text(re.compile("^Parcel A2Sent[^D]"))
     told(page, [first])
     expect(text).to_contain_text("All that was sent so far has been delivered.")
-    told(page, [first | {"returned_at": arrived}], returned_at=arrived)
+    long = parcel("W" * 100, "W" * 100, "W" * 100, returned_at=arrived)
+    told(page, [first | {"returned_at": arrived}, long], returned_at=arrived)
     expect(text).to_have_text(re.compile("It came back on .*, and your payment will be refunded"))
     expect(parcels.first).to_contain_text("Came back")
+    page.set_viewport_size({"width": 320, "height": 800})
+    assert wider_by(page) <= 0
     expect(page.get_by_role("button", name="Cancel this order")).to_be_hidden()
     page.unroute_all()
 
