@@ -23,6 +23,7 @@ from itertools import product
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 import urllib3
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -35,7 +36,7 @@ from infra.event_sources import (
     WATCHDOG_BATCH_SIZE,
 )
 from infra.function_settings import Addresses, function_settings
-from infra.stage import STAGES, load
+from infra.stage import STAGES, Downstreams, Stage, load
 from orders import wiring
 from orders.aws import archive_file, items
 from orders.aws.book_file import encode
@@ -80,6 +81,9 @@ STAGES_ON_AWS = [
     for path in sorted(STAGES.glob("*.toml"))
     if not (stage := load(path.stem)).on_emulator
 ]
+#: Like dev, but each delivery shows a token, which it has to ask for first.
+WITH_TOKENS = "with tokens"
+TOKEN_URL = "https://login.example.com/token"
 #: It may go by the express path, where a delivery takes longer.
 ORDER = replace(accepted(), express=True)
 DONE = Outcome(NOW, reference="01a209a4-b145")
@@ -258,8 +262,8 @@ class _Pool:
         **_: Any,
     ) -> Any:
         parts = urlsplit(url)
-        of_bucket = ".s3." in parts.netloc
-        service = "s3" if of_bucket else "downstream"
+        of_bucket, of_tokens = ".s3." in parts.netloc, url == TOKEN_URL
+        service = "s3" if of_bucket else "tokens" if of_tokens else "downstream"
         state = self.outside.states[service]
         self.tries += 1
         if state != "well":
@@ -270,6 +274,9 @@ class _Pool:
             raise HTTPError
         if of_bucket:
             return books().get(parts.path.removeprefix("/"), headers)
+        if of_tokens:
+            # Soon over, so that it is asked for again within a batch.
+            return Answer(200, b'{"access_token":"t","expires_in":5}')
         return Answer(201, b'{"reference":"01a209a4-b145"}')
 
 
@@ -288,7 +295,7 @@ def books() -> Bucket:
 @cache
 def deployed(stage: str) -> Mapping[str, tuple[Mapping[str, str], int]]:
     """Each function's variables and its timeout in seconds."""
-    settings = load(stage)
+    settings = with_tokens() if stage == WITH_TOKENS else load(stage)
     names = (*DOWNSTREAMS, "overflow", "watchdog", "relay")
     urls = {name: f"https://sqs/{name}" for name in names}
     downstreams = {name: f"https://{name}" for name in DOWNSTREAMS}
@@ -297,6 +304,20 @@ def deployed(stage: str) -> Mapping[str, tuple[Mapping[str, str], int]]:
         name: (function.environment(), settings.functions.of(name).timeout_seconds)
         for name, function in function_settings(settings, addresses).items()
     }
+
+
+def with_tokens() -> Stage:
+    dev = load("dev")
+    tokens = {"auth": "oauth", "token_url": TOKEN_URL, "client_id": "spillway"}
+    return msgspec.structs.replace(
+        dev,
+        downstreams=Downstreams(
+            **{
+                name: msgspec.structs.replace(one, **tokens)
+                for name, one in dev.downstreams.by_name().items()
+            }
+        ),
+    )
 
 
 def placing(**fields: Any) -> dict[str, Any]:
@@ -360,7 +381,7 @@ def messages(bodies: Iterable[str]) -> dict[str, Any]:
     return {"Records": [record(body, name=f"m{n}") for n, body in enumerate(bodies)]}
 
 
-SERVICES = ("dynamodb", "sqs", "ssm", "s3", "sns", "downstream")
+SERVICES = ("dynamodb", "sqs", "ssm", "s3", "sns", "downstream", "tokens")
 
 
 def every(services: Iterable[str], states: Iterable[State]) -> Iterator[States]:
@@ -408,6 +429,12 @@ def test_a_customer_is_answered_by_the_function(stage: str) -> None:
 def test_messages_that_are_done_do_not_come_back(stage: str) -> None:
     states = every(("dynamodb", "sqs", "ssm", "downstream"), ("well", "slow", "hangs"))
     in_time(stage, longest(stage, from_queues(), states))
+
+
+def test_so_do_they_where_a_token_has_to_be_asked_for() -> None:
+    states = every(("dynamodb", "ssm", "downstream", "tokens"), ("well", "slow", "hangs"))
+    deliveries = (each for each in from_queues() if each[0] != "drain")
+    in_time(WITH_TOKENS, longest(WITH_TOKENS, deliveries, states))
 
 
 @pytest.mark.parametrize("stage", STAGES_ON_AWS)
