@@ -40,6 +40,9 @@ from spillway.run.workload import Draft, generate, read_sales
 _NOT_DURABLE = frozenset({"tmpfs", "ramfs"})
 KILLS_AFTER_EACH_STEP = 3
 FAULTED_ORDERS = 120
+CHANGED_ORDERS = 60
+#: What does not move for so long after a careless deployment waits for a person.
+CHANGED_STALL_SECONDS = 120.0
 OUTAGE = "outage"
 OUTAGE_SECONDS = 300.0
 
@@ -57,7 +60,10 @@ def main(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="TEST", help="Only `healthy`, `killed`, `answers lost` or `outage`."),
+        typer.Option(
+            metavar="TEST",
+            help="Only `healthy`, `killed`, `answers lost`, `changed code` or `outage`.",
+        ),
     ] = None,
     minutes: Annotated[float, typer.Option(help="No test begins after so many.")] = 50.0,
     out: Annotated[Path | None, typer.Option(help="Where the figures go.")] = None,
@@ -170,6 +176,12 @@ def _tests(name: str, drafts: tuple[Draft, ...]) -> tuple[str, Sequence[str], Ma
             trials.killed, few, victim=victim, kills=KILLS_AFTER_EACH_STEP
         )
     tests["answers lost"] = on(trials.answers_lost, few)
+    for upgrade in kind.upgrades:
+        tests[f"changed code: {upgrade}"] = on(
+            trials.changed_code,
+            Load(drafts[:CHANGED_ORDERS], stall_seconds=CHANGED_STALL_SECONDS),
+            upgrade=upgrade,
+        )
     tests[OUTAGE] = on(trials.outage, few, seconds=OUTAGE_SECONDS)
     return kind.title, kind.notes, tests
 

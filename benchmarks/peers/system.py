@@ -47,6 +47,9 @@ class System(ABC):
     #: What of the figures must be known to read them.
     notes: ClassVar[Sequence[str]] = ()
     victims: ClassVar[Mapping[str, str]]
+    #: The ways to deploy changed code, each with the sentence that says what it is. The change:
+    #: an order is shipped once it is booked, no longer side by side.
+    upgrades: ClassVar[Mapping[str, str]]
 
     @abstractmethod
     def __init__(self, folder: Path, fakes: Fakes) -> None: ...
@@ -87,6 +90,13 @@ class System(ABC):
     @abstractmethod
     def unfinished(self) -> set[str]:
         """The ids of the orders that it holds for unfinished."""
+
+    def prepare(self, upgrade: str) -> None:  # noqa: B027 - most need nothing
+        """Before any order: what the old code needs so that this upgrade is possible later."""
+
+    @abstractmethod
+    def deploy(self, upgrade: str) -> None:
+        """Run the changed code from now on."""
 
     @abstractmethod
     def kill(self, victim: str) -> None:

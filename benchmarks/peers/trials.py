@@ -126,11 +126,8 @@ def killed(system: System, fakes: Fakes, load: Load, victim: str, kills: int) ->
     return {
         "victim": system.victims[victim],
         "kills": dict(killer.after),
-        "seconds_until_whole": (
-            _seconds_after(killer.killed_at[-1], fakes) if killer.killed_at else None
-        ),
         **_times(placed, fakes.entries()),
-        "audit": _audit(system, fakes, placed),
+        **_judged(system, fakes, placed, killer.killed_at[-1] if killer.killed_at else None),
     }
 
 
@@ -169,10 +166,62 @@ def outage(system: System, fakes: Fakes, load: Load, seconds: float) -> dict[str
         "seconds": seconds,
         "reserved": len(reserved),
         "answered_by_fulfilment_meanwhile": len(unharmed),
-        "seconds_until_whole": _seconds_after(ends_at, fakes),
         **_times(placed, fakes.entries()),
-        "audit": _audit(system, fakes, placed),
+        **_judged(system, fakes, placed, ends_at),
     }
+
+
+def changed_code(system: System, fakes: Fakes, load: Load, upgrade: str) -> dict[str, Any]:
+    """Changed code is deployed while accounting is out, so that each order that inventory and
+    fulfilment did not refuse waits for its posting; then as many more are placed, and accounting
+    comes back.
+
+    `by_new_code`: so many of the later orders that were fulfilled were booked before they left, as
+    only the new code does it.
+    """
+    system.prepare(upgrade)
+    refusing(fakes, load)
+    accounting = fakes.by_downstream["accounting"]
+    accounting.fault_settings = FaultSettings(refuse_rate=load.refused_share, outage=True)
+    half = len(load.drafts) // 2
+
+    async def place(drafts: Sequence[Draft]) -> list[Placed]:
+        return await _placing(system, fakes, load, drafts, until_whole=False)
+
+    before = asyncio.run(place(load.drafts[:half]))
+    _until_shipped(fakes, before, load)
+    system.deploy(upgrade)
+    deployed_at = time.time()
+    after = asyncio.run(place(load.drafts[half:]))
+    refusing(fakes, load)
+    asyncio.run(Watch(fakes, Patience(load.stall_seconds)).until_whole([*before, *after]))
+    of_order = audit.by_order(fakes.entries())
+    later = [
+        own for order in after if audit.world(own := of_order.get(order.key, [])) == "fulfilled"
+    ]
+    return {
+        "upgrade": system.upgrades[upgrade],
+        "in_flight": len(before),
+        "later_fulfilled": len(later),
+        "by_new_code": sum(_at("post", own) <= _at("ship", own) for own in later),
+        **_judged(system, fakes, [*before, *after], deployed_at),
+    }
+
+
+def _until_shipped(fakes: Fakes, placed: Sequence[Placed], load: Load) -> None:
+    """Until fulfilment has answered each order whose stock is reserved."""
+    patience = Patience(load.stall_seconds)
+    while True:
+        of_order = audit.by_order(fakes.entries())
+        steps = [{entry.step for entry in of_order.get(order.key, ())} for order in placed]
+        waiting = sum(not one & {"ship", "refund"} for one in steps)
+        if not waiting or patience.is_over(waiting):
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def _at(step: str, entries: Iterable[Entry]) -> int:
+    return next(entry.at for entry in entries if entry.step == step)
 
 
 @dataclass(eq=False)
@@ -226,6 +275,7 @@ async def _placing(
     *,
     paced: bool = False,
     meanwhile: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0),
+    until_whole: bool = True,
 ) -> list[Placed]:
     """Place the orders, wait for what happens meanwhile, and until all acknowledged are whole."""
     placed: list[Placed] = []
@@ -238,7 +288,8 @@ async def _placing(
         else:
             await placing.place(drafts, placed)
     await meanwhile()
-    await Watch(fakes, Patience(load.stall_seconds)).until_whole(placed)
+    if until_whole:
+        await Watch(fakes, Patience(load.stall_seconds)).until_whole(placed)
     return placed
 
 
@@ -259,6 +310,18 @@ def checkout(
 def refusing(fakes: Fakes, load: Load, **faults: Any) -> None:
     settings = FaultSettings(refuse_rate=load.refused_share, **faults)
     fakes.misbehave(dict.fromkeys(fakes.by_downstream, settings))
+
+
+def _judged(
+    system: System, fakes: Fakes, placed: Sequence[Placed], since: float | None
+) -> dict[str, Any]:
+    """The audit, and how long after `since` (Unix seconds) all was well: None if it never was."""
+    found = _audit(system, fakes, placed)
+    well = since is not None and not any(found[kind] for kind in ("lost", "half_done", "stuck"))
+    return {
+        "seconds_until_whole": _seconds_after(since, fakes) if well and since is not None else None,
+        "audit": found,
+    }
 
 
 def _seconds_after(moment: float, fakes: Fakes) -> float:

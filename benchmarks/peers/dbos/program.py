@@ -5,7 +5,6 @@ also after a crash, when the application starts again. Its id is the order's, so
 finds the workflow that is there.
 """
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,49 +13,12 @@ import uvicorn
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from fastapi import FastAPI
 
-from benchmarks.peers.commands import Order, Refused, downstreams, send
+from benchmarks.peers.commands import Order
 
-client = downstreams()
-
-
-def _not_refused(error: BaseException) -> bool:
-    return not isinstance(error, Refused)
-
-
-# DBOS has no bound on the wait between two attempts below one hour, and none without end on their
-# number: a steady wait, for longer than any outage that is tested.
-@DBOS.step(
-    retries_allowed=True,
-    interval_seconds=2,
-    backoff_rate=1,
-    max_attempts=1_000_000,
-    should_retry=_not_refused,
-)
-async def call(step: str, order: Order) -> str:
-    return await send(client, step, order)
-
-
-@DBOS.workflow()
-async def fulfil(order: Order) -> str:
-    undo = ["refund"]  # the payment was taken before the order was sent
-    try:
-        await call("reserve", order)
-        undo.append("release")
-        outcomes: list[str | BaseException] = await asyncio.gather(
-            asyncio.create_task(call("ship", order)),
-            asyncio.create_task(call("post", order)),
-            return_exceptions=True,
-        )
-        if isinstance(outcomes[0], str):
-            undo.append("recall")
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
-    except Refused:
-        for step in reversed(undo):
-            await call(step, order)
-        return "rejected"
-    return "confirmed"
+if os.environ.get("PEERS_CODE"):
+    from benchmarks.peers.dbos.changed import fulfil
+else:
+    from benchmarks.peers.dbos.saga import fulfil
 
 
 @asynccontextmanager
@@ -71,6 +33,9 @@ config: DBOSConfig = {
     "system_database_url": os.environ["PEERS_DATABASE_URL"],
     "log_level": "WARNING",
 }
+if os.environ.get("PEERS_VERSION"):
+    # Patches need it: else DBOS makes a version of the code, and takes up only orders of its own.
+    config["application_version"] = os.environ["PEERS_VERSION"]
 DBOS(config=config)
 app = FastAPI(lifespan=_launched)
 

@@ -12,6 +12,11 @@ from typing import ClassVar
 from benchmarks.peers.system import Part, Peer, Unavailable, answers, is_root, run
 from spillway.run.stack.ports import LOOPBACK, free_port
 
+_VERSION = "orders"
+_CODE = {
+    "patched": {"PEERS_CODE": "patched", "PEERS_VERSION": _VERSION},
+    "careless": {"PEERS_CODE": "careless"},
+}
 #: PostgreSQL refuses to run as root, and its package makes this user.
 _USER = "postgres"
 
@@ -28,6 +33,16 @@ class Dbos(Peer):
         "server": "PostgreSQL",
     }
 
+    upgrades: ClassVar[Mapping[str, str]] = {
+        "patched": "with a call of `DBOS.patch`, and one application version for all code",
+        "careless": "with no patch; DBOS makes a version of the code by itself",
+    }
+
+    def prepare(self, upgrade: str) -> None:
+        if upgrade == "patched":
+            self.parts.kill("program")
+            self._run_program(PEERS_VERSION=_VERSION)
+
     def start(self) -> None:
         self.data = self.folder / "postgres"
         self.port = free_port()
@@ -40,12 +55,19 @@ class Dbos(Peer):
             f"unix_socket_directories={self.data}",
         ]
         self.parts.start("server", Part(server, self._accepts))
-        api = free_port()
+        self.api = free_port()
+        self._url = f"http://{LOOPBACK}:{self.api}"
+        self._run_program()
+
+    def _run_program(self, **code: str) -> None:
         command, environment = self.program(
-            "program", PEERS_PORT=str(api), PEERS_DATABASE_URL=self._database
+            "program", PEERS_PORT=str(self.api), PEERS_DATABASE_URL=self._database, **code
         )
-        self._url = f"http://{LOOPBACK}:{api}"
         self.parts.start("program", Part(command, answers(f"{self._url}/health"), environment))
+
+    def deploy(self, upgrade: str) -> None:
+        self.parts.kill("program")
+        self._run_program(**_CODE[upgrade])
 
     @property
     def url(self) -> str:

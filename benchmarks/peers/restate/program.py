@@ -22,13 +22,19 @@ async def call(step: str, order: Order) -> str:
         raise TerminalError(str(refused)) from refused
 
 
+def do(ctx: WorkflowContext, step: str, order: Order) -> RestateDurableFuture[str]:
+    """Retried by Restate's own policy: without end, but an invocation that has failed 70 times is
+    paused, and waits for a person."""
+    return ctx.run_typed(step, call, step=step, order=order)
+
+
 @orders.main()
 async def run(ctx: WorkflowContext, order: Order) -> str:
     undo = ["refund"]  # the payment was taken before the order was sent
     try:
-        await _do(ctx, "reserve", order)
+        await do(ctx, "reserve", order)
         undo.append("release")
-        shipping, posting = _do(ctx, "ship", order), _do(ctx, "post", order)
+        shipping, posting = do(ctx, "ship", order), do(ctx, "post", order)
         await restate.gather(shipping, posting)
         try:
             await shipping
@@ -37,18 +43,16 @@ async def run(ctx: WorkflowContext, order: Order) -> str:
             await posting
     except TerminalError:
         for step in reversed(undo):
-            await _do(ctx, step, order)
+            await do(ctx, step, order)
         return "rejected"
     return "confirmed"
 
 
-def _do(ctx: WorkflowContext, step: str, order: Order) -> RestateDurableFuture[str]:
-    """Retried by Restate's own policy: without end, but an invocation that has failed 70 times is
-    paused, and waits for a person."""
-    return ctx.run_typed(step, call, step=step, order=order)
+def main(workflow: Workflow) -> None:
+    config = Config()
+    config.bind = [f"127.0.0.1:{os.environ['PEERS_PORT']}"]
+    asyncio.run(serve(restate.app([workflow]), config))
 
 
 if __name__ == "__main__":
-    config = Config()
-    config.bind = [f"127.0.0.1:{os.environ['PEERS_PORT']}"]
-    asyncio.run(serve(restate.app([orders]), config))
+    main(orders)

@@ -39,6 +39,11 @@ class Restate(Peer):
         "server": "the server, which is also the API",
     }
 
+    upgrades: ClassVar[Mapping[str, str]] = {
+        "beside": "the new code at an address of its own; the old code runs until it is drained",
+        "careless": "the new code in the place of the old",
+    }
+
     def start(self) -> None:
         self.data = self.folder / "restate"
         self.data.mkdir()
@@ -55,11 +60,23 @@ class Restate(Peer):
         }
         command = [str(_server()), "--no-logo", "--base-dir", str(self.data)]
         self.parts.start("server", Part(command, self._healthy, environment))
-        port = free_port()
-        program, environment = self.program("program", PEERS_PORT=str(port))
+        self.port = free_port()
+        self._serve("program", "program", self.port)
+        self._register(self.port)
+
+    def _serve(self, part: str, module: str, port: int) -> None:
+        program, environment = self.program(module, PEERS_PORT=str(port))
         health = answers(f"http://{LOOPBACK}:{port}/health")
-        self.parts.start("program", Part(program, health, environment))
-        self._register(f"http://{LOOPBACK}:{port}")
+        self.parts.start(part, Part(program, health, environment))
+
+    def deploy(self, upgrade: str) -> None:
+        if upgrade == "beside":
+            port = free_port()
+            self._serve("changed", "changed", port)
+            self._register(port)
+        else:
+            self.parts.kill("program")
+            self._serve("program", "changed", self.port)
 
     @property
     def url(self) -> str:
@@ -82,8 +99,8 @@ class Restate(Peer):
             and answers(f"{self._url}/restate/health")()
         )
 
-    def _register(self, endpoint: str) -> None:
-        self._ask("POST", "/deployments", {"uri": endpoint})
+    def _register(self, port: int) -> None:
+        self._ask("POST", "/deployments", {"uri": f"http://{LOOPBACK}:{port}"})
 
     def _ask(self, method: str, path: str, content: Mapping[str, str]) -> httpx.Response:
         with http_client(timeout=30, headers={"accept": "application/json"}) as client:

@@ -13,9 +13,12 @@ import httpx
 
 from benchmarks.peers import usage
 from benchmarks.peers.fakes import Fakes
+from benchmarks.peers.spillway.changed import changed
 from benchmarks.peers.system import System
 from benchmarks.peers.usage import Usage
 from orders.domain.saga import settled
+from spillway.prove.chaos.mutant import code_deployed
+from spillway.prove.mutants.service import sources
 from spillway.run.load.clients import Client, Tokens
 from spillway.run.stack import SigningKey, Stack, running
 from spillway.target.service import of_stack
@@ -31,6 +34,10 @@ class Spillway(System):
     )
     victims: ClassVar[Mapping[str, str]] = {
         "functions": "every process that runs a function at that moment",
+    }
+
+    upgrades: ClassVar[Mapping[str, str]] = {
+        "deployed": "all functions at once; no code for orders that are under way",
     }
 
     def __init__(self, folder: Path, fakes: Fakes) -> None:  # noqa: ARG002 - it has its own
@@ -90,6 +97,9 @@ class Spillway(System):
             for record in of_stack(self.stack).orders.orders()
             if record.stored and not settled(record.facts)
         }
+
+    def deploy(self, upgrade: str) -> None:  # noqa: ARG002 - there is one
+        self._parts.enter_context(code_deployed(self.stack, changed(sources())))
 
     def kill(self, victim: str) -> None:  # noqa: ARG002 - there is one
         for pid in self._workers():

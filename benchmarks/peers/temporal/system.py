@@ -24,6 +24,11 @@ class Temporal(Peer):
         "server": "the development server",
     }
 
+    upgrades: ClassVar[Mapping[str, str]] = {
+        "patched": "with a call of `workflow.patched`",
+        "careless": "with no patch",
+    }
+
     def start(self) -> None:
         self.data = self.folder / "temporal"
         self.data.mkdir()
@@ -32,12 +37,19 @@ class Temporal(Peer):
         command = [self._binary, "server", "start-dev", "--headless", "--ip", LOOPBACK]
         command += ["--port", port, "--db-filename", str(self.data / "temporal.db")]
         self.parts.start("server", Part(command, self._healthy))
-        worker, environment = self.program("worker", PEERS_TEMPORAL=self.address)
-        self.parts.start("worker", Part(worker, self._polls, environment))
+        self._run_worker()
         port = str(free_port())
         api, environment = self.program("api", PEERS_TEMPORAL=self.address, PEERS_PORT=port)
         self._url = f"http://{LOOPBACK}:{port}"
         self.parts.start("api", Part(api, answers(f"{self._url}/health"), environment))
+
+    def _run_worker(self, **code: str) -> None:
+        worker, environment = self.program("worker", PEERS_TEMPORAL=self.address, **code)
+        self.parts.start("worker", Part(worker, self._polls, environment))
+
+    def deploy(self, upgrade: str) -> None:
+        self.parts.kill("worker")
+        self._run_worker(PEERS_CODE=upgrade)
 
     @property
     def url(self) -> str:

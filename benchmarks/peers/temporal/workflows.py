@@ -22,10 +22,10 @@ class Fulfil:
     async def run(self, order: Order) -> str:
         undo = ["refund"]  # the payment was taken before the order was sent
         try:
-            await _do("reserve", order)
+            await do("reserve", order)
             undo.append("release")
             outcomes = await asyncio.gather(
-                _do("ship", order), _do("post", order), return_exceptions=True
+                do("ship", order), do("post", order), return_exceptions=True
             )
             if isinstance(outcomes[0], str):
                 undo.append("recall")
@@ -33,20 +33,20 @@ class Fulfil:
                 if isinstance(outcome, BaseException):
                     raise outcome
         except ActivityError as error:
-            if not _refused(error):
+            if not refused(error):
                 raise
             for step in reversed(undo):
-                await _do(step, order)
+                await do(step, order)
             return "rejected"
         return "confirmed"
 
 
-async def _do(step: str, order: Order) -> str:
+async def do(step: str, order: Order) -> str:
     """Retried without end, by Temporal's own policy: after 1, 2, 4 s, at most 100 s apart."""
     return await workflow.execute_activity(
         call, args=[step, order], start_to_close_timeout=START_TO_CLOSE
     )
 
 
-def _refused(error: ActivityError) -> bool:
+def refused(error: ActivityError) -> bool:
     return isinstance(error.cause, ApplicationError) and error.cause.type == "Refused"

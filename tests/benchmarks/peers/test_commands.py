@@ -12,8 +12,10 @@ import pytest
 from benchmarks.peers import audit
 from benchmarks.peers.commands import Order, Refused, send
 from benchmarks.peers.fakes import Fakes
+from benchmarks.peers.spillway.changed import SAGA, changed
 from simulation.downstreams.fault_settings import FaultSettings
 from spillway.paths import PROJECT
+from spillway.prove.mutants.service import sources
 from spillway.run.load.placing import Placed
 from tests.benchmarks.peers.builders import client_of, placed
 
@@ -78,3 +80,11 @@ def test_every_requirement_is_locked_with_hashes_and_names_no_host(lock: Path) -
     assert pinned
     assert all("==" in line and line.endswith("\\") for line in pinned)
     assert "://" not in text
+
+
+def test_the_change_of_the_saga_that_is_deployed_under_running_orders_still_fits() -> None:
+    before = sources()
+    after = changed(before)
+
+    assert [name for name in after if after[name] != before[name]] == [SAGA]
+    compile(after[SAGA], SAGA, "exec")

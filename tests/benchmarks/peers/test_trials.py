@@ -37,6 +37,7 @@ class Inline(System):
     name: ClassVar[str] = "inline"
     title: ClassVar[str] = "A saga in the request"
     victims: ClassVar[Mapping[str, str]] = {"program": "itself, which does not notice"}
+    upgrades: ClassVar[Mapping[str, str]] = {}
     url = "http://inline"
 
     def __init__(self, folder: Path, fakes: Fakes) -> None:
@@ -79,6 +80,8 @@ class Inline(System):
 
     def unfinished(self) -> set[str]:
         return set()
+
+    def deploy(self, upgrade: str) -> None: ...
 
     def kill(self, victim: str) -> None:
         self.killed += 1

@@ -23,14 +23,23 @@ _OUR_FUNCTIONS = f"Functions[?Handler && starts_with(Handler, '{PACKAGE}.handler
 def deployed(stack: Stack, mutant: Mutant) -> Iterator[None]:
     """All of the stack's functions run the mutant during the block, afterwards their old version.
 
-    Invocations that are under way finish with the code that they began with.
-
     Raises `SpillwayError` when the service has changed so that the mutant cannot be made.
     """
     try:
-        code = zipped(mutated([mutant], sources()))
+        code = mutated([mutant], sources())
     except TargetMissing as missing:
         raise SpillwayError(str(missing)) from missing
+    with code_deployed(stack, code):
+        yield
+
+
+@contextmanager
+def code_deployed(stack: Stack, code: Sources) -> Iterator[None]:
+    """All of the stack's functions run this source during the block, afterwards their old version.
+
+    Invocations that are under way finish with the code that they began with.
+    """
+    content = zipped(code)
     lambda_ = stack.client("lambda")
     before = {
         name: lambda_.get_alias(FunctionName=name, Name=ALIAS)["FunctionVersion"]
@@ -38,7 +47,7 @@ def deployed(stack: Stack, mutant: Mutant) -> Iterator[None]:
     }
     try:
         for name in before:
-            made = lambda_.update_function_code(FunctionName=name, ZipFile=code, Publish=True)
+            made = lambda_.update_function_code(FunctionName=name, ZipFile=content, Publish=True)
             _point(lambda_, name, made["Version"])
         yield
     finally:
