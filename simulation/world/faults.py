@@ -67,6 +67,7 @@ class Fault(StrEnum):
     TOLD_EARLY = "told_early"  # before it has answered that it takes the command
     MISDIRECTED = "misdirected"  # about another order, or what it was never commanded
     FORGED_OUTCOME = "forged_outcome"  # somebody else's message
+    CONTRADICTED = "contradicted"  # other news of the same parcel
 
 
 _KINDS = tuple(Fault)
@@ -74,7 +75,9 @@ _FIRST_AT_DELIVERIES, _FIRST_AT_MOMENTS = map(_KINDS.index, (Fault.DUPLICATED, F
 #: Kinds that are injected into a call, and so have a rate.
 AT_CALLS = _KINDS[:_FIRST_AT_DELIVERIES]
 #: At a downstream that decides later: each has a rate where a schedule has one.
-AT_DECISIONS = _KINDS[_KINDS.index(Fault.OUTCOME_NEVER) :]
+AT_DECISIONS = _KINDS[_KINDS.index(Fault.OUTCOME_NEVER) : _KINDS.index(Fault.CONTRADICTED)]
+#: At fulfilment when it tells of parcels.
+AT_NEWS = _KINDS[_KINDS.index(Fault.TOLD_NEVER) :]
 #: And into a delivery or an invocation.
 AT_DELIVERIES = _KINDS[_FIRST_AT_DELIVERIES:_FIRST_AT_MOMENTS]
 

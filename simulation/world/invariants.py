@@ -32,6 +32,7 @@ from simulation.world.bucket import Bucket
 from simulation.world.dynamodb import Item, Key, Table
 from simulation.world.express import CANCELLATION, ExpressChecker
 from simulation.world.functions import SKEW_MAX_MS
+from simulation.world.parcels import status_broken, untracked
 from simulation.world.sqs import Message, Queue
 
 PROGRESS = "#progress"
@@ -46,7 +47,7 @@ GRACE_MS = 60 * 60 * 1000
 _KEPT = frozenset(
     {
         *("pk", "sk", items.COUPONS_RETURNED, items.REOPENED, items.EXPRESS),
-        *(items.HELD_UNTIL, items.APPROVAL),
+        *(items.HELD_UNTIL, items.APPROVAL, items.NEWS, items.PARCELS),
     }
 )
 #: Rules that say nothing of prices: a coupon was used before, or by others.
@@ -183,7 +184,7 @@ class InvariantChecker:
         progress = self.table.get((key[0], key[1] + PROGRESS)) or {}
         facts = items.facts(progress)
         age_ms = self.now() + SKEW_MAX_MS - last_changed(facts) if facts.outcomes else 0
-        if not saga.settled(facts) or age_ms < KEPT_DAYS_MIN * DAY_MS:
+        if saga.owed(facts) or not saga.settled(facts) or age_ms < KEPT_DAYS_MIN * DAY_MS:
             self._lost(key, "left the table before it had settled for long")
         line = self.archived(stub)
         kept = archive_file.without_notes(order), archive_file.without_notes(progress)
@@ -332,18 +333,18 @@ class InvariantChecker:
         self.breaks(Promise.PRICED_BY_THE_STORE, key, detail)
 
     def _progressed(self, key: tuple[str, str], before: Item, after: Item) -> None:
-        for name in before:
-            if after.get(name) != before[name] and not (
-                name == items.APPROVAL
-                and name in after
-                and self.approvals.is_erased(key, before[name], after[name])
-            ):
+        for name in before.keys() - {items.NEWS}:
+            if after.get(name) != before[name] and not self._is_erased(key, name, before, after):
                 self._half_done(key, f"the fact {name} on record was overwritten")
         if not self.has_order(key):
             self._half_done(key, "has facts and is not in the table")
         elif items.is_stub(self.table.get(key) or {}):
             self._half_done(key, "has facts beside its stub")
-        facts = {name: _fact(name, value) for name, value in after.items() if name not in _KEPT}
+        facts = {
+            name: _fact(name, value)
+            for name, value in after.items()
+            if name not in _KEPT and "#" not in name
+        }
         effects = self._effects.get(key, {})
         for name, fact in facts.items():
             if name != CANCELLATION and name not in before and fact not in effects:
@@ -351,9 +352,23 @@ class InvariantChecker:
                 self._half_done(
                     key, f"{name} is on record as {what}, and its downstream knows nothing of it"
                 )
-        self.states.add(", ".join(sorted([*facts.values(), *hold(after)])))
+        words = [*facts.values(), *hold(after)]
+        if items.NEWS in after:
+            words += ["returned"] if saga.returned(items.facts({**after})) else []
+            broken = status_broken(before, after)
+            if broken is not None:
+                self.breaks(broken[0], key, broken[1])
+        self.states.add(", ".join(sorted(words)))
         self.express.progressed(key, before, after)
         self.approvals.progressed(key, before, after)
+
+    def _is_erased(self, key: tuple[str, str], name: str, before: Item, after: Item) -> bool:
+        """An erasure has taken a person out of this fact, and nothing else."""
+        if name not in after:
+            return False
+        if name == items.APPROVAL:
+            return self.approvals.is_erased(key, before[name], after[name])
+        return "#" in name and after[name] == untracked(before[name])
 
     def _half_done(self, key: tuple[str, str], detail: str) -> None:
         self.breaks(Promise.NEVER_HALF_DONE, key, detail)

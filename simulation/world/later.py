@@ -27,7 +27,7 @@ from simulation.world.chance import Chance
 from simulation.world.faults import Fault, Faults
 from simulation.world.scheduler import Scheduler
 
-KEY = b"what accounting signs its callbacks with"
+KEY = b"what downstreams sign their callbacks with"
 JOBS = "/jobs"
 _WRONG_KEY = b"somebody's own key"
 
@@ -82,9 +82,8 @@ class LaterDownstream:
     #: Sends what somebody without a key claims.
     forge: Callable[[bytes], None]
     taken: int = 0
-    #: Messages that are about nothing of ours, and all that it has sent.
+    #: Messages that are about nothing of ours.
     misdirected: list[bytes] = field(default_factory=list)
-    sent: list[bytes] = field(default_factory=list)
     _jobs: dict[tuple[str, str, str], _Job] = field(default_factory=dict)
 
     def __call__(self, request: Request) -> Reply:
@@ -171,7 +170,6 @@ class LaterDownstream:
 
     def _tell(self, body: bytes, label: str) -> None:
         if self.tell is not None:
-            self.sent.append(body)
             self.tell(body, label)
 
     def _injects(self, kind: Fault, place: str) -> bool:
@@ -186,8 +184,10 @@ class LaterDownstream:
         return request.path, named["customer_id"], named["order_id"]
 
 
-def callback(body: bytes, now: int, *, forged: bool = False) -> dict[str, Any]:
-    """As the HTTP API hands accounting's callback over."""
+def callback(
+    downstream: Downstream, body: bytes, now: int, *, forged: bool = False
+) -> dict[str, Any]:
+    """As the HTTP API hands a downstream's callback over."""
     timestamp = str(now)
     return {
         "version": "2.0",
@@ -196,7 +196,7 @@ def callback(body: bytes, now: int, *, forged: bool = False) -> dict[str, Any]:
             "signature": sign(body, timestamp, _WRONG_KEY if forged else KEY),
             "signature-timestamp": timestamp,
         },
-        "pathParameters": {"downstream": "accounting"},
+        "pathParameters": {"downstream": downstream},
         "body": body.decode(),
         "isBase64Encoded": False,
     }

@@ -29,7 +29,7 @@ from orders.aws import items
 from orders.aws.items import PROGRESS_SUFFIX
 from orders.domain.keeping import KEPT_DAYS_MIN
 from orders.domain.order import OrderKey
-from orders.domain.saga import DOWNSTREAMS, Downstream
+from orders.domain.saga import DOWNSTREAMS, Downstream, Step
 from orders.domain.waits import CALL_SECONDS
 from orders.handlers import (
     archive,
@@ -48,7 +48,7 @@ from simulation import store
 from simulation.catalogue import APPROVERS, BOOKS, COMPANY_CLAIM, KEY, KEY_ID, LIMIT_CLAIM
 from simulation.downstreams.fake import FakeDownstream
 from simulation.downstreams.fault_settings import FaultSettings
-from simulation.downstreams.ledger import MemoryLedger
+from simulation.downstreams.ledger import Entry, MemoryLedger
 from simulation.gateway.stripe import FakeStripe
 from simulation.world.bucket import Bucket, BucketConnections
 from simulation.world.calls import Calls
@@ -61,9 +61,10 @@ from simulation.world.functions import Code, EnvironmentClock, Function, Tasks
 from simulation.world.gateway import GatewayConnections
 from simulation.world.invariants import InvariantChecker
 from simulation.world.later import KEY as OUTCOME_KEY
-from simulation.world.later import LaterDownstream, callback, resent_after_ms
+from simulation.world.later import LaterDownstream, Tell, callback, resent_after_ms
 from simulation.world.network import Connections
 from simulation.world.parameters import SsmClient
+from simulation.world.parcels import ParcelTeller
 from simulation.world.scheduler import Scheduler
 from simulation.world.sqs import IN_ONE, Message, Queue, SqsClient
 from simulation.world.stream import Record, Shard, Stream, StreamsClient
@@ -118,7 +119,7 @@ class World:
 
     `silent`: no events are published, and relay is not invoked for what then calls for nothing.
     `later`: downstreams that take commands and decide them later. `holds`: orders above their
-    buyer's limit are held for an approver of the company.
+    buyer's limit are held for an approver of the company. `parcels`: fulfilment tells of them.
     """
 
     def __init__(
@@ -135,6 +136,7 @@ class World:
         silent: bool = False,
         later: frozenset[Downstream] = frozenset(),
         holds: bool = False,
+        parcels: bool = False,
         stream_poll_ms: int = STREAM_POLL_MS,
         trace: Trace | None = None,
     ) -> None:
@@ -146,11 +148,13 @@ class World:
         self.without_keys = without_keys
         self.express = express
         self._knows_express = True
-        #: Callbacks that were taken.
-        self.told: list[bytes] = []
+        #: What has arrived of what each downstream tells.
+        self.told: dict[str, set[bytes]] = {name: set() for name in DOWNSTREAMS}
         self.silent = silent
         self.later = later
         self.holds = holds
+        self.tells = parcels
+        self.parcels: ParcelTeller | None = None
         self._names = names
         self._labels: dict[str, str] = {}
         self._dead_letter: set[tuple[str, str]] = set()
@@ -175,6 +179,8 @@ class World:
             for downstream in DOWNSTREAMS
         }
         self.deciders = {name: self._decider(name) for name in DOWNSTREAMS if name in later}
+        if parcels:
+            self.parcels = self._parcel_teller()
         self.invariants.express = self._express_checker()
         self._clients: dict[tuple[str, float], Any] = {}
         self._tasks = Tasks(scheduler, seed, self.invariants.express.side_by_side)
@@ -219,7 +225,7 @@ class World:
         """A deployment with the express path on, or off."""
         self.express = on
         for name, (settings, _) in deployment(
-            self.without_keys, on, self.silent, self.later, self.holds
+            self.without_keys, on, self.silent, self.later, self.holds, self.tells
         ).items():
             if self.functions[name].settings != settings:
                 self.functions[name].change(settings)
@@ -329,7 +335,7 @@ class World:
         )
 
     def _make_queues(self) -> dict[str, Queue]:
-        sources = _sources(later=self.later)
+        sources = _sources(later=self.later, parcels=self.tells)
         names = (f"{name}-dead-letters" for name in (*sources, "relay"))
         queues = {name: self._queue(name) for name in names}
         for name, source in sources.items():
@@ -347,7 +353,7 @@ class World:
         return Queue(name, f"{_QUEUES}/{name}", now=self.now, chance=chance, **settings)
 
     def _fake(self, downstream: str, fault_settings: FaultSettings) -> FakeDownstream:
-        on_entry = partial(self.invariants.had_effect, downstream)
+        on_entry = partial(self._had_effect, downstream)
         ledger = self.ledgers[downstream] = MemoryLedger(on_entry)
         return FakeDownstream(
             downstream,
@@ -359,7 +365,10 @@ class World:
         )
 
     def _decider(self, downstream: Downstream) -> LaterDownstream:
-        told = {"accounting": self._call_back, "fulfilment": self._send_outcome}
+        told: dict[str, Tell] = {
+            "accounting": partial(self._call_back, "accounting"),
+            "fulfilment": self._send_outcome,
+        }
         return LaterDownstream(
             downstream,
             self.fakes[downstream],
@@ -369,29 +378,58 @@ class World:
             lambda path, customer, order: f"{path[1:]} of {self.name_of(customer, order)}",
             told.get(downstream),
             # Only who calls back can be forged: AWS knows who sends to a queue.
-            self._forge if downstream == "accounting" else lambda _: None,
+            partial(self._forge, downstream) if downstream == "accounting" else lambda _: None,
         )
 
+    def _had_effect(self, downstream: str, entry: Entry) -> None:
+        key = (entry.customer_id, entry.order_id)
+        first = entry.done and not self.invariants.has_effect(key, entry.step)
+        if self.parcels is not None and first and entry.step == Step.SHIP:
+            self.parcels.ships(key)
+        self.invariants.had_effect(downstream, entry)
+
+    def _parcel_teller(self) -> ParcelTeller:
+        by_queue = "fulfilment" in self.later
+        return ParcelTeller(
+            self.scheduler,
+            self.faults,
+            self.seed,
+            self.name_of,
+            self._send_outcome if by_queue else partial(self._call_back, "fulfilment"),
+            (lambda _: None) if by_queue else partial(self._forge, "fulfilment"),
+            self._never_ships,
+        )
+
+    def _never_ships(self) -> list[tuple[str, str]]:
+        """Orders whose reservation was refused."""
+        refused = (
+            items.key_of(item)
+            for item in self.table.items()
+            if "reason" in item.get(Step.RESERVE, {}).get("M", {})
+        )
+        return [(key.customer_id, key.order_id) for key in refused]
+
     def _send_outcome(self, body: bytes, label: str) -> None:
+        self.told["fulfilment"].add(body)
         self.queues["outcomes-fulfilment"].send(label, body.decode(), {}, None)
 
-    def _call_back(self, body: bytes, label: str, attempt: int = 1) -> None:
-        """Accounting's callback. It is sent again where it was not taken."""
+    def _call_back(self, downstream: Downstream, body: bytes, label: str, attempt: int = 1) -> None:
+        """It is sent again where it was not taken."""
 
         def ended(answer: Any, error: str | None) -> None:
             status = 500 if error is not None else answer["statusCode"]
             if status == 204:
-                self.told.append(body)
+                self.told[downstream].add(body)
             elif status < 500:
                 self.invariants.breaks(ALWAYS_TOLD, None, f"{label} was answered {status}")
             elif (wait := resent_after_ms(attempt)) is not None:
-                self.scheduler.after(wait, self._call_back, body, label, attempt + 1)
+                self.scheduler.after(wait, self._call_back, downstream, body, label, attempt + 1)
 
-        event = callback(body, self.now())
+        event = callback(downstream, body, self.now())
         self.functions["outcomes"].invoke(f"{label} ({attempt})", event, ended)
 
-    def _forge(self, body: bytes) -> None:
-        event = callback(body, self.now(), forged=True)
+    def _forge(self, downstream: Downstream, body: bytes) -> None:
+        event = callback(downstream, body, self.now(), forged=True)
         self.functions["outcomes"].invoke("a forged outcome", event, lambda *_: None)
 
     def _make_functions(self) -> dict[str, Function]:
@@ -407,7 +445,7 @@ class World:
                 self.seed,
             )
             for name, (settings, timeout_seconds) in deployment(
-                self.without_keys, self.express, self.silent, self.later, self.holds
+                self.without_keys, self.express, self.silent, self.later, self.holds, self.tells
             ).items()
         }
 
@@ -452,7 +490,7 @@ class World:
         return self.scheduler.running.chance()
 
     def _connect(self) -> None:
-        for name, source in _sources(self.express, self.later).items():
+        for name, source in _sources(self.express, self.later, self.tells).items():
             QueueReader(
                 self.queues[name],
                 source,
@@ -550,12 +588,14 @@ def _stage() -> stages.Stage:
 
 @cache
 def _sources(
-    express: bool = False, later: frozenset[Downstream] = frozenset()
+    express: bool = False, later: frozenset[Downstream] = frozenset(), parcels: bool = False
 ) -> Mapping[str, QueueSource]:
     stage = _stage()
     express = express and _may_go_express(later)
     return queue_sources(
-        replace(stage, express=_express(express), downstreams=_downstreams(frozenset(), later))
+        replace(
+            stage, express=_express(express), downstreams=_downstreams(frozenset(), later, parcels)
+        )
     )
 
 
@@ -565,13 +605,18 @@ def _may_go_express(without: frozenset[str]) -> bool:
     return "inventory" not in without and not without.issuperset(EXPRESS_CALLS)
 
 
-def _downstreams(without_keys: frozenset[str], later: frozenset[Downstream]) -> stages.Downstreams:
+def _downstreams(
+    without_keys: frozenset[str], later: frozenset[Downstream], parcels: bool
+) -> stages.Downstreams:
+    described = {name: f"{name}-later" for name in later}
+    if parcels:
+        described.setdefault("fulfilment", "fulfilment-parcels")
     return stages.Downstreams(
         **{
             name: replace(
                 downstream,
                 idempotency="lookup" if name in without_keys else "keys",
-                description=f"{name}-later" if name in later else None,
+                description=described.get(name),
                 outcomes_from=_WAREHOUSE if name == "fulfilment" and name in later else None,
             )
             for name, downstream in _stage().downstreams.by_name().items()
@@ -608,9 +653,12 @@ def _parameters() -> Mapping[str, str]:
         stage.coupon_keys_parameter: msgspec.json.encode({KEY_ID: store.CODE_KEY.hex()}).decode(),
         stage.gateway_key_parameter: GATEWAY_KEY,
         **{stage.secret_parameter(downstream, "api-key"): API_KEY for downstream in DOWNSTREAMS},
-        stage.outcome_keys_parameter("accounting"): msgspec.json.encode(
-            {KEY_ID: OUTCOME_KEY.hex()}
-        ).decode(),
+        **{
+            stage.outcome_keys_parameter(downstream): msgspec.json.encode(
+                {KEY_ID: OUTCOME_KEY.hex()}
+            ).decode()
+            for downstream in DOWNSTREAMS
+        },
     }
 
 
@@ -621,11 +669,12 @@ def deployment(
     silent: bool,
     later: frozenset[Downstream] = frozenset(),
     holds: bool = False,
+    parcels: bool = False,
 ) -> Mapping[str, tuple[Mapping[str, str], int]]:
     """Each function's environment and timeout in seconds."""
     stage = _stage()
-    downstreams = _downstreams(without_keys, later)
-    functions = stage.functions
+    downstreams = _downstreams(without_keys, later, parcels)
+    functions, sources = stage.functions, _sources(later=later, parcels=parcels)
     express = express and not without_keys.issuperset(EXPRESS_CALLS) and _may_go_express(later)
     if express and without_keys:
         # Looking up first, a delivery needs a second more than the stage gives it.
@@ -647,9 +696,9 @@ def deployment(
         archive_bucket=ARCHIVE_BUCKET,
         coupons_table=COUPONS_TABLE,
         events_topic_arn=TOPIC,
-        queue_urls={name: f"{_QUEUES}/{name}" for name in _sources(later=later)},
+        queue_urls={name: f"{_QUEUES}/{name}" for name in sources},
         dead_letter_queue_urls={
-            name: f"{_QUEUES}/{name}-dead-letters" for name in (*_sources(later=later), "relay")
+            name: f"{_QUEUES}/{name}-dead-letters" for name in (*sources, "relay")
         },
         downstream_urls={name: one.url for name, one in downstreams.by_name().items()},
     )

@@ -749,6 +749,81 @@ original
         "a release is kept, and nothing comes of it",
         ReplaceBody("domain.saga:held", "return facts.held_until is not None"),
     ),
+    # What becomes of an order's parcels
+    Mutant(
+        "part-return-refunds",
+        "the money of an order goes back when one of its parcels does",
+        ReplaceExpression("domain.parcels:all_returned", "back >= parcels", "back > 0"),
+    ),
+    Mutant(
+        "returned-and-not-refunded",
+        "the money of an order that came back stays",
+        ReplaceBody("domain.saga:returned", "return False"),
+    ),
+    Mutant(
+        "return-owed-for-ever",
+        "an order that came back owes its refund also when that is done",
+        ReplaceExpression("domain.saga:owed", "returning - facts.outcomes.keys()", "returning"),
+    ),
+    Mutant(
+        "return-refunded-before-posted",
+        "the refund of a return does not wait for accounting's own books",
+        ReplaceExpression(
+            "domain.saga:owed", "returned(facts) and facts.known(Step.POST)", "returned(facts)"
+        ),
+    ),
+    Mutant(
+        "return-unsettles",
+        "a confirmed order is accepted again while the refund of its return is owed",
+        ReplaceExpression("domain.saga:settled", "_owed_to_settle(facts)", "owed(facts)"),
+    ),
+    Mutant(
+        "news-overwritten",
+        "later news of a parcel replace the first",
+        ReplaceExpression(
+            "aws.table:DynamoOrders._update_with_news",
+            "'attribute_not_exists(#told)'",
+            "'attribute_not_exists(nothing)'",
+        ),
+    ),
+    Mutant(
+        "news-of-nobody-dropped",
+        "news of an order that there is not, or that was never to be shipped, are dropped",
+        ReplaceStatement(
+            "handlers.outcomes:_take",
+            "outcomes.take_news",
+            """
+try:
+    original
+except PermanentFailure:
+    return None
+""",
+        ),
+    ),
+    Mutant(
+        "news-of-any-order",
+        "news are recorded of an order that was never commanded to be shipped",
+        ReplaceBody("flow.outcomes:_may_be_shipped", "return True"),
+    ),
+    Mutant(
+        "news-contradicted-unseen",
+        "news that contradict what is on record are passed over",
+        ReplaceBody("flow.outcomes:_raise_if_contradicted", "return"),
+    ),
+    Mutant(
+        "news-unannounced",
+        "no event tells what becomes of a parcel",
+        ReplaceExpression("domain.events:became_true", "in_order(after.news)", "()"),
+    ),
+    Mutant(
+        "archived-without-late-news",
+        "the archive deletes an order's facts although news have come since it read them",
+        ReplaceExpression(
+            "aws.archiving:_unchanged",
+            "('pk', 'sk')",
+            "('pk', 'sk', 'news')",
+        ),
+    ),
     # Found by the simulation
     Mutant(
         "gone-message-is-a-bug",

@@ -19,6 +19,7 @@ from orders.domain.saga import Verdict
 from orders.domain.units import CustomerId, OrderId
 from orders.domain.void import is_proven
 from simulation.catalogue import BOB, KEY, KEY_ID, Draft, Person, request
+from simulation.world.dynamodb import STALE_MAX_MS
 from simulation.world.world import World
 from spillway.run.load.records import Acknowledgement, Answer
 
@@ -86,6 +87,7 @@ class Customer(Acknowledgement):
     sent: bool = False
     refused: int | None = None
     _final: str | None = None
+    _confirmed_at: int = 0
 
     def place(self, tries: int = 0) -> None:
         """Send the order, again and again until it is answered."""
@@ -149,6 +151,7 @@ class Customer(Acknowledgement):
             if status != 200:
                 return
             self.status = status_read = _order.decode(body).status
+            self._never_back(status_read)
             if self._final is not None and status_read != self._final:
                 self.world.invariants.breaks(
                     "never_half_done",
@@ -159,6 +162,18 @@ class Customer(Acknowledgement):
                 self._final = status_read
 
         _ask(self.world, self.name, self._request(_GET), answered)
+
+    def _never_back(self, status: str) -> None:
+        """Once confirmed, an order is not on its way there again. Two reads may be answered by
+        copies of the table that are not of the same age."""
+        key, now = (self.key.customer_id, self.key.order_id), self.world.now()
+        if status == "confirmed":
+            self._confirmed_at = self._confirmed_at or now
+            return
+        since = now - self._confirmed_at if self._confirmed_at else 0
+        if since > STALE_MAX_MS and status not in ("cancelling", "cancelled"):
+            detail = f"was read as confirmed, and then as {status}"
+            self.world.invariants.breaks("never_half_done", key, detail)
 
     def _request(self, route: str) -> Mapping[str, Any]:
         return request(route, self.key, person=self.draft.person)

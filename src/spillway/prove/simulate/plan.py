@@ -40,7 +40,14 @@ from simulation.catalogue import (
 from simulation.downstreams.fault_settings import FaultSettings
 from simulation.world.chance import Chance
 from simulation.world.event_sources import CROWD_POLL_MS, STREAM_POLL_MS
-from simulation.world.faults import AT_CALLS, AT_DECISIONS, AT_DELIVERIES, Fault, Outage
+from simulation.world.faults import (
+    AT_CALLS,
+    AT_DECISIONS,
+    AT_DELIVERIES,
+    AT_NEWS,
+    Fault,
+    Outage,
+)
 from simulation.world.world import HOLD_DAYS
 
 T = TypeVar("T")
@@ -153,6 +160,9 @@ _LOOKS_MS = 4 * HOUR
 #: Where something happens at the end of an order's time, faults come again so long before it, and
 #: end so long after it.
 BEFORE_END, AFTER_END = 2 * SECOND, 2 * MINUTE
+
+#: Schedules in which fulfilment tells what becomes of the parcels.
+_PARCELS = 0.12
 
 #: Each with the bound below which a number in [0, 1) means it.
 _LIMITS: tuple[tuple[float, Limit], ...] = (
@@ -279,6 +289,11 @@ class LateAct(StrEnum):
     CHECKED = "checked, as an operator insists"
     COMMANDED = "commanded again, by a message of months ago"
     ERASED = "erased"
+    RETURNED = "returned"
+
+
+#: All that can happen to any order.
+_LATE_ACTS = tuple(act for act in LateAct if act is not LateAct.RETURNED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +358,8 @@ class Payments:
 class Plan:
     """`heal_after`: ms from the start, after which nothing goes wrong any more. `express`: None
     where the stage never has it. `silent`: its stage publishes no events. `later`:
-    downstreams that take commands and decide them later. `holds`: its stage holds orders."""
+    downstreams that take commands and decide them later. `holds`: its stage holds orders.
+    `parcels`: fulfilment tells of them."""
 
     seed: int
     orders: tuple[Ordered, ...]
@@ -362,6 +378,7 @@ class Plan:
     later: frozenset[Downstream] = frozenset()
     payments: Payments | None = None
     holds: bool = False
+    parcels: bool = False
 
 
 def planned(seed: int) -> Plan:
@@ -378,7 +395,21 @@ def planned(seed: int) -> Plan:
     plan = _with_a_company(plan, chance) if chance() < _COMPANIES else plan
     chance = Chance(seed, "decided later")
     # Whoever has no keys would be looked up before it is asked, which is another matter.
-    return plan if plan.without_keys or chance() >= _LATER else _with_later(plan, chance)
+    plan = plan if plan.without_keys or chance() >= _LATER else _with_later(plan, chance)
+    chance = Chance(seed, "parcels")
+    told = chance() < _PARCELS and "fulfilment" not in plan.without_keys
+    return _with_parcels(plan, chance) if told else plan
+
+
+def _with_parcels(plan: Plan, chance: Chance) -> Plan:
+    """Fulfilment tells what becomes of the parcels; and does so twice, late, never, too early,
+    about another order, or otherwise than before. Months later an order comes back."""
+    rates = {kind: chance.pick(_LATER_RATES) for kind in AT_NEWS if chance() < 0.4}
+    months_later = plan.months_later
+    if months_later is not None:
+        back = (chance.pick(plan.orders).name, LateAct.RETURNED, chance.between(0, _RUN_MS))
+        months_later = replace(months_later, acts=(*months_later.acts, back))
+    return replace(plan, parcels=True, rates=plan.rates | rates, months_later=months_later)
 
 
 def _with_later(plan: Plan, chance: Chance) -> Plan:
@@ -408,7 +439,7 @@ def _with_a_company(plan: Plan, chance: Chance) -> Plan:
     months_later = plan.months_later
     if months_later is not None:
         acts = (
-            (order.name, chance.pick(tuple(LateAct)), chance.between(20, _RUN_MS))
+            (order.name, chance.pick(_LATE_ACTS), chance.between(20, _RUN_MS))
             for order in orders
             if chance() < 0.5
         )
@@ -614,7 +645,7 @@ def _months_later(plan: Plan, chance: Chance) -> MonthsLater:
         acts=tuple(
             (
                 plan.orders[chance.below(len(plan.orders))].name,
-                chance.pick(tuple(LateAct)),
+                chance.pick(_LATE_ACTS),
                 chance.pick((0, _NEXT_RUN_AFTER)) + chance.between(20, _RUN_MS),
             )
             for _ in range(chance.below(_LATE_ACTS_MAX + 1))

@@ -144,9 +144,11 @@ def reachable(
 
 
 def sets_of_facts() -> set[str]:
-    """Those that an order can have, by its queues or by express, held for approval or not."""
+    """Those that an order can have, by its queues or by express, held for approval or not, and
+    when all of it came back."""
     graphs = (
-        reachable(express=express, held=held) for express, held in product((False, True), repeat=2)
+        reachable(express=express, held=held, returning=True)
+        for express, held in product((False, True), repeat=2)
     )
     return {facts_name(state) for graph in graphs for state in graph}
 

@@ -21,6 +21,7 @@ from orders.aws.topic import cloud_event
 from orders.domain.events import EventType, all_true
 from orders.domain.keeping import DAY_MS, KEPT_DAYS_MIN
 from orders.domain.order import AcceptedOrder, OrderKey, order_id_time
+from orders.domain.parcels import What
 from orders.domain.payments import PLACEABLE_MS
 from orders.domain.promises import Promise
 from orders.domain.saga import DOWNSTREAMS, Downstream
@@ -31,6 +32,8 @@ from simulation.downstreams.ledger import Entry
 from simulation.world.express import EXPRESS_WITHIN_BOUNDS
 from simulation.world.faults import Fault, Faults, Injected, Outage
 from simulation.world.invariants import ANNOUNCED, Broken
+from simulation.world.parcels import Message as News
+from simulation.world.parcels import content_of as news_content_of
 from simulation.world.sqs import Message
 from simulation.world.trace import Trace
 from simulation.world.world import ALWAYS_TOLD, World
@@ -74,6 +77,8 @@ MONTHS_MS = (KEPT_DAYS_MIN + 1) * DAY_MS
 #: How often an operator redrives before what is left counts as stuck.
 REDRIVES_MAX = 3
 
+#: So long after fulfilment has told of a return, the customer reads the order.
+READ_SOON_MS = 100
 #: Within this an order passes the steps that no outage holds up.
 UNDISTURBED_MS = 5_000
 #: Kinds that slow nothing down.
@@ -168,6 +173,7 @@ class _Schedule:
             silent=plan.silent,
             later=plan.later,
             holds=plan.holds,
+            parcels=plan.parcels,
             stream_poll_ms=plan.stream_poll_ms,
             trace=trace,
         )
@@ -176,6 +182,8 @@ class _Schedule:
             self.world.invariants.on_broken = lambda broken: trace.add(
                 broken.at, "", str(broken), fault="broken"
             )
+        if self.world.parcels is not None:
+            self.world.parcels.on_returned = self._read_soon
         self.customers: list[Customer] = []
         self.approvers: list[Approver] = []
         of_company = [order for order in plan.orders if order.draft.person]
@@ -210,7 +218,7 @@ class _Schedule:
         self._dead_letters_are_expected()
         self._maybe_redrive()
         self._rest()
-        rested_ms = max(0, scheduler.now - max(self.heal_at, self.held_until))
+        rested_ms = max(0, scheduler.now - self._begins_to_rest())
         self._dead_letters_are_expected()
         self._redrive()
         if self.plan.express is not None:
@@ -283,6 +291,12 @@ class _Schedule:
             )
         if order.ends_at is not None:
             self._at(order.ends_at - BEFORE_END, self._go_wrong_until, order.ends_at + AFTER_END)
+
+    def _read_soon(self, key: tuple[str, str]) -> None:
+        """A return may just be on record, and its refund be owed."""
+        for customer in self.customers:
+            if _key(customer.key) == key:
+                self.world.scheduler.after(READ_SOON_MS, customer.read)
 
     def _go_wrong_until(self, end: int) -> None:
         """Whatever went wrong before does so again."""
@@ -487,6 +501,8 @@ class _Schedule:
                 customer.place()
             case LateAct.CHECKED:
                 operator.force(self.world, key)
+            case LateAct.RETURNED if self.world.parcels is not None:
+                self.world.parcels.tell_again(_key(key))
             case LateAct.COMMANDED:
                 operator.command_again(self.world, key)
             # Of two who sent different orders under one id, the order tells which was taken.
@@ -516,11 +532,16 @@ class _Schedule:
 
     def _rest(self) -> None:
         scheduler = self.world.scheduler
-        scheduler.run(max(scheduler.now, self.heal_at, self.held_until) + REST_MS)
+        scheduler.run(max(scheduler.now, self._begins_to_rest()) + REST_MS)
         scheduler.skip_to(max(scheduler.now, self.heal_at))
         if not scheduler.idle:
             detail = f"still busy {REST_MS // HOUR} h after the last fault"
             self._break(Promise.ZERO_IDLE, None, detail)
+
+    def _begins_to_rest(self) -> int:
+        """Nothing goes wrong any more then, no order is held, and fulfilment has told all."""
+        parcels = self.world.parcels
+        return max(self.heal_at, self.held_until, 0 if parcels is None else parcels.last_at)
 
     def _force(self) -> None:
         """Repeating what is true must change nothing."""
@@ -615,13 +636,15 @@ class _Schedule:
         stored = by_order(placed_here(self.world.stored_items()))
         records = [record_of(key, found) for key, found in stored.items()]
         self._break_all(judge(records, self._effects(), self._acknowledgements(records)))
+        erased = self._erased()
         for record in records:
             if record.stored:
-                self._judge_announcements(record)
+                self._judge_announcements(record, erased)
         self._judge_isolation()
         self._judge_coupons()
         self._judge_approvals(records)
         self._judge_told()
+        self._judge_news()
 
     def _judge_coupons(self) -> None:
         """Nothing that an order used up is lost to one that does not stand, or given back twice."""
@@ -642,16 +665,58 @@ class _Schedule:
     def _judge_told(self) -> None:
         """What a downstream cannot mean is kept for a person, and nothing else is."""
         world = self.world
-        for name, decider in world.deciders.items():
-            dead_letters = world.dead_letters.get(f"outcomes-{name}")
-            if dead_letters is None:
-                continue
-            kept = {message.body.encode() for message in dead_letters.messages.values()}
-            arrived = {*world.told} if name == "accounting" else {*decider.sent}
-            for body in {*decider.misdirected} & arrived - kept:
+        misdirected = {name: {*decider.misdirected} for name, decider in world.deciders.items()}
+        news: Collection[bytes] = ()
+        if world.parcels is not None:
+            news = world.parcels.sent.keys()
+            misdirected.setdefault("fulfilment", set()).update(world.parcels.misdirected)
+        for name, wrong in misdirected.items():
+            kept = self._kept(name)
+            for body in wrong & world.told[name] - kept:
                 self._break(ALWAYS_TOLD, None, f"{body!r} was taken from {name} and is not kept")
-            for body in kept - {*decider.misdirected}:
+            for body in kept - wrong - {*news}:
                 self._break(ALWAYS_TOLD, None, f"{body!r} of {name} is a dead letter")
+
+    def _kept(self, downstream: Downstream) -> set[bytes]:
+        """What is kept for a person of what a downstream has told."""
+        queue = self.world.dead_letters.get(f"outcomes-{downstream}")
+        messages = () if queue is None else queue.messages.values()
+        return {message.body.encode() for message in messages}
+
+    def _judge_news(self) -> None:
+        """Each news is on record as it was told, or kept for a person: only where fulfilment has
+        contradicted itself, or the order was archived. Nothing else is on record."""
+        parcels = self.world.parcels
+        if parcels is None:
+            return
+        kept, told = self._kept("fulfilment"), defaultdict(set)
+        on_record = {
+            (items.key_of(item), name): news_content_of(fact)
+            for item in self.world.stored_items()
+            for name, fact in item.items()
+            if "#" in name
+        }
+        erased = self._erased()
+        for body, (customer_id, order_id) in parcels.sent.items():
+            key = OrderKey(CustomerId(customer_id), OrderId(order_id))
+            message = msgspec.json.decode(body, type=News)
+            content = message.content
+            if key in erased:
+                content = (content[0], None, content[2])
+            told[key, message.name].add(content)
+            is_on_record = on_record.get((key, message.name)) == content
+            if body in kept and _key(key) not in parcels.for_a_person:
+                self._break(ALWAYS_TOLD, key, f"{message.name} is kept for a person")
+            elif body in self.world.told["fulfilment"] and not is_on_record and body not in kept:
+                self._break(ALWAYS_TOLD, key, f"{message.name} was taken, and is nowhere")
+        for (key, name), content in on_record.items():
+            if content not in told[key, name]:
+                self._break(ALWAYS_TOLD, key, f"{name} is on record, and was never told so")
+
+    def _erased(self) -> set[OrderKey]:
+        """The orders whose parcels have no tracking numbers any more."""
+        stored = () if self.world.parcels is None else self.world.stored_items()
+        return {items.key_of(item) for item in stored if items.ERASED_AT in item}
 
     def _judge_isolation(self) -> None:
         """Only where an outage is the one fault: others delay other steps too. Whoever decides
@@ -727,7 +792,7 @@ class _Schedule:
                 effects = [*first.values()]
             yield from effects
 
-    def _judge_announcements(self, record: Record) -> None:
+    def _judge_announcements(self, record: Record, erased: Collection[OrderKey]) -> None:
         heard, key = self.world.topic.heard, record.key
         if self.plan.silent:
             if heard:
@@ -735,19 +800,31 @@ class _Schedule:
             return
         reads = (each.status for each in self.customers if each.key == key)
         final = next(filter(None, reads), None)
-        events = {kind.name.lower() for kind in EventType}
+        events = {kind.name.lower() for kind in EventType} - {*What}
         named = {event for event in events if f"{key.customer_id}/{key.order_id}/{event}" in heard}
         for what in ("accepted", final):
             if what is not None and what not in named:
                 self._break(ANNOUNCED, key, f"was never announced as {what}")
+        if self.world.parcels is not None:
+            self._judge_news_announced(record)
         # What an operator would have announced again is what was announced.
         for event in all_true(key, Millis(record.accepted_at or 0), record.facts):
             before = heard.get(event.id)
+            if event.news is not None and key in erased:
+                continue  # It has no tracking number any more.
             if before is not None and before != msgspec.json.decode(cloud_event(event)):
                 self.world.invariants.contradicted(event.id)
         untrue = named - {"accepted", final, "confirmed" if final == "cancelled" else None}
         for what in sorted(untrue):
             self._break(ANNOUNCED, key, f"was announced as {what}, and is {final}")
+
+    def _judge_news_announced(self, record: Record) -> None:
+        key = record.key
+        order = f"{key.customer_id}/{key.order_id}/"
+        told = {id_.removeprefix(order) for id_ in self.world.topic.heard if id_.startswith(order)}
+        on_record = {f"{what}/{parcel}".rstrip("/") for what, parcel in record.facts.news}
+        for what in on_record ^ {each for each in told if each.partition("/")[0] in [*What]}:
+            self._break(ANNOUNCED, key, f"{what} is on record or announced, and not both")
 
 
 def _key(key: OrderKey) -> tuple[str, str]:
