@@ -8,10 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import get_args
 
-from simulation.catalogue import ExpectedOutcome, Shape, draft
+from orders.domain.saga import DOWNSTREAMS, Downstream, Verdict
+from simulation import store
+from simulation.catalogue import ExpectedOutcome, Shape, draft, draft_for_company
 from simulation.world.faults import Fault
-from spillway.prove.simulate.plan import HOUR, ExpressPath, Ordered, Plan, fault_settings_for
+from spillway.prove.simulate.plan import (
+    APPROVERS,
+    HOUR,
+    Decision,
+    ExpressPath,
+    Ordered,
+    Plan,
+    fault_settings_for,
+)
 from spillway.prove.simulate.schedule import Result, run
 
 CRASHES = frozenset({Fault.CRASH_BEFORE, Fault.CRASH_AFTER})
@@ -30,6 +41,9 @@ EXPECTED_OUTCOMES: Mapping[str, ExpectedOutcome] = {
 }
 
 
+#: Who decides later, together.
+_LATER: tuple[tuple[Downstream, ...], ...] = (*((name,) for name in DOWNSTREAMS), DOWNSTREAMS)
+
 #: The case of this name was run with these faults, by place.
 Tried = tuple[str, Mapping[str, Fault], Result]
 
@@ -37,7 +51,8 @@ Tried = tuple[str, Mapping[str, Fault], Result]
 def cases() -> dict[str, Plan]:
     """One order of every expected outcome, cancelled at every moment, and one whose shipment can no
     longer be stopped, all of them by their queues and by express; one that is too large to travel,
-    one that cost nothing, and one with a downstream without keys."""
+    one that cost nothing, and one with a downstream without keys; some whose downstreams decide
+    later, some that an approver releases or refuses, and one of whose parcels fulfilment tells."""
     healthy, blocked = ExpectedOutcome(), ExpectedOutcome(blocked=True)
     every = {
         name if at is None else f"{name}, cancelled after {at} ms": _plan(expected_outcome, at)
@@ -55,6 +70,13 @@ def cases() -> dict[str, Plan]:
         "too large to travel": _plan(healthy, shape="large"),
         "nothing to pay, blocked": _plan(blocked, shape="free"),
         "without keys": _plan(blocked, without_keys=frozenset({"fulfilment"})),
+        **{
+            f"later, {', '.join(sorted(later))}: {name}": replace(every[name], later=later)
+            for later in map(frozenset[Downstream], _LATER)
+            for name in ("confirmed", "blocked, cancelled after 130 ms")
+        },
+        **{f"held: {verdict}": _held(verdict) for verdict in get_args(Verdict)},
+        "parcels": replace(every["confirmed"], parcels=True),
     }
 
 
@@ -95,6 +117,14 @@ def _faults(
 def _tried(name: str, plan: Plan, *chosen: tuple[str, Fault]) -> Tried:
     faults = dict(chosen)
     return name, faults, run(plan, forced=faults)
+
+
+def _held(verdict: Verdict) -> Plan:
+    """An order that is held, and decided about 100 ms after it; or nobody does."""
+    by = () if verdict == "expired" else (Decision(APPROVERS[0], verdict, 100),)
+    of_company = draft_for_company(0, "below", store.COUPON, ExpectedOutcome())
+    order = Ordered("order 1", of_company, ExpectedOutcome(), place_at=0, decisions=by)
+    return replace(_plan(ExpectedOutcome()), orders=(order,), holds=True)
 
 
 def _plan(
