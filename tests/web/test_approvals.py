@@ -110,16 +110,16 @@ def test_a_decision_that_comes_too_late_is_told_plainly(company: Company) -> Non
     buyer.cancel()
     expect(buyer.page.get_by_role("button", name="Cancel this order")).to_be_hidden()
     answer(page, "Release this order", "Yes, release it")
-    text(page, "That was not possible: it was decided about or cancelled meanwhile")
+    text(page, "Not possible: it was decided about or cancelled meanwhile")
     expect(release).to_be_hidden()
 
 
 def test_nobody_decides_about_their_own_order_or_after_its_time(company: Company) -> None:
     own = company.approver.place_for(company.id)
     page = company.open(company.approver, "/approvals")
-    expect(page.locator("#orders li")).to_contain_text("by you, so another approver decides")
+    expect(page.locator("#orders li")).to_contain_text("by you: another approver decides")
     page.locator("#orders a").click()
-    text(page, "another approver of your company: nobody approves their own orders")
+    text(page, "for another approver, because it is yours")
     expect(page.get_by_role("button", name="Release this order")).to_be_hidden()
 
     def late(route: Route) -> None:
@@ -129,7 +129,7 @@ def test_nobody_decides_about_their_own_order_or_after_its_time(company: Company
 
     page.route(f"**/api/orders/{own}", late)
     page.reload()
-    text(page, "is about to be refused")
+    text(page, "it will be refused")
 
 
 def test_the_list_goes_back_as_far_as_an_order_can_wait_and_no_further(company: Company) -> None:

@@ -14,6 +14,8 @@ from tests.web.visitor import ARRIVED, Visitor
 
 pytestmark = pytest.mark.timeout(600)
 
+#: The order that had a purchase order number first.
+_OTHER = "0199aaaa-0000-7000-8000-000000000000"
 AUTOCOMPLETE = {
     "country": "country",
     "name": "name",
@@ -175,6 +177,7 @@ def test_a_purchase_order_number_is_a_text_and_an_order_above_the_limit_is_said_
     visitor.pay()
     visitor.see("Rejected")
     expect(page.locator("#status-text")).to_contain_text("purchase order number was used before")
+    expect(page.get_by_role("link", name="See it")).to_have_attribute("href", f"/order?id={_OTHER}")
     page.get_by_role("button", name="Back to the checkout").click()
     expect(page.locator("#purchase_order")).to_have_value("")
     expect(page.locator("#street")).to_have_value("1 High Street")
@@ -188,7 +191,7 @@ def test_a_purchase_order_number_is_a_text_and_an_order_above_the_limit_is_said_
 
 def used_before(route: Route) -> None:
     """As a store answers that has purchase order numbers used once."""
-    detail = "This purchase order number was used before, for the order 1."
+    detail = f"This purchase order number was used before, for the order {_OTHER}."
     violation = {"rule": "purchase_order_used", "pointer": "/purchase_order", "detail": detail}
     route.fulfill(
         status=422,

@@ -7,15 +7,14 @@ import { money } from "./money.js";
  * @param {boolean} taxIncluded whether a tax is part of the prices
  */
 export function bill({ subtotal, discounts, shipping, tax, total }, currency, taxIncluded) {
-  const row = (name, amount, kind = null) =>
-    h("div", { class: kind }, h("dt", {}, name), h("dd", {}, amount));
+  const row = (name, amount, kind) => h("div", { class: kind }, h("dt", {}, name), h("dd", {}, amount));
   return h("dl", { class: "bill" },
     row("Goods", money(subtotal, currency)),
     discounts.map((discount) => row(`Coupon ${discount.coupon}`, money(-discount.amount, currency))),
     row("Delivery", shipping ? money(shipping, currency) : "Free"),
-    tax ? row("Tax", money(tax, currency)) : null,
+    tax > 0 && row("Tax", money(tax, currency)),
     row("Total", money(total, currency), "total"),
-    taxIncluded && !tax ? h("div", { class: "tax-note" }, h("dt", {}, "Prices include tax"), h("dd", {})) : null);
+    taxIncluded && !tax && h("div", { class: "tax-note" }, h("dt", {}, "Prices include tax"), h("dd", {})));
 }
 
 /** "1 line", "2,000 lines". */

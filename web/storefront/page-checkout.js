@@ -88,7 +88,7 @@ function showSums(sums, sure) {
   say($("#problem"), sums.problem ?? "");
   const limit = customer()?.limits?.[channel];
   say($("#above-limit"), sums.total > limit
-    ? `It is above your limit of ${money(limit, currency())}: the store will hold it until an approver of your company releases it. If nobody does, your payment is refunded.` : "");
+    ? `It is above your limit of ${money(limit, currency())}, and will wait for an approver of your company. If nobody releases it, your payment is refunded.` : "");
   const { ordered: lines, discounts, shipping, tax, total, prices } = sums;
   const can = Boolean(box) && sure && !sums.problem;
   // The price that counts is that of the time in the id, which is therefore made with the sum.

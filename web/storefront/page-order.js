@@ -60,7 +60,7 @@ const REQUESTS = {
   },
   release: {
     send: () => decide(id, "released"),
-    sure: ["Release", "It is then got ready and sent.", "Yes, release it", "Not now"],
+    sure: ["Release", "It is then sent.", "Yes, release it", "Not now"],
   },
   refuse: {
     send: () => decide(id, "refused"),
@@ -188,7 +188,7 @@ function showRejected(entry) {
   const declined = first?.rule === "payment_declined";
   headline("rejected", `We couldn't take this order: ${reasonName(first?.rule, first?.pointer)}. ${moneyOf(entry)}`);
   fill($("#details"), h("div", {},
-    declined ? null : h("ul", { class: "violations" },
+    !declined && h("ul", { class: "violations" },
       entry.violations.slice(0, VIOLATIONS_SHOWN).map((violation) => h("li", {}, explained(violation, entry.order)))),
     h("p", {}, h("button", { type: "button", class: "primary", onclick: () => backToCheckout(entry) }, "Back to the checkout")),
     ordered(entry.order)));
@@ -202,7 +202,7 @@ function moneyOf({ payment, release_owed, violations }) {
   return release_owed ? "Your payment will be refunded." : "Your payment was refunded.";
 }
 
-/** What is wrong; of a price what it was and what it is now. */
+/** What is wrong; of a price what it was and what it is now, of a used number where it was used. */
 function explained({ rule, pointer, detail, expected }, { lines, discounts = [], currency, shipping, tax, total }) {
   const [, field, index] = pointer.split("/");
   const line = field === "lines" && lines[index];
@@ -219,6 +219,8 @@ function explained({ rule, pointer, detail, expected }, { lines, discounts = [],
   if (rule === "order_id_in_future") return "When you order again, we go by our own clock.";
   if (rule === "text_invalid") return `${fieldName(pointer)}: up to 200 characters, no line breaks.`;
   if (rule.startsWith("coupon_")) return `${discount?.coupon ?? "Coupon"}: ${couponProblem(rule)}`;
+  const other = rule === "purchase_order_used" && /[\da-f-]{36}/.exec(detail)?.[0];
+  if (other) return [detail, " ", h("a", { href: `/order?id=${other}` }, "See it")];
   return name ? `${name}: ${detail}` : detail;
 }
 
@@ -254,12 +256,12 @@ function show(shown) {
         steps.map(({ step: taken, outcome, at, reason: why }) => step(stepName(taken, outcome, order), at, why))),
       sent(shown.parcels),
       ordered(order),
-      settled ? h("p", {}, again(order)) : null),
+      settled && h("p", {}, again(order))),
     h("aside", { class: "panel", "aria-label": "Total and address" },
       bill({ ...order, subtotal, discounts: order.discounts ?? [] }, order.currency,
         shop?.includesTax(order.channel, order.address)),
-      order.purchase_order ? h("p", {}, `Your purchase order: ${order.purchase_order}`) : null,
-      buyer ? h("p", {}, `Placed by ${named(buyer)}.`) : null,
+      order.purchase_order && h("p", {}, `Your purchase order: ${order.purchase_order}`),
+      buyer && h("p", {}, `Placed by ${named(buyer)}.`),
       h("address", {}, envelope(order.address, formats[country], countryName(country))
         .map((text) => h("span", {}, text)))));
 }
@@ -293,10 +295,10 @@ function step(text, at, why) {
 function waiting(shown) {
   const { buyer, approval } = shown;
   const until = date(approval.expires_at);
-  if (Date.parse(approval.expires_at) < serviceNow()) return `Nobody approved it until ${until}: it is about to be refused.`;
+  if (Date.parse(approval.expires_at) < serviceNow()) return `Nobody approved it until ${until}: it will be refused.`;
   if (decides(shown)) return `It is above its buyer's limit. Please release or refuse it by ${until}: then it is refused.`;
   const own = buyer === customer()?.sub;
-  const who = own && customer().approves ? "another approver of your company: nobody approves their own orders" : "an approver of your company";
+  const who = own && customer().approves ? "another approver, because it is yours" : "an approver";
   return `It is above ${own ? "your" : "its buyer's"} limit, and waits until ${until} for ${who}. Then it is refused.`;
 }
 
@@ -306,7 +308,7 @@ function whereabouts({ parcels, returned_at, steps, order }) {
     const refund = steps.some(({ step: taken }) => taken === "refund") ? "was" : "will be";
     return `It came back on ${date(returned_at)}${order.payment ? `, and your payment ${refund} refunded` : ""}.`;
   }
-  const arrived = parcels?.length && parcels.every(({ delivered_at }) => delivered_at);
+  const arrived = parcels?.every(({ delivered_at }) => delivered_at);
   return `${arrived ? "All that was sent so far has been delivered" : "Your order is on its way"}. The invoice has been issued.`;
 }
 
@@ -354,7 +356,7 @@ function table({ lines, currency }) {
       announce("This browser does not let us copy. Select the lines in the table and copy them.");
     }
   };
-  const head = (text, kind = null) => h("th", { scope: "col", class: kind }, text);
+  const head = (text, kind) => h("th", { scope: "col", class: kind }, text);
   return h("div", {},
     h("p", { class: "actions" }, h("span", {}, lineCount(lines.length)),
       h("button", { type: "button", class: "quiet", onclick: copy }, "Copy the lines")),
@@ -389,8 +391,8 @@ function offer(names) {
 function makeSure(name) {
   const { order, buyer } = view;
   const [what, consequence, yes, no] = REQUESTS[name].sure;
-  const [whose, their] = name === "cancel" ? ["", "Your"] : [`, placed by ${named(buyer)}`, "Their"];
-  const refund = order.payment && name !== "release" ? `${their} payment will be refunded. ` : "";
+  const whose = name === "cancel" ? "" : `, placed by ${named(buyer)}`;
+  const refund = order.payment && name !== "release" ? `${whose ? "Their" : "Your"} payment will be refunded. ` : "";
   say($("#sure-text"), `${what} this order of ${money(order.total, order.currency)}${whose}? ${refund}${consequence}`);
   say($("#yes"), yes);
   say($("#no"), no);
@@ -412,7 +414,7 @@ async function request(name) {
     offer([]);
   } catch (error) {
     // Of a rejected order that is to be cancelled the next look says so.
-    if (error.rule !== "order_rejected") failed = error.rule ? `That was not possible: ${reasonName(error.rule)}. ` : LOST;
+    if (error.rule !== "order_rejected") failed = error.rule ? `Not possible: ${reasonName(error.rule)}. ` : LOST;
     lookAt = 0;
   }
   for (const button of requestButtons()) button.disabled = false;

@@ -83,7 +83,7 @@ async function more() {
     if (error instanceof SignInNeeded) return signedOut();
     $("#more").hidden = false;
     $("#more").textContent = "Try again";
-    say($("#problem"), waiting ? "The orders can't be read just now." : "Your orders can't be read just now.");
+    say($("#problem"), "The orders can't be read just now.");
   }
 }
 
@@ -93,7 +93,7 @@ function row({ order_id, status, reason, accepted_at, total, currency, line_coun
     reason && reasonName(reason),
     status === "held" && `until ${date(approval.expires_at)}`,
     buyer && buyer !== me && (waiting ? `by ${buyer}` : "by a colleague"),
-    waiting && buyer === me && "by you, so another approver decides",
+    waiting && buyer === me && "by you: another approver decides",
   ].filter(Boolean);
   return h("li", {}, h("a", { href: `/order?id=${order_id}` },
     h("span", { class: "when" }, date(accepted_at)),

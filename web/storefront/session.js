@@ -127,13 +127,13 @@ export class SessionOfTabs {
 }
 
 /** For showing only: the API decides what the customer may do, and takes a text for one group too. */
-export function customerOf(claims, { groups_claim, wholesale_group, approvals: { limit_claim, group, companies } = {} }) {
+export function customerOf(claims, { groups_claim, wholesale_group, approvals: { limit_claim, group, companies = {} } = {} }) {
   const groups = [claims[groups_claim] ?? []].flat();
   const limits = {};
-  for (const [channel, claim] of Object.entries(companies ?? {})) {
+  for (const [channel, claim] of Object.entries(companies)) {
     // As the service reads it: what is no amount holds every order.
-    const [, limit] = /^"?(\d+)"?$/.exec(JSON.stringify(claims[limit_claim])) ?? [];
-    if (limit_claim in claims && claims[claim] !== claims.sub) limits[channel] = Number(limit ?? 0);
+    const [, limit = 0] = /^"?(\d+)"?$/.exec(JSON.stringify(claims[limit_claim])) ?? [];
+    if (limit_claim in claims && claims[claim] !== claims.sub) limits[channel] = Number(limit);
   }
   return {
     sub: claims.sub,

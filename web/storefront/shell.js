@@ -32,7 +32,7 @@ export const outbox = openStore().then((store) => new Outbox({
   channel: channelTo("spillway-outbox"),
 }), () => null);
 
-export const isTrade = () => customer()?.trade ?? false;
+export const isTrade = () => Boolean(customer()?.trade);
 
 /** Put the currencies that this page can show prices in into its head; a single one is no choice. */
 export function offerCurrencies(offered) {
