@@ -227,7 +227,8 @@ PAYMENTS_FOR_A_PERSON: Final = _field(
 #: One for both: a metric and an alarm more are 0.40 dollars a month. The line says which it is.
 NEEDS_FIX: Final = LogMetric(
     "NeedsFix",
-    (*EVERY_FUNCTION, ARCHIVE, PAYMENTS, OUTCOMES),
+    # Of payments, which run once an hour, `payments-stopped` rings until a run succeeds.
+    (*EVERY_FUNCTION, ARCHIVE, OUTCOMES),
     '{ ($.outcome = "bug") || ($.outcome = "misconfigured") }',
     "1",
     "Sum",

@@ -164,6 +164,17 @@ def test_what_needs_a_fix_rings_at_its_first_line_and_as_long_as_something_waits
     assert state_of(found, points, 900.0 + 16 * 60)[0] == "OK"
 
 
+def test_what_runs_once_an_hour_rings_for_all_the_hour(unusual: Templates) -> None:
+    """`needs-a-fix` would stop in between. Each run that fails is an error of Lambda's, too."""
+    assert metrics.PAYMENTS not in metrics.NEEDS_FIX.functions
+    found = deployed(unusual)["payments-stopped"]
+    [dimension] = found["Dimensions"]
+    assert (found["MetricName"], dimension["Value"]) == ("Errors", "spillway-unusual-payments")
+    failed_in_a_period = found["Period"] / 3_600
+    assert failed_in_a_period > found["Threshold"] > 1
+    assert (found["Statistic"], found["EvaluationPeriods"]) == ("Sum", 1)
+
+
 def test_a_check_that_nobody_begins_is_missed_after_two_hours(dev: Templates) -> None:
     found = deployed(dev)["watchdog-stopped"]
     assert (found["Namespace"], found["MetricName"]) == ("AWS/SQS", "ApproximateAgeOfOldestMessage")
