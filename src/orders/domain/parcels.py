@@ -15,7 +15,7 @@ from orders.domain.text import REFUSED, normalised
 from orders.domain.units import Millis
 
 #: As many parcels as an order has. With this bound and the next one, an order's progress stays
-#: below half of what an item may have (400 KB), whatever fulfilment tells.
+#: below 250 KB of the 400 that an item may have, whatever fulfilment tells.
 PARCELS_MAX = 100
 #: Characters of a parcel's number, a carrier or a tracking number.
 TEXT_MAX = 100
