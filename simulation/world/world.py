@@ -55,7 +55,7 @@ from simulation.world.calls import Calls
 from simulation.world.chance import Chance
 from simulation.world.dynamodb import About, DynamoClient, EarlierDynamoClient, Item, Key, Table
 from simulation.world.event_sources import STREAM_POLL_MS, QueueReader, ShardReader
-from simulation.world.express import ALL_DONE, ExpressChecker
+from simulation.world.express import ALL_DONE, CANCELLATION, ExpressChecker
 from simulation.world.faults import Faults
 from simulation.world.functions import Code, EnvironmentClock, Function, Tasks
 from simulation.world.gateway import GatewayConnections
@@ -401,13 +401,9 @@ class World:
         )
 
     def _never_ships(self) -> list[tuple[str, str]]:
-        """Orders whose reservation was refused."""
-        refused = (
-            items.key_of(item)
-            for item in self.table.items()
-            if "reason" in item.get(Step.RESERVE, {}).get("M", {})
-        )
-        return [(key.customer_id, key.order_id) for key in refused]
+        """Orders whose reservation or approval was refused, or that were cancelled before both."""
+        never = (items.key_of(item) for item in self.table.items() if _never_ships(item))
+        return [(key.customer_id, key.order_id) for key in never]
 
     def _send_outcome(self, body: bytes, label: str) -> None:
         self.told["fulfilment"].add(body)
@@ -574,6 +570,14 @@ def _called(settings: Mapping[str, str]) -> Mapping[str, str]:
     if "DOWNSTREAM" not in settings:
         return {}
     return {called.url: name for name, called in DeliverSettings.read(settings).called.items()}
+
+
+def _never_ships(item: Item) -> bool:
+    reserved, cancelled, decided = (
+        item.get(name, {}).get("M", {}) for name in (Step.RESERVE, CANCELLATION, items.APPROVAL)
+    )
+    declined = decided.get("verdict", {"S": "released"}) != {"S": "released"}
+    return "reason" in reserved or declined or cancelled.get("before_reservation") == {"BOOL": True}
 
 
 def _never() -> float:
