@@ -85,7 +85,6 @@ class ParcelTeller:
     #: Messages about what was shipped, by their order; and those about what was not.
     sent: dict[bytes, Key] = field(default_factory=dict)
     misdirected: list[bytes] = field(default_factory=list)
-    forged: list[bytes] = field(default_factory=list)
     #: Orders of which it has told what cannot all be true, or what comes months later.
     for_a_person: set[Key] = field(default_factory=set)
     last_at: int = 0
@@ -99,7 +98,7 @@ class ParcelTeller:
         at = 0
         for number, message in enumerate(self._story(key, chance), 1):
             at += int(10 ** (chance() * 2.2) if chance() < 0.5 else chance() ** 4 * _NEXT_MAX_MS)
-            self._plan(key, message, at, f"{name}, {message.status} {number}", chance)
+            self._plan(key, message, at, f"{name}, {message.status} {number}")
 
     def _story(self, key: Key, chance: Chance) -> Iterator[Message]:
         count = 1 + chance.below(_PARCELS_MAX)
@@ -123,7 +122,9 @@ class ParcelTeller:
             for number in chance.shuffled(range(1, count + 1))[:many]:
                 yield self._message(key, "returned", str(number), told)
 
-    def _plan(self, key: Key, message: Message, at: int, place: str, chance: Chance) -> None:
+    def _plan(self, key: Key, message: Message, at: int, place: str) -> None:
+        # What is left out of a schedule changes nothing for the other news.
+        chance = Chance(self.seed, f"{place} is told")
         if self._injects(Fault.TOLD_NEVER, f"{place} is not told"):
             return
         if self._injects(Fault.TOLD_LATE, f"{place} is told late"):
@@ -143,7 +144,6 @@ class ParcelTeller:
         if self._injects(Fault.FORGED_OUTCOME, f"{place} is forged"):
             forged = msgspec.json.encode(self._message(key, "returned", None, None))
             if forged not in self.sent:
-                self.forged.append(forged)
                 self.scheduler.after(at, self.forge, forged)
 
     def _send(self, key: Key, message: Message, after: int, label: str) -> None:
