@@ -45,6 +45,7 @@ def document(plan: Plan) -> dict[str, Any]:
         "resend_seconds": _waits(came.resend),
         "buffer_seconds": _waits(came.buffer),
         "all_settled_at": round(came.all_settled_at, 1),
+        "decide_later": plan.model.stage.decide_later,
         "needs_a_person": round(came.needs_a_person),
         "ids_older_than_a_day": round(came.late_ids),
         "kept_by": [
@@ -165,6 +166,8 @@ def show(plan: Plan, console: Console) -> None:
         f" {UNCONFIRMED} marks a price that no source confirms.",
         style="dim",
     )
+    if plan.model.stage.left_out:
+        console.print(plan.model.stage.left_out, style="yellow")
 
 
 def _orders(plan: Plan) -> Iterator[tuple[str, str, str]]:

@@ -16,6 +16,7 @@ from infra.alarms import alarms
 from infra.event_sources import QueueSource, queue_sources
 from infra.metrics import DELIVERIES, EVERY_FUNCTION, FORGED, LOG_METRICS, PAYMENTS_FOR_A_PERSON
 from infra.stage import Stage, StageError, TableClass, load
+from orders.domain.saga import DOWNSTREAMS, Downstream
 from orders.settings import EXPRESS_CALLS, EventName
 from spillway.errors import UsageError
 
@@ -40,7 +41,8 @@ class Deployed(msgspec.Struct, frozen=True):
     `stream_window_seconds` is the watch's. `events_published` are the types. `table_class` is that
     of the orders table. `express_seconds`: None where orders count as going by a queue for each
     step: without the express path, and where it reaches one of the two others only
-    (`express_in_part`), which was not measured and costs less than that."""
+    (`express_in_part`), which was not measured and costs less than that. `decide_later`: the
+    downstreams that do, which are modelled as if they decided at once."""
 
     stage: str
     memory_mb: Mapping[str, float]
@@ -61,6 +63,19 @@ class Deployed(msgspec.Struct, frozen=True):
     table_class: TableClass = "standard"
     express_seconds: float | None = None
     express_in_part: bool = False
+    decide_later: tuple[Downstream, ...] = ()
+
+    @property
+    def left_out(self) -> str:
+        """What no model here counts, a sentence; "" where that is nothing."""
+        if not self.decide_later:
+            return ""
+        names = " and ".join(self.decide_later)
+        return (
+            f"Not counted: what {names} would decide later. Its orders settle when it says so, and"
+            " until then their commands wait in its queue and are asked for, at most 15 minutes"
+            " apart."
+        )
 
 
 def deployed(name: str, *, queued: bool = False) -> Deployed:
@@ -103,4 +118,7 @@ def deployed_by(stage: Stage) -> Deployed:
         table_class=stage.keeping.table_class or "standard",
         express_seconds=stage.express.seconds if stage.express and not in_part else None,
         express_in_part=in_part,
+        decide_later=tuple(
+            name for name in DOWNSTREAMS if stage.description_of(name).decides_later
+        ),
     )

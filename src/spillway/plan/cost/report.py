@@ -64,6 +64,7 @@ def document(found: Findings, real: Sequence[ChannelCost] = ()) -> dict[str, Any
             "workload": measured.workload,
             "on": measured.taken_at,
             "stage": found.model.stage.stage,
+            "decide_later": found.model.stage.decide_later,
         },
         "unconfirmed": unconfirmed(found),
     }
@@ -147,10 +148,11 @@ def measured(found: Findings) -> str:
         if stage.express_in_part
         else ""
     )
+    left_out = f" {stage.left_out}" if stage.left_out else ""
     return (
         f"Counted on {run.taken_at} from {run.orders} confirmed orders ({run.workload}) on the"
         f" emulator; settings of stage {stage.stage}; prices of {found.model.price_list.region}."
-        f" `spillway cost --measure` counts again.{in_part}"
+        f" `spillway cost --measure` counts again.{in_part}{left_out}"
     )
 
 

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
+from infra.stage import load
 from spillway.cli import app
 from spillway.errors import SpillwayError
 from spillway.paths import PROJECT
@@ -101,3 +103,19 @@ def test_capacity_of_a_quiet_day_needs_nothing_raised(tmp_path: Path) -> None:
     assert content["bottlenecks"] == []
     assert len(content["raises"]) == 1
     assert content["settle_seconds"]["p99"] < 3
+
+
+def test_capacity_says_what_a_downstream_would_decide_later(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dev = load("dev")
+    accounting = replace(dev.downstreams.accounting, description="accounting-later")
+    stage = replace(dev, downstreams=replace(dev.downstreams, accounting=accounting), express=None)
+    monkeypatch.setattr("spillway.plan.cost.deployed.load", lambda _name: stage)
+    day = tmp_path / "day.csv"
+    day.write_text("second,orders_per_second\n0,0\n10,1\n20,0\n")
+    assert "Not counted: what accounting would decide later." in _run(
+        "capacity", f"--profile={day}"
+    )
+    content = json.loads(_run("capacity", "--json", f"--profile={day}"))
+    assert content["decide_later"] == ["accounting"]

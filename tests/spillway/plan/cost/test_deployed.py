@@ -107,3 +107,18 @@ def test_where_express_reaches_one_downstream_only_orders_are_priced_by_their_qu
 
     assert model.an_order(CROWD) == queued(model).an_order(CROWD)
     assert measured(Findings(model, MILLION)).endswith("counted as without it, and cost less.")
+
+
+def test_what_is_decided_later_is_said_not_to_be_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    dev = load_stage("dev")
+    for description in ("accounting-later", None):
+        accounting = replace(dev.downstreams.accounting, description=description)
+        downstreams = replace(dev.downstreams, accounting=accounting)
+        stage = replace(dev, downstreams=downstreams, express=None)
+        monkeypatch.setattr("spillway.plan.cost.deployed.load", lambda _name, stage=stage: stage)
+        model = cost_model()
+        said = "Not counted: what accounting would decide later." in measured(
+            Findings(model, MILLION)
+        )
+        assert said == (description is not None)
+        assert model.stage.decide_later == (("accounting",) if said else ())
