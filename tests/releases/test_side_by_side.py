@@ -17,6 +17,7 @@ import pytest
 from infra.bundle import ROOT
 from orders.aws import items
 from orders.domain import saga
+from orders.domain.parcels import News, What
 from orders.domain.saga import Step
 from orders.domain.units import Millis
 from spillway.prove.simulate.saga_states import State, reachable
@@ -27,6 +28,7 @@ from tests.releases.write import EXPRESS, STUB, placed, progress_item, progresse
 
 HERE = Path(__file__).parent
 RELEASES = sorted(path.parent for path in HERE.glob("*/written.json"))
+SHIPPED = News("1", What.SHIPPED, NOW, "DHL", "00340434161094042557", 2)
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 every_release = pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.name)
@@ -188,7 +190,8 @@ def test_an_attribute_that_old_code_does_not_know_is_left_alone() -> None:
     samples = {"progress_item": written()["progress_item"]}
     more = {
         "progress_item": [
-            {**item, "gift_wrap": {"S": "red"}} for item in written()["progress_item"]
+            {**items.with_news(item, SHIPPED), "gift_wrap": {"S": "red"}}
+            for item in written()["progress_item"]
         ]
     }
     assert meaning_then(RELEASES[-1], more) == meaning_then(RELEASES[-1], samples)

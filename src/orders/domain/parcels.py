@@ -87,10 +87,16 @@ def all_returned(news: AllNews) -> bool:
 
 
 def all_returned_at(news: AllNews) -> Millis | None:
-    """When the last of what came back did; None where not all did."""
+    """When the last of it did; None where not all did. What is told of it again by the parcel, or
+    as a whole, changes nothing."""
     if not all_returned(news):
         return None
-    return max(one.at for one in news.values() if one.what is What.RETURNED)
+    parcels, back = count(news), [one for one in in_order(news) if one.what is What.RETURNED]
+    return next(
+        one.at
+        for place, one in enumerate(back, start=1)
+        if one.parcel == WHOLE_ORDER or place == parcels
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,5 +126,5 @@ def contradiction(there: AllNews, told: News) -> str | None:
     named = len(numbers(there) | ({told.parcel} - {WHOLE_ORDER}))
     parcels = counted or told.parcels or PARCELS_MAX
     if named > parcels:
-        return f"the order has {parcels} parcels at most, and it would be told of {named}"
+        return f"the order would have {named} parcels, and has at most {parcels}"
     return None

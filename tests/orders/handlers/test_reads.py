@@ -75,6 +75,9 @@ def test_an_order_is_shown_with_its_parcels_once_there_is_news(orders: MemoryOrd
     orders.record_news(key, News("", What.RETURNED, Millis(NOW + 4)))
     _, shown = get(orders, ONE, order_id=key.order_id)
     assert (len(shown["parcels"]), shown["returned_at"]) == (2, timestamp(Millis(NOW + 4)))
+    orders.record_news(key, News("2", What.RETURNED, Millis(NOW + 5), parcels=2))
+    _, shown = get(orders, ONE, order_id=key.order_id)
+    assert shown["returned_at"] == timestamp(Millis(NOW + 4))
 
 
 def test_an_order_is_shown_with_its_steps_and_without_its_receipt(orders: MemoryOrders) -> None:
