@@ -159,13 +159,9 @@ def refunded() -> Scene:
     return scene("reserve", "ship", "post", "refund", status="confirmed")
 
 
-#: Every way in which an order can rightly end that nobody holds.
+#: Every way in which an order can rightly end that nobody holds, and that does not come back.
 NEVER_HELD: Sequence[tuple[str, Scene]] = (
     ("confirmed", confirmed()),
-    ("returned in one piece", came_back(refunded(), "")),
-    ("returned parcel by parcel", came_back(refunded(), "1", "2", of=2)),
-    ("returned in part", came_back(confirmed(), "1", of=2)),
-    ("returned in parts of which nobody knows how many", came_back(confirmed(), "1")),
     ("out of stock", scene("reserve refused", "refund", status="rejected")),
     (
         "undeliverable",
@@ -217,6 +213,10 @@ NEVER_HELD: Sequence[tuple[str, Scene]] = (
 #: Every way in which an order can rightly end.
 WHOLE: Sequence[tuple[str, Scene]] = (
     *NEVER_HELD,
+    ("returned in one piece", came_back(refunded(), "")),
+    ("returned parcel by parcel", came_back(refunded(), "1", "2", of=2)),
+    ("returned in part", came_back(confirmed(), "1", of=2)),
+    ("returned in parts of which nobody knows how many", came_back(confirmed(), "1")),
     ("released", confirmed().held("released")),
     ("refused by an approver", scene("refund", status="rejected").held("refused")),
     ("not decided about in time", scene("refund", status="rejected").held("expired")),
