@@ -19,6 +19,7 @@ from orders.domain.status import Status, status
 from orders.domain.units import Millis
 from orders.downstream.description import described
 from orders.downstream.keys import correlation_id
+from orders.flow.relay import called_for
 from orders.ports import Command
 from simulation.world.table import MemoryOrders
 from tests.builders import NOW, accepted, order_id, order_key
@@ -289,3 +290,24 @@ def test_a_part_that_came_back_is_told_and_leads_to_nothing(bench: Parcels) -> N
     uncounted = bench.confirmed()
     assert not bench.tell(uncounted, "returned", parcel="1")
     assert saga.at_rest(bench.facts(uncounted))
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_an_order_that_comes_back_while_it_is_cancelled_is_refunded_once(
+    bench: Parcels, stopped: bool
+) -> None:
+    key = bench.confirmed()
+    bench.orders.request_cancellation(key, NOW, reserved=True)
+    assert not bench.tell(key, "returned")
+    answer = Outcome(NOW, refusal=None if stopped else "too_late")
+    bench.orders.record(key, {Step.CANCEL_SHIPMENT: answer})
+    for step in sorted(saga.owed(bench.facts(key))):
+        bench.orders.record(key, {step: Outcome(NOW)})
+    assert saga.at_rest(bench.facts(key))
+    assert status(bench.facts(key)) is (Status.CANCELLED if stopped else Status.CONFIRMED)
+    given = [call.step for change in bench.orders.stream for call in called_for(change).commands]
+    assert given.count(Step.REFUND) == 1
+    assert given.count(Step.RELEASE) == stopped
+    # Refunded or not, what comes later is on record and leads to nothing.
+    assert not bench.tell(key, "delivered", parcel="1")
+    assert saga.at_rest(bench.facts(key))
