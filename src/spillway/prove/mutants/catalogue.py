@@ -778,6 +778,15 @@ original
         ReplaceExpression("domain.saga:settled", "_owed_to_settle(facts)", "owed(facts)"),
     ),
     Mutant(
+        "return-never-checked",
+        "the watch has no order checked that comes back when it has long been confirmed",
+        ReplaceExpression(
+            "flow.watch:to_check",
+            "saga.at_rest(change.before) and not saga.at_rest(change.after)",
+            "saga.settled(change.before) and not saga.settled(change.after)",
+        ),
+    ),
+    Mutant(
         "news-overwritten",
         "later news of a parcel replace the first",
         ReplaceExpression(

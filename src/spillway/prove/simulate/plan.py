@@ -163,6 +163,8 @@ BEFORE_END, AFTER_END = 2 * SECOND, 2 * MINUTE
 
 #: Schedules in which fulfilment tells what becomes of the parcels.
 _PARCELS = 0.12
+#: And of those, in which the refunds of what comes back are lost.
+_REFUNDS_LOST = 0.1
 
 #: Each with the bound below which a number in [0, 1) means it.
 _LIMITS: tuple[tuple[float, Limit], ...] = (
@@ -409,7 +411,24 @@ def _with_parcels(plan: Plan, chance: Chance) -> Plan:
     if months_later is not None:
         back = (chance.pick(plan.orders).name, LateAct.RETURNED, chance.between(0, _RUN_MS))
         months_later = replace(months_later, acts=(*months_later.acts, back))
-    return replace(plan, parcels=True, rates=plan.rates | rates, months_later=months_later)
+    plan = replace(plan, parcels=True, rates=plan.rates | rates, months_later=months_later)
+    return _with_lost_refunds(plan, chance) if chance() < _REFUNDS_LOST else plan
+
+
+def _with_lost_refunds(plan: Plan, chance: Chance) -> Plan:
+    """Accounting is out when orders come back that it has posted, and its queue is emptied: of
+    their refunds only the watchdog's checks are left."""
+    # Once the checks of new orders have found them settled.
+    begins = chance.between(20, 40) * MINUTE
+    purged_at = begins + chance.between(30, 150) * MINUTE
+    ends = purged_at + chance.between(1, 10) * MINUTE
+    return replace(
+        plan,
+        heal_after=max(plan.heal_after, ends),
+        rates={},
+        outages=(*plan.outages, _during(Fault.OUTAGE, "accounting", begins, ends - begins)),
+        moments=(*plan.moments, Moment(Fault.PURGED, purged_at, "accounting")),
+    )
 
 
 def _with_later(plan: Plan, chance: Chance) -> Plan:
