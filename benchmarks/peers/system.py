@@ -87,6 +87,11 @@ class System(ABC):
     def stored_bytes(self) -> int | None:
         """What it keeps; None where that cannot be measured here."""
 
+    def logged_bytes(self) -> int | None:
+        """What it has written to its log to make it durable, by its own count; None where it has
+        no such count."""
+        return None
+
     @abstractmethod
     def unfinished(self) -> set[str]:
         """The ids of the orders that it holds for unfinished."""

@@ -49,6 +49,8 @@ def _speed(results: Results) -> Table:
                 f"{crowd['settled_per_second']:.1f}" if crowd["settled_per_second"] else _NOTHING,
                 _spread(crowd["accept_seconds"]),
                 _spread(crowd["settle_seconds"]),
+                _kilobytes(crowd["logged_bytes_an_order"]),
+                _kilobytes(crowd["stored_bytes_an_order"]),
                 _spread(test["first"]["accept_seconds"]),
                 _spread(paced["accept_seconds"]),
                 _spread(paced["settle_seconds"]),
@@ -59,11 +61,13 @@ def _speed(results: Results) -> Table:
         "crowd: settled a second",
         "accepted after",
         "settled after",
+        "an order: log, kB",
+        "kept, kB",
         "the first orders: accepted after",
         "paced: accepted after",
         "settled after",
     ]
-    return Table("Where all is well (p50 / p99)", head, rows, numbers=range(1, 7))
+    return Table("Where all is well (p50 / p99)", head, rows, numbers=range(1, 9))
 
 
 def _parts(results: Results) -> Table:
@@ -78,7 +82,6 @@ def _parts(results: Results) -> Table:
                     title,
                     part,
                     f"{an_order['processor_seconds']:.3f}",
-                    _kilobytes(an_order["written_bytes"]),
                     f"{rest['processor_seconds_a_second']:.3f}",
                     f"{rest['memory_bytes'] / 2**20:.0f}",
                 ]
@@ -87,11 +90,10 @@ def _parts(results: Results) -> Table:
         "system",
         "part",
         "an order: processor, s",
-        "written, kB",
         "at rest: processor, s/s",
         "memory, MiB",
     ]
-    return Table("What each part takes", head, rows, numbers=range(2, 6))
+    return Table("What each part takes", head, rows, numbers=range(2, 5))
 
 
 def _verdicts(results: Results) -> Table:
@@ -160,5 +162,5 @@ def _spread(seconds: Mapping[str, float | None]) -> str:
     return " / ".join(shown)
 
 
-def _kilobytes(count: float) -> str:
-    return f"{count / 1000:.1f}"
+def _kilobytes(count: float | None) -> str:
+    return _NOTHING if count is None else f"{count / 1000:.1f}"

@@ -89,9 +89,9 @@ def healthy(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
     time.sleep(load.rest_seconds)
     rest = system.usage()
     first = asyncio.run(_placing(system, fakes, load, warm))
-    warmed, stored = system.usage(), system.stored_bytes()
+    warmed, stored, logged = system.usage(), system.stored_bytes(), system.logged_bytes()
     placed = asyncio.run(_placing(system, fakes, load, crowd))
-    busy, kept = system.usage(), system.stored_bytes()
+    busy, kept, written = system.usage(), system.stored_bytes(), system.logged_bytes()
     paced = asyncio.run(_placing(system, fakes, load, steady, paced=True))
     return {
         "orders": len(load.drafts),
@@ -101,9 +101,8 @@ def healthy(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
         "crowd": {
             **_times(placed, fakes.entries()),
             "an_order": {part: _each(warmed[part], busy[part], len(crowd)) for part in busy},
-            "stored_bytes_an_order": (
-                None if stored is None or kept is None else round((kept - stored) / len(crowd))
-            ),
+            "stored_bytes_an_order": _grown(stored, kept, len(crowd)),
+            "logged_bytes_an_order": _grown(logged, written, len(crowd)),
         },
         "memory_after_bytes": {part: usage.memory_bytes for part, usage in busy.items()},
         "paced": {"per_second": load.paced_per_second, **_times(paced, fakes.entries())},
@@ -378,8 +377,8 @@ def _at_rest(
 
 def _each(before: Usage, after: Usage, orders: int) -> dict[str, float]:
     seconds = after.processor_seconds - before.processor_seconds
-    written = after.written_bytes - before.written_bytes
-    return {
-        "processor_seconds": round(seconds / orders, 5),
-        "written_bytes": round(written / orders),
-    }
+    return {"processor_seconds": round(seconds / orders, 5)}
+
+
+def _grown(before: int | None, after: int | None, orders: int) -> int | None:
+    return None if before is None or after is None else round((after - before) / orders)

@@ -77,6 +77,9 @@ class Dbos(Peer):
         """Without the log, which PostgreSQL keeps in files of 16 MB and uses again."""
         return int(self._query("SELECT pg_database_size('orders_dbos')"))
 
+    def logged_bytes(self) -> int | None:
+        return int(self._query("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')"))
+
     def unfinished(self) -> set[str]:
         found = self._query(
             "SELECT coalesce(json_agg(workflow_uuid), '[]') FROM dbos.workflow_status"

@@ -25,6 +25,7 @@ from spillway.run.loopback import http_client
 from spillway.run.stack.ports import LOOPBACK, free_port
 from spillway.run.workload import Customer
 
+_LOGGED = "restate_rocksdb_wal_bytes_total"
 _MACHINES = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -47,11 +48,12 @@ class Restate(Peer):
     def start(self) -> None:
         self.data = self.folder / "restate"
         self.data.mkdir()
-        ingress, self.admin = free_port(), free_port()
+        ingress, node, self.admin = free_port(), free_port(), free_port()
+        self._metrics = f"http://{LOOPBACK}:{node}/metrics"
         self._url = f"http://{LOOPBACK}:{ingress}"
         environment = {
             "RESTATE_BIND_IP": LOOPBACK,
-            "RESTATE_BIND_PORT": str(free_port()),
+            "RESTATE_BIND_PORT": str(node),
             "RESTATE_LISTEN_MODE": "tcp",
             "RESTATE_INGRESS__BIND_PORT": str(ingress),
             "RESTATE_ADMIN__BIND_PORT": str(self.admin),
@@ -87,6 +89,12 @@ class Restate(Peer):
 
     def stored_bytes(self) -> int | None:
         return usage.folder_bytes(self.data)
+
+    def logged_bytes(self) -> int | None:
+        with http_client() as client:
+            lines = client.get(self._metrics).text.splitlines()
+        logged = [line for line in lines if line.startswith(_LOGGED) and 'db="log-server"' in line]
+        return int(float(logged[0].rpartition(" ")[2])) if logged else None
 
     def unfinished(self) -> set[str]:
         sql = "SELECT target_service_key AS id FROM sys_invocation WHERE status <> 'completed'"

@@ -83,7 +83,6 @@ class Spillway(System):
             "functions": functions,
             "stand_in": Usage(
                 everything.processor_seconds - functions.processor_seconds,
-                everything.written_bytes - functions.written_bytes,
                 everything.memory_bytes - functions.memory_bytes,
             ),
         }

@@ -73,7 +73,7 @@ class Inline(System):
         await send(downstreams, step, order)
 
     def usage(self) -> dict[str, Usage]:
-        return {"program": Usage(1.0, 2, 3)}
+        return {"program": Usage(1.0, 3)}
 
     def stored_bytes(self) -> int | None:
         return 0
