@@ -73,7 +73,7 @@ class SnsClient:
 
 def _erased(event: dict[str, Any]) -> dict[str, Any]:
     """What comes again of it once its customer was erased."""
-    if event["data"].get("tracking_number") is None:
+    if event.get("data", {}).get("tracking_number") is None:
         return event
     return event | {"data": event["data"] | {"tracking_number": None}}
 
