@@ -91,7 +91,8 @@ class FakeDownstream(Service):
             if command.undoes is not None and undone is None:
                 detail = f"No {command.undoes} has been done for this order."
                 raise Problem(422, f"nothing_to_{command.step}", detail)
-            return self._decide(command, key, fault_settings, undone)
+            correlation = request.headers.get("correlation-id")
+            return self._decide(command, key, fault_settings, undone, correlation=correlation)
         except KeyReusedError:
             detail = "This key came with another request before."
             raise Problem(422, "idempotency_key_reused", detail) from None

@@ -13,7 +13,8 @@ class Entry:
     `at` is Unix milliseconds by the downstream's clock. `idempotency_key` came with the command, or
     is the fake's own where keys are switched off. `code` and `detail` say why it was refused.
     `units` (reserve, ship) and `amount` in minor units of `currency` (post, refund) are
-    what the command asked for.
+    what the command asked for. `correlation` came with the command, to be given back in messages
+    about it.
     """
 
     customer_id: str
@@ -28,6 +29,7 @@ class Entry:
     units: int | None = None
     amount: int | None = None
     currency: str | None = None
+    correlation: str | None = None
 
     @property
     def done(self) -> bool:

@@ -25,6 +25,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from simulation.downstreams.exchange import Request, Response, problem
 from simulation.downstreams.fake import FakeDownstream
 from simulation.downstreams.ledger import Ledger
+from simulation.downstreams.parcels import Parcels
 from simulation.downstreams.service import Service
 
 #: Longer than any client keeps an idle connection, or a request would now and then meet the
@@ -36,16 +37,23 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 def application(
-    ledgers: Mapping[str, Ledger], api_keys: Mapping[str, str], sleep: Sleep = asyncio.sleep
+    ledgers: Mapping[str, Ledger],
+    api_keys: Mapping[str, str],
+    sleep: Sleep = asyncio.sleep,
+    parcels: Parcels | None = None,
 ) -> Starlette:
     """The fakes of our own contracts, of the downstreams named in `ledgers`.
 
     Both mappings are by downstream: inventory, fulfilment, accounting. `sleep` waits so many
-    seconds of latency.
+    seconds of latency. `parcels`: how fulfilment tells of them.
     """
     return served(
         {
-            downstream: FakeDownstream(downstream, **surroundings(ledger, api_keys[downstream]))
+            downstream: FakeDownstream(
+                downstream,
+                **surroundings(ledger, api_keys[downstream]),
+                parcels=parcels if downstream == "fulfilment" else None,
+            )
             for downstream, ledger in ledgers.items()
         },
         sleep,

@@ -16,6 +16,7 @@ from simulation.downstreams.fault_settings import (
     decode_fault_settings,
 )
 from simulation.downstreams.ledger import Entry, Ledger, LedgerUnavailableError
+from simulation.downstreams.parcels import PARCELS, Parcels
 
 HEALTH = "/health"
 FAULT_SETTINGS = "/fault-settings"
@@ -25,9 +26,9 @@ FAULT_SETTINGS = "/fault-settings"
 class Service(ABC):
     """A function from request to response; may be called by many threads at once.
 
-    `api_key` opens its fault settings, under `x-api-key`. `now_ms` gives Unix milliseconds,
-    `random` a number from 0 up to but not 1. The fault settings are replaced as a whole and read
-    once per call, so that threads need no lock.
+    `api_key` opens its fault settings and its `parcels`, under `x-api-key`. `now_ms` gives Unix
+    milliseconds, `random` a number from 0 up to but not 1. The fault settings are replaced as a
+    whole and read once per call, so that threads need no lock.
     """
 
     ledger: Ledger
@@ -35,6 +36,8 @@ class Service(ABC):
     now_ms: Callable[[], int]
     random: Callable[[], float]
     fault_settings: FaultSettings = FaultSettings()  # noqa: RUF009 - frozen
+    #: Of fulfilment, where somebody listens: tells what it is asked to tell.
+    parcels: Parcels | None = None
 
     def __call__(self, request: Request) -> Response | None:
         """The answer. None: it is about something on record, and is lost on its way."""
@@ -43,6 +46,10 @@ class Service(ABC):
                 return _health(request)
             if request.path == FAULT_SETTINGS:
                 return self._control(request)
+            if request.path == PARCELS and self.parcels is not None:
+                check_method(request, "POST")
+                self._check_api_key(request)
+                return self.parcels.tell(request.body, self.ledger)
             faults = self.fault_settings
             if faults.misconfigured is not None and not faults.outage:
                 return _beside_the_point(faults.misconfigured)
@@ -54,7 +61,7 @@ class Service(ABC):
 
     def delay_ms(self, request: Request) -> int:
         """How long the transport must hold this request back before it calls the fake."""
-        at_once = request.path in (HEALTH, FAULT_SETTINGS)
+        at_once = request.path in (HEALTH, FAULT_SETTINGS, PARCELS)
         return 0 if at_once else self.fault_settings.latency_ms
 
     @abstractmethod
@@ -91,6 +98,7 @@ class Service(ABC):
         fault_settings: FaultSettings,
         undone: Entry | None = None,
         reference: str | None = None,
+        correlation: str | None = None,
     ) -> Entry:
         """The entry on record for this key: a new one, done or refused, if there was none.
 
@@ -110,6 +118,7 @@ class Service(ABC):
                 at=circumstances.now_ms,
                 code=None if refusal is None else refusal.code,
                 detail=None if refusal is None else refusal.detail,
+                correlation=correlation,
                 **command.totals(),
             ),
             _fingerprint(command),

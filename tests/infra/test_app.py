@@ -198,6 +198,8 @@ def test_the_outputs_that_scripts_read_are_there(local: Templates) -> None:
             "InventoryDeadLetterQueueUrl",
             "FulfilmentQueueUrl",
             "FulfilmentDeadLetterQueueUrl",
+            "OutcomesFulfilmentQueueUrl",
+            "OutcomesFulfilmentDeadLetterQueueUrl",
             "AccountingQueueUrl",
             "AccountingDeadLetterQueueUrl",
             "OverflowQueueUrl",

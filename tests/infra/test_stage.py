@@ -243,8 +243,8 @@ FUNCTION_ARN = "arn:aws:lambda:eu-west-1:111122223333:function:stock"
             r"inventory has a function's address, and its description says by = \"https\"",
         ),
         (
-            'fulfilment"\nauth = "api_key"',
-            'fulfilment"\ndescription = "warehouse"\nauth = "api_key"',
+            'description = "fulfilment-parcels"',
+            'description = "warehouse"',
             r"fulfilment has a web address, and its description says by = \"queue\"",
         ),
         *(

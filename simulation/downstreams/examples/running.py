@@ -4,22 +4,24 @@ The ERP decides its holds in batches and calls back; the warehouse reads its que
 thread of its own until the block ends.
 """
 
-import hashlib
-import hmac
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import httpx
+from botocore.exceptions import BotoCoreError, ClientError
 
+from simulation.downstreams.callback import Callback
 from simulation.downstreams.examples.books import Books
 from simulation.downstreams.examples.erp import Erp
-from simulation.downstreams.examples.warehouse import BrokenDownError, Warehouse
+from simulation.downstreams.examples.warehouse import BrokenDownError, Warehouse, parcel_form
 from simulation.downstreams.ledger import Ledger, LedgerUnavailableError
+from simulation.downstreams.parcels import Parcels
 from simulation.downstreams.server import surroundings
 from simulation.downstreams.service import Service
 
@@ -29,7 +31,8 @@ SIGNATURE_HEADER = "x-erp-signatur"
 TIMESTAMP_HEADER = "x-erp-zeitstempel"
 #: A callback that is not answered with 2xx is sent again: after 1, 2, 4, 8 and 16 s.
 CALLBACK_TRIES_MAX = 6
-_CALLBACK_TIMEOUT_SECONDS = 10.0
+#: So long a thread may be at a message when the block ends.
+_END_SECONDS = 10.0
 #: How long the warehouse waits for messages, and how long before it looks again when it is paused.
 _POLL_SECONDS = 1
 _PAUSE_SECONDS = 0.2
@@ -50,14 +53,6 @@ class Examples:
         return {"inventory": self.erp, "fulfilment": self.warehouse, "accounting": self.books}
 
 
-def examples(ledgers: Mapping[str, Ledger], api_keys: Mapping[str, str]) -> Examples:
-    """On the system's clock and dice. Both mappings are by downstream."""
-    given = {name: surroundings(ledger, api_keys[name]) for name, ledger in ledgers.items()}
-    return Examples(
-        Erp(**given["inventory"]), Warehouse(**given["fulfilment"]), Books(**given["accounting"])
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Way:
     """How the examples reach whoever commands them. `sqs`: a boto3 client, for threads."""
@@ -67,6 +62,25 @@ class Way:
     sqs: Any
     commands_url: str
     outcomes_url: str
+
+
+def examples(ledgers: Mapping[str, Ledger], api_keys: Mapping[str, str], way: Way) -> Examples:
+    """On the system's clock and dice. Both mappings are by downstream."""
+    given = {name: surroundings(ledger, api_keys[name]) for name, ledger in ledgers.items()}
+    parcels = Parcels(partial(_sent, way), parcel_form)
+    return Examples(
+        Erp(**given["inventory"]),
+        Warehouse(**given["fulfilment"], parcels=parcels),
+        Books(**given["accounting"]),
+    )
+
+
+def _sent(way: Way, body: bytes) -> bool:
+    try:
+        way.sqs.send_message(QueueUrl=way.outcomes_url, MessageBody=body.decode())
+    except (ClientError, BotoCoreError):
+        return False
+    return True
 
 
 @contextmanager
@@ -88,7 +102,7 @@ def at_work(fakes: Examples, way: Way) -> Iterator[None]:
     finally:
         over.set()
         for thread in threads:
-            thread.join(_CALLBACK_TIMEOUT_SECONDS)
+            thread.join(_END_SECONDS)
 
 
 def _repeat(work: Callable[[], None], over: threading.Event, pause: float) -> None:
@@ -118,11 +132,15 @@ class Callbacks:
         transport: httpx.BaseTransport | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._url = url
-        self._key = key
         self._now = now
-        self._http = httpx.Client(
-            transport=transport, timeout=_CALLBACK_TIMEOUT_SECONDS, trust_env=False
+        self._callback = Callback(
+            url,
+            key,
+            signature_header=SIGNATURE_HEADER,
+            timestamp_header=TIMESTAMP_HEADER,
+            prefix="sha256=",
+            transport=transport,
+            now=now,
         )
         self._waiting: list[_Callback] = []
 
@@ -131,23 +149,9 @@ class Callbacks:
         due = [one for one in self._waiting if one.due <= self._now()]
         self._waiting = [one for one in self._waiting if one.due > self._now()]
         for callback in [*due, *map(_Callback, bodies)]:
-            if not self._taken(callback.body) and callback.tries + 1 < CALLBACK_TRIES_MAX:
+            if not self._callback.send(callback.body) and callback.tries + 1 < CALLBACK_TRIES_MAX:
                 again = self._now() + 2**callback.tries
                 self._waiting.append(replace(callback, tries=callback.tries + 1, due=again))
-
-    def _taken(self, body: bytes) -> bool:
-        headers = {"content-type": "application/json", **signature(body, self._key, self._now())}
-        try:
-            return self._http.post(self._url, content=body, headers=headers).is_success
-        except httpx.TransportError:
-            return False
-
-
-def signature(body: bytes, key: bytes, now: float) -> dict[str, str]:
-    """The headers that prove who sent this body, and when (Unix seconds)."""
-    timestamp = str(int(now))
-    digest = hmac.new(key, f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
-    return {TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: f"sha256={digest}"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ alone.
 In an outage it reads no messages (`paused`), and they wait.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -19,6 +20,7 @@ from simulation.downstreams.exchange import Problem, Request, Response
 from simulation.downstreams.fault_settings import FaultSettings
 from simulation.downstreams.fulfilment import Address, CancelShipment, RecallShipment, Ship
 from simulation.downstreams.ledger import Entry, KeyReusedError
+from simulation.downstreams.parcels import News
 from simulation.downstreams.service import Service
 
 _Named = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
@@ -118,6 +120,25 @@ _decoder = msgspec.json.Decoder(Instruction)
 _VERB = {"ship": "SHIP", "cancel_shipment": "CANCEL", "recall_shipment": "RECALL"}
 
 
+_NEWS = {
+    "shipped": "PARCEL_DISPATCHED",
+    "delivered": "PARCEL_DELIVERED",
+    "returned": "PARCEL_RETURNED",
+}
+
+
+def parcel_form(news: News, correlation: str) -> Mapping[str, object]:
+    return {
+        "type": _NEWS[news.status],
+        "correlation": correlation,
+        "orderNumber": news.order_id,
+        "parcelNumber": news.parcel,
+        "parcelCount": news.parcels,
+        "carrierName": news.carrier,
+        "trackingCode": news.tracking_number,
+    }
+
+
 class _Correlated(msgspec.Struct):
     correlation: str | None = None
 
@@ -154,7 +175,13 @@ class Warehouse(Service):
         command = message.command
         try:
             undone = None if isinstance(message, ShipRequest) else self._shipment(message)
-            entry = self._decide(command, message.message_id, fault_settings, undone)
+            entry = self._decide(
+                command,
+                message.message_id,
+                fault_settings,
+                undone,
+                correlation=message.correlation,
+            )
         except KeyReusedError:
             text = "This messageId came with another message before."
             raise _Refused("MESSAGE_ID_REUSED", text) from None

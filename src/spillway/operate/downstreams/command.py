@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,11 +23,6 @@ downstreams = typer.Typer(
     help="Inventory, fulfilment and accounting, as the stage's file and their descriptions say.",
 )
 _TIMEOUT_SECONDS = 15.0
-
-
-@downstreams.callback()
-def _commands() -> None:
-    """Keeps `check` a word of its own while it is the only command."""
 
 
 @downstreams.command()
@@ -73,6 +69,79 @@ def check(
             _show(probe)
     if not right:
         raise typer.Exit(1)
+
+
+class _News(StrEnum):
+    shipped = "shipped"
+    delivered = "delivered"
+    returned = "returned"
+
+
+@downstreams.command()
+@with_target
+def parcel(
+    target: Target,
+    order_id: Annotated[
+        str, typer.Argument(metavar="ORDER_ID", help="The order's id, or its first or last digits.")
+    ],
+    news: Annotated[_News, typer.Argument(metavar="NEWS", help="shipped, delivered or returned.")],
+    number: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Which parcel. Left out: 1, or where all is returned, the whole order.",
+        ),
+    ] = None,
+    of: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, metavar="M", help="How many parcels the order has."),
+    ] = None,
+    carrier: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of shipped: who brings it.")
+    ] = None,
+    tracking_number: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Of shipped: the carrier's own number.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Have the fulfilment of a stack on this machine tell what became of an order's parcel.
+
+    It tells it as a real one does, in the form of its contract, by callback or by queue. What it
+    says is taken for true: once all parcels have come back, or the whole order, the money goes
+    back too. Fine to repeat.
+
+    Example: `spillway downstreams parcel 019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10 shipped
+    --number 1 --of 2 --carrier DHL`
+    """
+    from spillway.operate.orders.finding import check_id_or_prefix, key_of
+    from spillway.run.stack.handle import attach
+
+    if target.stage is not None:
+        raise UsageError(
+            "Only the fulfilment of a stack on this machine tells what you say: leave --stage out."
+        )
+    check_id_or_prefix(order_id)
+    stack = attach(target.port)
+    key = key_of(target.reach(), order_id)
+    if number is None and news is not _News.returned:
+        number = "1"
+    told = stack.tell_of_parcel(
+        customer_id=key.customer_id,
+        order_id=key.order_id,
+        status=news.value,
+        parcel=number,
+        parcels=of,
+        carrier=carrier,
+        tracking_number=tracking_number,
+    )
+    if as_json:
+        print_json(told)
+        return
+    what = "all of the order" if number is None else f"parcel {number}"
+    typer.echo(
+        f"Fulfilment told that {what} was {news.value}: see `spillway orders show"
+        f" {key.order_id}{target.options}`."
+    )
 
 
 def _probes(

@@ -31,7 +31,7 @@ def commanded_at(fakes: Fakes, urls: Mapping[str, str], emulator: str) -> dict[s
 def downstreams_served(stack: Stack, listener: socket.socket) -> Iterator[None]:
     """Serve the fakes until the block ends."""
     from simulation.downstreams.dynamodb_ledger import dynamodb_ledgers
-    from simulation.downstreams.server import application, uvicorn_config
+    from simulation.downstreams.server import application, served, uvicorn_config
     from spillway.run.stack.serving import serving
 
     ledgers = dynamodb_ledgers(
@@ -43,15 +43,17 @@ def downstreams_served(stack: Stack, listener: socket.socket) -> Iterator[None]:
     )
     keys = stack.secrets.keys
     if stack.fakes is Fakes.CONTRACTS:
-        fakes = application(ledgers, api_keys=keys.api_keys)
+        from simulation.downstreams.callback import Callback
+        from simulation.downstreams.parcels import Parcels
+
+        callback = Callback(f"{stack.api}/outcomes/fulfilment", keys.outcome.key)
+        fakes = application(ledgers, keys.api_keys, parcels=Parcels(callback.send))
         with serving(uvicorn_config(fakes, port=port_of(listener)), listener):
             yield
         return
 
     from simulation.downstreams.examples.running import Way, at_work, examples
-    from simulation.downstreams.server import served
 
-    three = examples(ledgers, keys.api_keys)
     way = Way(
         callback_url=f"{stack.api}/outcomes/inventory",
         callback_key=keys.outcome.key,
@@ -59,6 +61,7 @@ def downstreams_served(stack: Stack, listener: socket.socket) -> Iterator[None]:
         commands_url=stack.commanded["fulfilment"],
         outcomes_url=stack.queues["outcomes-fulfilment"],
     )
+    three = examples(ledgers, keys.api_keys, way)
     config = uvicorn_config(served(three.by_downstream), port=port_of(listener))
     with serving(config, listener), at_work(three, way):
         yield

@@ -111,18 +111,29 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
             "PUT", downstream, {**self.fault_settings(downstream), **changes}
         )
 
+    def tell_of_parcel(self, **news: Any) -> dict[str, Any]:
+        """Have fulfilment's fake tell what became of a parcel: the fields of
+        `simulation.downstreams.parcels.News`. Returns the message that was taken."""
+        return self._ask_fake("POST", "fulfilment", "parcels", news, "Fulfilment did not tell it")
+
     def _fault_settings(self, method: str, downstream: str, content: Any = None) -> dict[str, Any]:
+        refused = f"The fault settings of {downstream} were refused"
+        return self._ask_fake(method, downstream, "fault-settings", content, refused)
+
+    def _ask_fake(
+        self, method: str, downstream: str, path: str, content: Any, refused: str
+    ) -> dict[str, Any]:
         with http_client() as http:
             answer = http.request(
                 method,
-                f"{self.downstreams[downstream]}/fault-settings",
+                f"{self.downstreams[downstream]}/{path}",
                 headers={"x-api-key": self.secrets.keys.api_keys[downstream]},
                 json=content,
             )
+        document: dict[str, Any] = answer.json()
         if not answer.is_success:
-            raise SpillwayError(f"The fault settings of {downstream} were refused: {answer.text}")
-        fault_settings: dict[str, Any] = answer.json()
-        return fault_settings
+            raise SpillwayError(f"{refused}: {document['detail']}")
+        return document
 
     def worker_pids(self) -> list[int]:
         """The processes that run Lambda functions at present."""

@@ -37,7 +37,7 @@ class Keys(msgspec.Struct, frozen=True):
     receipt: SigningKey
     price: SigningKey
     api_keys: dict[str, str]
-    #: What the ERP among the examples signs its callbacks with.
+    #: What downstreams that call back sign with.
     outcome: SigningKey
 
     @classmethod
@@ -56,7 +56,9 @@ class Keys(msgspec.Struct, frozen=True):
         values |= {f"{name}/api-key": key for name, key in self.api_keys.items()}
         # The same key is a client's secret to a downstream that has OAuth.
         values |= {f"{name}/client-secret": key for name, key in self.api_keys.items()}
-        values["inventory/outcome-keys"] = self.outcome.parameter
+        # Of the example that calls back, and of our own fulfilment.
+        for name in ("inventory", "fulfilment"):
+            values[f"{name}/outcome-keys"] = self.outcome.parameter
         for name, value in values.items():
             ssm.put_parameter(Name=parameter(name), Value=value, Type="SecureString")
 

@@ -274,7 +274,11 @@ def test_each_outcome_of_the_warehouse_is_given_in_its_form_and_no_other() -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["shipRequest", "cancelRequest", "recallRequest", "confirmed", "rejected", "refused"]
+    "name",
+    [
+        *("shipRequest", "cancelRequest", "recallRequest"),
+        *("confirmed", "rejected", "refused", "parcel"),
+    ],
 )
 def test_each_message_has_an_example_that_fits_it(name: str) -> None:
     message = document("warehouse")["components"]["messages"][name]
