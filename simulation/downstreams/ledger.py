@@ -14,7 +14,8 @@ class Entry:
     is the fake's own where keys are switched off. `code` and `detail` say why it was refused.
     `units` (reserve, ship) and `amount` in minor units of `currency` (post, refund) are
     what the command asked for. `correlation` came with the command, to be given back in messages
-    about it.
+    about it. `looked_up_at`: of a downstream without keys, when somebody had looked before this
+    command, and found nothing on record.
     """
 
     customer_id: str
@@ -30,6 +31,7 @@ class Entry:
     amount: int | None = None
     currency: str | None = None
     correlation: str | None = None
+    looked_up_at: int | None = None
 
     @property
     def done(self) -> bool:

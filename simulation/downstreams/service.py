@@ -99,10 +99,12 @@ class Service(ABC):
         undone: Entry | None = None,
         reference: str | None = None,
         correlation: str | None = None,
+        looked_up_at: int | None = None,
     ) -> Entry:
         """The entry on record for this key: a new one, done or refused, if there was none.
 
         `reference`: the fake's own name for what it does, made from the key where it has no other.
+        It and the last two are fields of the entry.
         Raises `KeyReusedError`.
         """
         circumstances = Circumstances(fault_settings, undone, self.now_ms())
@@ -119,6 +121,7 @@ class Service(ABC):
                 code=None if refusal is None else refusal.code,
                 detail=None if refusal is None else refusal.detail,
                 correlation=correlation,
+                looked_up_at=looked_up_at,
                 **command.totals(),
             ),
             _fingerprint(command),

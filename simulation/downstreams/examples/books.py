@@ -1,7 +1,8 @@
 """An accounting API as accounting. docs/contracts/examples/books.yaml.
 
 It has OAuth 2 client credentials (RFC 6749, 4.4), lookups by document, and no idempotency keys: a
-second posting of the same document is a second posting.
+second posting of the same document is a second posting. Whoever looks first prevents it, unless
+two look at the same moment: so each posting says whether somebody had looked and found nothing.
 
 The first of these that applies answers a request: outage (503), unknown path (404), wrong method
 (405); for a token its grant (400) and client (401); else a token that is not in force (401),
@@ -13,6 +14,7 @@ import binascii
 import itertools
 import secrets
 import threading
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -126,6 +128,10 @@ class Books(Service):
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     #: Of each token until when it is in force (Unix ms).
     _tokens: dict[str, int] = field(default_factory=dict, init=False)
+    #: By customer, order and step: when somebody saw that nothing was posted, and has not posted.
+    _seen_empty: defaultdict[tuple[str, str, str], list[int]] = field(
+        default_factory=lambda: defaultdict(list), init=False
+    )
     _numbers: Iterator[int] = field(
         default_factory=lambda: itertools.count(NUMBERS_FROM), init=False
     )
@@ -190,13 +196,25 @@ class Books(Service):
         _, step = POSTINGS[request.path]
         found = [one for one in self.ledger.entries(account, document) if one.step == step]
         found.sort(key=lambda one: (not one.done, one.at, one.reference))
+        if not found:
+            with self._lock:
+                self._seen_empty[account, document, step].append(self.now_ms())
         return Response(200, {"count": len(found), "results": [_shown(one) for one in found]})
 
     def _post(self, request: Request, fault_settings: FaultSettings) -> Response:
         command = _decode(request)
         number = str(next(self._numbers))
-        # Its own number is the key: no other command has it, so each is an effect of its own.
-        entry = self._decide(command, f"{number}-{self.now_ms()}", fault_settings, reference=number)
+        with self._lock:
+            seen = self._seen_empty[command.customer_id, command.order_id, command.step]
+            looked_up_at = seen.pop() if seen else None
+        entry = self._decide(
+            command,
+            # Its own number is the key: no other command has it, so each is an effect of its own.
+            f"{number}-{self.now_ms()}",
+            fault_settings,
+            reference=number,
+            looked_up_at=looked_up_at,
+        )
         if entry.done:
             return Response(201, _shown(entry))
         raise _rejected(422, ACCOUNT_BLOCKED, entry.detail or "")

@@ -224,4 +224,5 @@ def _effect(item: items.Item, downstream: Downstream) -> Effect:
         units=int(item["units"]["N"]) if "units" in item else None,
         amount=int(item["amount"]["N"]) if "amount" in item else None,
         currency=item["currency"]["S"] if "currency" in item else None,
+        looked_up_at=int(item["looked_up_at"]["N"]) if "looked_up_at" in item else None,
     )

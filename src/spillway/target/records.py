@@ -85,6 +85,8 @@ class Effect:
     """One entry of a downstream's own table: an effect, or a refusal.
 
     Reservations and shipments have `units`; postings and refunds have `amount` and `currency`.
+    `looked_up_at`: of a downstream without idempotency keys, when whoever commanded it had seen
+    that nothing was on record.
     """
 
     downstream: Downstream
@@ -97,6 +99,7 @@ class Effect:
     units: int | None = None
     amount: int | None = None
     currency: str | None = None
+    looked_up_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

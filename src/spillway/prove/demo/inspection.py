@@ -17,6 +17,7 @@ from spillway.prove.audit.judging import (
     judge_history,
     judge_idleness,
     judge_isolation,
+    not_preventable,
     outage_was_real,
 )
 from spillway.prove.audit.payments import judge_payments, payment_evidence
@@ -127,6 +128,12 @@ def _outage_evidence(done: Run, outage: Outage) -> str:
     return f"{text}, shipped after {duration(within)} (p50, else {duration(usual)})"
 
 
+def _effects_evidence(done: Run) -> str:
+    text = f"{len(done.effects):,} entries in the downstreams' tables"
+    twice = len(not_preventable(done.effects))
+    return f"{text}, {twice:,} a second time which no lookup prevents" if twice else text
+
+
 def _still_moving(done: Run) -> list[Violation]:
     """What still runs or waits, apart from messages that were in the queues before the run."""
     before = {depth.queue: depth.messages for depth in done.depths_before}
@@ -150,7 +157,7 @@ def _evidence(done: Run) -> dict[Promise, str]:
     return evidence | {
         Promise.ACKNOWLEDGED_IS_DURABLE: f"{acknowledged:,} orders read back and compared",
         Promise.ONE_ORDER_PER_ID: f"{answers:,} answers to {acknowledged:,} ids",
-        Promise.ONE_EFFECT_PER_STEP: f"{len(done.effects):,} entries in the downstreams' tables",
+        Promise.ONE_EFFECT_PER_STEP: _effects_evidence(done),
         Promise.ALWAYS_SETTLES: f"{len(done.records):,} orders and every dead-letter queue",
         Promise.NEVER_HALF_DONE: f"{len(done.records):,} final states against three tables",
         Promise.OWN_ORDERS_ONLY: (

@@ -62,6 +62,20 @@ def test_parts_that_do_not_add_up_are_not_posted() -> None:
     assert (answer.status, ledger.all_entries()) == (400, [])
 
 
+def test_a_posting_says_whether_somebody_had_looked_before_and_found_nothing() -> None:
+    """One look is good for one posting: what looked at the same moment had looked too."""
+    ledger = MemoryLedger()
+    books = some_books(ledger)
+    find(books)
+    find(books)
+    find(books, CREDIT_NOTES)
+    for _ in range(2):
+        post(books)
+    find(books)
+    post(books)
+    assert [entry.looked_up_at is not None for entry in ledger.all_entries()] == [True, True, False]
+
+
 def test_a_token_is_in_force_for_as_long_as_it_says() -> None:
     books = some_books()
     clock = books.now_ms

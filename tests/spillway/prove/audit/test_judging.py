@@ -205,6 +205,21 @@ class TestOneEffectPerStep:
 
         assert promises(spoilt.judged()) == {Promise.ONE_EFFECT_PER_STEP}
 
+    @pytest.mark.parametrize(
+        ("first", "second", "broken"),
+        [(99, 98, False), (None, 99, False), (99, None, True), (None, None, True)],
+    )
+    def test_a_second_one_is_excused_only_if_its_own_caller_had_looked(
+        self, first: int | None, second: int | None, broken: bool
+    ) -> None:
+        order = confirmed()
+        [post] = [each for each in order.effects if each.step == "post"]
+        others = tuple(each for each in order.effects if each != post)
+        again = replace(post, idempotency_key="another key", at=post.at + 1, looked_up_at=second)
+        effects = (again, replace(post, looked_up_at=first), *others)
+        wanted = {Promise.ONE_EFFECT_PER_STEP} if broken else set()
+        assert promises(replace(order, effects=effects).judged()) == wanted
+
     def test_a_refund_done_twice(self) -> None:
         order = scene("reserve refused", "refund", status="rejected")
         spoilt = order.with_effects(effect(Step.REFUND, idempotency_key="another key"))
