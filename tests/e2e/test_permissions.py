@@ -18,7 +18,9 @@ from orders.aws import items
 from orders.aws.archiving import JOURNAL_KEY
 from orders.aws.messages import batch_messages_of, check_message_of, message_of
 from orders.domain.saga import Step
+from orders.downstream.keys import correlation_id
 from orders.ports import Check, Command
+from spillway.errors import SpillwayError
 from spillway.operate.coupons.codes import generate
 from spillway.run.stack import Stack, running
 from spillway.target.service import Service, of_stack
@@ -58,6 +60,7 @@ def own_stack() -> Iterator[Stack]:
 def provable(permission: dict[str, Any]) -> bool:
     source = f":spillway-local-{permission['function'].removeprefix('deliver-')}"
     source = source.replace(":spillway-local-drain", ":spillway-local-overflow")
+    source = source.replace(":spillway-local-outcomes", ":spillway-local-outcomes-fulfilment")
     asks_its_own_source = permission["action"] == "sqs:GetQueueAttributes" and permission[
         "resource"
     ].endswith(source)
@@ -84,26 +87,33 @@ def test_every_permission_is_missed_when_it_is_gone_and_none_is_left_over(
     while missing := unseen(own_stack):
         assert time.monotonic() - began < PATIENCE_SECONDS, missing
         functions = {one.partition(" ")[0] for one in missing}
-        if functions & {"intake", "reads"}:
-            ask_everything_of_the_api(shopper)
-            use_limited_coupons(own_stack, shopper)
-        if functions & {*DELIVERIES, "relay"}:
-            wholesale.put(*large_order(wholesale))
-        if functions & {"intake", "drain"}:
-            overflow(own_stack, shopper)
-        if functions & {*DELIVERIES, "drain", "relay", "watchdog"}:
-            send_what_cannot_be_read(own_stack, shopper)
-        if functions & {*DELIVERIES, "watchdog"}:
-            watch_orders_that_wait(own_stack, shopper)
-        if functions & {"relay", "watchdog"}:
-            give_coupons_back(own_stack, shopper)
-        if functions & {"relay"}:
-            refuse_events(own_stack, shopper)
-        if functions & {"archive", "intake", "reads", *DELIVERIES}:
-            archive_orders(own_stack, shopper)
+        use(own_stack, shopper, wholesale, functions)
     assert own_stack.proxy.denied() == []
     # And with them all in place an order goes its way.
     assert shopper.settled(shopper.place())["status"] == "confirmed"
+
+
+def use(stack: Stack, shopper: Customer, wholesale: Customer, functions: set[str]) -> None:
+    """Have these functions do all that they may."""
+    if functions & {"intake", "reads"}:
+        ask_everything_of_the_api(shopper)
+        use_limited_coupons(stack, shopper)
+    if functions & {*DELIVERIES, "relay"}:
+        wholesale.put(*large_order(wholesale))
+    if functions & {"intake", "drain"}:
+        overflow(stack, shopper)
+    if functions & {*DELIVERIES, "drain", "relay", "watchdog"}:
+        send_what_cannot_be_read(stack, shopper)
+    if functions & {*DELIVERIES, "watchdog"}:
+        watch_orders_that_wait(stack, shopper)
+    if functions & {"relay", "watchdog"}:
+        give_coupons_back(stack, shopper)
+    if functions & {"relay"}:
+        refuse_events(stack, shopper)
+    if functions & {"archive", "intake", "reads", *DELIVERIES}:
+        archive_orders(stack, shopper)
+    if functions & {"outcomes"}:
+        tell_of_parcels(stack, shopper)
 
 
 def ask_everything_of_the_api(customer: Customer) -> None:
@@ -226,6 +236,23 @@ def archive_orders(stack: Stack, customer: Customer) -> None:
     old = order_id(time.time_ns() // 1_000_000 - AGE_MS)
     place_without_intake(stack, accepted(order_key(customer.id, old)))
     time.sleep(2)
+
+
+def tell_of_parcels(stack: Stack, customer: Customer) -> None:
+    """By callback and by queue: of an order, of one as old as those that are archived, and what
+    nobody can read."""
+    id_, old = customer.place(), order_id(time.time_ns() // 1_000_000 - AGE_MS)
+    place_without_intake(stack, accepted(order_key(customer.id, old)))
+    for about in (id_, old):
+        customer.settled(about)
+    with suppress(SpillwayError):  # a callback that was refused something
+        stack.tell_of_parcel(customer_id=customer.id, order_id=id_, status="shipped", parcel="1")
+    for about in (id_, old):
+        command = Command(order_key(customer.id, about), Step.SHIP)
+        told = {"correlation_id": correlation_id(command), "status": "delivered", "parcel": "2"}
+        send(stack, "outcomes-fulfilment", json.dumps(told))
+    send(stack, "outcomes-fulfilment", "nothing that anybody can read")
+    time.sleep(1)
 
 
 def send_pack(stack: Stack, downstream: str, command: Command) -> None:
