@@ -167,6 +167,7 @@ def test_a_purchase_order_number_is_a_text_and_an_order_above_the_limit_is_said_
     visitor.sign_in("/wholesale")
     page.fill("#sheet", "SOAP-MOSS,24")
     page.get_by_role("button", name="Add lines").click()
+    expect(page.locator("#line-count")).to_have_text("1 line")
     expect(page.locator("#limit")).to_contain_text("An order above £9.04")
     visitor.fill_in_checkout("/checkout?channel=wholesale")
     expect(page.locator("#above-limit")).to_contain_text("above your limit of £9.04")

@@ -388,6 +388,7 @@ def test_a_wholesale_order_costs_what_the_book_says_for_where_it_goes(
     visitor.sign_in("/wholesale")
     page.fill("#sheet", "MUG-SAGE,6\nSOAP-MOSS,24")
     page.get_by_role("button", name="Add lines").click()
+    expect(page.locator("#line-count")).to_have_text("2 lines")
     visitor.fill_in_checkout("/checkout?channel=wholesale")
     page.fill("#purchase_order", "PO-1")
     page.select_option("#country", country)
