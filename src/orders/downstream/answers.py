@@ -105,7 +105,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return False
         if self.means == "refused":
             return bool(self.refusal(document))
-        if self.parcel is not None and pointed_at(document, self.parcel) in (None, ""):
+        if self.parcel is not None and pointed_at(document, self.parcel) is None:
             return False
         return self.means != "done" or self._names(document, lookup=lookup)
 

@@ -109,11 +109,15 @@ def _news(rule: Rule, document: Any, now: Millis) -> News:
             )
         return written
 
+    parcel = text("parcel", rule.parcel)
+    if parcel is None and rule.parcel is not None:
+        # Taken for no parcel, it would be the whole order's money that goes back.
+        raise PermanentFailure("its parcel has an empty number")
     count = text("count of parcels", rule.parcels)
     if count is not None and not (_COUNT.fullmatch(count) and 1 <= int(count) <= PARCELS_MAX):
         raise PermanentFailure(f"its count of parcels is not 1 to {PARCELS_MAX}")
     return News(
-        parcel=text("parcel", rule.parcel) or WHOLE_ORDER,
+        parcel=parcel or WHOLE_ORDER,
         what=What(rule.means),
         at=now,
         carrier=text("carrier", rule.carrier),

@@ -145,7 +145,8 @@ def test_an_order_has_so_many_parcels_and_no_more_and_its_item_has_room_for_them
     ("told", "why"),
     [
         ({"status": "shipped"}, "nothing that its description knows"),
-        ({"status": "shipped", "parcel": ""}, "nothing that its description knows"),
+        ({"status": "shipped", "parcel": ""}, "its parcel has an empty number"),
+        ({"status": "returned", "parcel": ""}, "its parcel has an empty number"),
         ({"status": "shipped", "parcel": "x" * (TEXT_MAX + 1)}, "its parcel is no text"),
         ({"status": "shipped", "parcel": True}, "its parcel is no text"),
         ({"status": "shipped", "parcel": {"id": "1"}}, "its parcel is no text"),
