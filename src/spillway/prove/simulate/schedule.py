@@ -187,8 +187,6 @@ class _Schedule:
         self.customers: list[Customer] = []
         self.approvers: list[Approver] = []
         of_company = [order for order in plan.orders if order.draft.person]
-        #: An order that nobody decides about is held for so long.
-        self.held_until = max((START + each.place_at + HOLD_MS for each in of_company), default=0)
         approvals = self.world.invariants.approvals
         approvals.above = {_key(each.draft.key) for each in of_company if each.is_held}
         approvals.approvers = {(each.company, each.id) for each in APPROVERS}
@@ -537,6 +535,14 @@ class _Schedule:
         if not scheduler.idle:
             detail = f"still busy {REST_MS // HOUR} h after the last fault"
             self._break(Promise.ZERO_IDLE, None, detail)
+
+    @property
+    def held_until(self) -> int:
+        """Until when an order is held that nobody decides about. Whoever is turned away in an
+        outage places it at its end."""
+        of_company = [order for order in self.plan.orders if order.draft.person]
+        placed = [max(START + each.place_at, self.heal_at) for each in of_company]
+        return max((at + HOLD_MS for at in placed), default=0)
 
     def _begins_to_rest(self) -> int:
         """Nothing goes wrong any more then, no order is held, and fulfilment has told all."""
