@@ -60,6 +60,10 @@ def _options() -> dict[str, Any]:
         "base_url": os.environ["PEERS_DOWNSTREAMS_URL"],
         "headers": {"x-api-key": os.environ["PEERS_API_KEY"]},
         "timeout": TIMEOUT_SECONDS,
+        # httpx gives 100 connections, and a request that waits 2 s for one fails: the program would
+        # take its own queue for a downstream's silence. And one that is cancelled while it waits
+        # keeps its place for ever (encode/httpcore#1093): Restate cancels all when its server dies.
+        "limits": httpx.Limits(max_connections=None),
         "trust_env": False,
     }
 

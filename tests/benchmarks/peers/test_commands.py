@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from benchmarks.peers import audit
-from benchmarks.peers.commands import Order, Refused, send
+from benchmarks.peers.commands import Order, Refused, downstreams, send
 from benchmarks.peers.fakes import Fakes
 from benchmarks.peers.spillway.changed import SAGA, changed
 from simulation.downstreams.fault_settings import FaultSettings
@@ -68,6 +68,29 @@ def test_a_refusal_is_told_from_no_answer() -> None:
     fakes.misbehave({"inventory": FaultSettings(refuse_rate=1)})
     with pytest.raises(Refused, match="out_of_stock"):
         asyncio.run(reserve())
+
+
+def test_no_request_waits_for_the_connection_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that waited would fail after two seconds, and one that is cancelled while it waits keeps
+    its place for ever: Restate's SDK cancels all that run whenever its server has died."""
+    [order], count, open_ = placed(1), 101, asyncio.Semaphore(0)
+
+    async def never(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_.release()
+
+    async def crowd() -> None:
+        server = await asyncio.start_server(never, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setenv("PEERS_DOWNSTREAMS_URL", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("PEERS_API_KEY", "key")
+        async with server, downstreams() as client, asyncio.TaskGroup() as tasks:
+            sent = [tasks.create_task(send(client, "reserve", _sent(order))) for _ in range(count)]
+            for _ in sent:
+                await open_.acquire()
+            for one in sent:
+                one.cancel()
+
+    asyncio.run(asyncio.wait_for(crowd(), 30))
 
 
 @pytest.mark.parametrize(
