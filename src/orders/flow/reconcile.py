@@ -190,13 +190,16 @@ class Reconcile:
         own = payment if found is Finding.ORDERED else self.gateway.find(paid.reference)
         if own is None or own.key != order.key:
             return Finding.UNPAID
-        if own.left > 0 or self._is_undone(order.key):
+        if own.left > 0 or self._goes_back(order.key):
             return found
         return Finding.UNPAID if found is Finding.PAID_TWICE else Finding.RETURNED_AND_ORDERED
 
-    def _is_undone(self, key: OrderKey) -> bool:
+    def _goes_back(self, key: OrderKey) -> bool:
+        """Whether accounting gives the order's own payment back."""
         progress = self.orders.progress(key)
-        return progress is not None and saga.undoing(progress.facts)
+        if progress is None:
+            return False
+        return saga.undoing(progress.facts) or saga.returned(progress.facts)
 
     def _return(self, one: Reconciled, now: Millis, *, in_table: bool) -> Reconciled:
         """Give a payment back, once it is certain that it buys nothing."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orders.domain.order import AcceptedOrder, OrderKey, VoidId
+from orders.domain.parcels import News, What
 from orders.domain.payments import PLACEABLE_MS, Finding
 from orders.domain.saga import Step
 from orders.domain.units import Millis, OrderId
@@ -203,16 +204,27 @@ def test_what_its_order_says_otherwise_is_for_a_person(shop: Shop) -> None:
     assert shop.stripe.refunds == []
 
 
-@pytest.mark.parametrize("undone", [True, False])
-def test_money_that_is_back_has_no_order_that_stands(shop: Shop, undone: bool) -> None:
+@pytest.mark.parametrize(
+    ("then", "expected"),
+    [
+        ("stands", Finding.RETURNED_AND_ORDERED),
+        ("refused", Finding.ORDERED),
+        # It stays confirmed.
+        ("came back", Finding.ORDERED),
+    ],
+)
+def test_money_that_is_back_has_no_order_that_stands(
+    shop: Shop, then: str, expected: Finding
+) -> None:
     ordered = key()
     order = accepted(ordered)
     reference = shop.paid(ordered, amount_of(order))
     shop.ordered(ordered, reference)
     shop.refunded_by_hand(reference)
-    if undone:
+    if then == "refused":
         shop.orders.record(ordered, {Step.RESERVE: outcome(NOW, refusal="out_of_stock")})
-    expected = Finding.ORDERED if undone else Finding.RETURNED_AND_ORDERED
+    if then == "came back":
+        shop.orders.record_news(ordered, News("1", What.RETURNED, Millis(NOW), parcels=1))
     assert shop.reconcile().findings == {expected: 1}
 
 
