@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeGuard
 
-from orders.domain.order import AcceptedOrder, OrderKey, is_order_id, order_id_time
+from orders.domain.order import AcceptedOrder, OrderKey, Payment, is_order_id, order_id_time
 from orders.domain.refusals import ORDER_ID_AGE_MAX_MS, ORDER_ID_AHEAD_MAX_MS
 from orders.domain.units import CustomerId, Millis, OrderId
 
@@ -48,12 +48,13 @@ class Paid:
 
 
 class Finding(StrEnum):
+    #: It is its order's own, or pays the invoice of one on terms.
     ORDERED = "ordered"
     #: There is no order, and the customer may still send it.
     WAITING = "waiting"
     #: There is no order, and there will be none.
     NO_ORDER = "no_order"
-    #: Its order was paid with another one, costs nothing, or is paid on terms.
+    #: Its order was paid with another one, costs nothing, or was placed on terms just then.
     PAID_TWICE = "paid_twice"
     #: Its order says another amount or currency.
     DIFFERS = "differs"
@@ -102,11 +103,19 @@ def finding(payment: Paid, order: AcceptedOrder | None, now: Millis) -> Finding:
     if order is None:
         return _without_order(payment.key.order_id, now)
     paid = order.order.payment
-    if paid is None or paid.reference != payment.reference:
+    if paid is None or not _may_be_its_own(payment, paid, payment.key.order_id):
         return Finding.PAID_TWICE
     if (paid.amount, paid.currency) != (payment.amount, payment.currency):
         return Finding.DIFFERS
     return Finding.ORDERED
+
+
+def _may_be_its_own(payment: Paid, paid: Payment, order_id: OrderId) -> bool:
+    if paid.terms is None:
+        return paid.reference == payment.reference
+    # Nothing was taken for it, whatever the credit decision is called. What is paid when no order
+    # can be placed under the id any more, pays the invoice.
+    return payment.at - order_id_time(order_id) > PLACEABLE_MS
 
 
 def _without_order(order_id: OrderId, now: Millis) -> Finding:

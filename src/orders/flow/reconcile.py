@@ -184,7 +184,6 @@ class Reconcile:
         """What it is when the gateway's record of the order's own payment is known too. No order is
         left without one: its other payment only goes back where the gateway has its own."""
         paid = order.order.payment
-        # With terms nothing was taken for it.
         if paid is None or paid.terms or found not in (Finding.ORDERED, Finding.PAID_TWICE):
             return found
         own = payment if found is Finding.ORDERED else self.gateway.find(paid.reference)

@@ -178,9 +178,23 @@ def test_a_payment_for_an_order_for_which_none_is_taken_goes_back(
     if terms is None:
         shop.ordered(ordered, "", **FREE)
     else:
-        shop.ordered(ordered, "decision-17", terms=terms)
+        # Whoever gives credit may call the decision as the gateway calls the payment.
+        shop.ordered(ordered, reference, terms=terms)
     shop.reconcile()
     assert shop.stripe.refunded(reference) == 905
+
+
+def test_a_payment_of_an_invoice_stays(shop: Shop) -> None:
+    """It names the order as a payment at the checkout does, and comes when no order can be placed
+    under its id any more. Of another amount, such as a part, a person must know."""
+    ordered = key()
+    shop.ordered(ordered, "decision-17", terms="net30")
+    shop.clock.milliseconds = DAY_LATER + 1_000
+    for amount in (905, 400):
+        shop.paid(ordered, amount)
+    ran = shop.reconcile(at=DAY_LATER + DAY_LATER - NOW)
+    assert ran.findings == {Finding.ORDERED: 1, Finding.DIFFERS: 1}
+    assert shop.stripe.refunds == []
 
 
 def test_an_order_never_loses_its_only_payment(shop: Shop) -> None:

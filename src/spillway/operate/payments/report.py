@@ -29,7 +29,8 @@ MEANING = {
     Finding.ORDERED: "its order stands",
     Finding.WAITING: "no order yet: the customer may still send it",
     Finding.NO_ORDER: "no order, and there will be none",
-    Finding.PAID_TWICE: "its order was paid with another payment, costs nothing, or is on terms",
+    Finding.PAID_TWICE: "its order was paid with another payment, costs nothing, or was placed on"
+    " terms",
     Finding.DIFFERS: "its order says another amount or currency",
     Finding.RETURNED_AND_ORDERED: "it has gone back, and its order stands",
     Finding.UNPAID: "its order names another payment, which the gateway does not have",
@@ -63,7 +64,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class UnpaidOrder:
-    """An order whose payment the gateway does not have."""
+    """An order whose payment the gateway does not have, or has for another one."""
 
     key: OrderKey
     payment: Payment
@@ -172,7 +173,7 @@ def row_of_order(order: UnpaidOrder) -> dict[str, Any]:
         "customer_id": order.key.customer_id,
         "order_id": order.key.order_id,
         "finding": "order_without_payment",
-        "meaning": "the gateway does not have the order's payment",
+        "meaning": "the gateway does not have the order's payment, or has it for another",
         "returned_amount": in_major_units(0, paid.currency),
     }
 
@@ -213,7 +214,7 @@ def _lines(found: Found, returns_max: int) -> Iterator[str]:
         paid = order.payment
         yield (
             f"Order {order.key.order_id} was paid with {paid.reference},"
-            f" {money(paid.amount, paid.currency)}, which the gateway does not have."
+            f" {money(paid.amount, paid.currency)}, which the gateway does not have for it."
         )
     if ran.held:
         yield (
