@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from orders.aws import items
 from orders.aws.queues import SqsBuffered
 from orders.aws.table import DynamoOrders
 from orders.domain.keeping import DAY_MS
-from orders.domain.order import order_id_time
+from orders.domain.order import OrderKey, order_id_time
 from orders.domain.units import Millis
 from orders.failures import Failure
 from orders.flow.reconcile import Reconcile, Reconciled
@@ -50,7 +50,7 @@ def reconciled(
     run goes on.
     """
     found = Found(gave_back=give_back)
-    on_record: set[str] = set()
+    on_record: dict[str, OrderKey | None] = {}
     queues = service.queues
     with (
         ReportFile(report) as file,
@@ -62,7 +62,7 @@ def reconciled(
             file.add(one)
             found.add(one)
             if orders:
-                on_record.add(one.payment.reference)
+                on_record[one.payment.reference] = one.payment.key
             progress.advance()
 
         run = Reconcile(
@@ -74,8 +74,10 @@ def reconciled(
             refunds_max,
             needs_an_order=needs_an_order,
         )
-        until = clock.now()
-        since = Millis(0 if days is None else until - days * DAY_MS)
+        now = clock.now()
+        since = Millis(0 if days is None else now - days * DAY_MS)
+        # A file may have times without an offset, which are ahead of UTC in half of the world.
+        until = Millis(now + DAY_MS)
         try:
             found.ran = run.run(since, until, add, give_back=give_back)
             if orders and found.begins is not None and found.ends is not None:
@@ -105,11 +107,15 @@ def _orders(service: Service, begins: Millis, ends: Millis, progress: Bar) -> It
                 yield UnpaidOrder(order.key, paid, order.accepted_at)
 
 
-def _is_paid(order: UnpaidOrder, on_record: Collection[str], gateway: Gateway) -> bool:
-    if order.payment.reference in on_record:
-        return True
+def _is_paid(
+    order: UnpaidOrder, on_record: Mapping[str, OrderKey | None], gateway: Gateway
+) -> bool:
+    """Whether the gateway has the payment that the order names, and has it for this order."""
+    reference = order.payment.reference
+    if reference in on_record:
+        return on_record[reference] == order.key
     # It may have been begun before that time.
-    payment = gateway.find(order.payment.reference)
+    payment = gateway.find(reference)
     return payment is not None and payment.key == order.key
 
 

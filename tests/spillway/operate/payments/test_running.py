@@ -125,6 +125,23 @@ def test_while_anything_waits_in_the_overflow_queue_nothing_is_made_void(shop: S
     assert shop.orders.place(accepted(shop.lost)) is None
 
 
+def test_the_payment_of_another_order_does_not_pay_for_one(shop: Shop) -> None:
+    """Of whom a receipt key has got out to."""
+    other = accepted()
+    shop.orders.place(
+        replace(other, order=replace(other.order, payment=replace(shop.payment, amount=905)))
+    )
+    earlier = order_id(NOW - 2_000)
+    shop.lines.append(f"pay_1,payment,1.00,GBP,2026-11-23T09:59:58Z,{CUSTOMER},{earlier}")
+    assert [one.key for one in shop.reconcile(orders=True).unpaid] == [other.key]
+
+
+def test_a_time_without_an_offset_leaves_no_payment_out(shop: Shop) -> None:
+    """In half of the world it is ahead of UTC."""
+    shop.lines[1] = shop.lines[1].replace(AT, "2026-11-24T20:00:00")
+    assert shop.reconcile().ran.payments == 2
+
+
 def test_an_order_whose_payment_the_gateway_does_not_have_is_named(shop: Shop) -> None:
     """Only of the time that the payments are of, and not where nothing was to be taken yet."""
     terms = {NOW - 999: "net30"}
