@@ -26,6 +26,11 @@ PATHS = {
 }
 #: How long a downstream may take to answer: as long as Spillway's local stage gives it.
 TIMEOUT_SECONDS = 2.0
+#: A command without an answer is sent again without end: after this wait, which doubles up to the
+#: other. Every engine that can is told so; left to their defaults they would differ in nothing as
+#: much as in how long after an outage they look again.
+RETRY_FIRST_SECONDS = 1.0
+RETRY_MAX_SECONDS = 10.0
 
 
 class Refused(Exception):

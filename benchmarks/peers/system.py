@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import httpx
 
 from benchmarks.peers import usage
+from benchmarks.peers.commands import RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS
 from benchmarks.peers.fakes import Fakes
 from benchmarks.peers.usage import Usage
 from spillway.errors import SpillwayError
@@ -30,6 +31,14 @@ from spillway.run.workload import Customer
 
 START_SECONDS_MAX = 90.0
 _POLL_SECONDS = 0.05
+
+
+def retries(
+    first_seconds: float = RETRY_FIRST_SECONDS, max_seconds: float = RETRY_MAX_SECONDS
+) -> str:
+    """Of the notes: how long a command that was not answered waits. The peers' own by default."""
+    waits = f"after {first_seconds:g} s, doubling, at most {max_seconds:g} s apart"
+    return f"A command is sent again {waits}."
 
 
 class Unavailable(SpillwayError):

@@ -11,8 +11,8 @@ def _not_refused(error: BaseException) -> bool:
     return not isinstance(error, Refused)
 
 
-# DBOS has no bound on the wait between two attempts below one hour, and none without end on their
-# number: a steady wait, for longer than any outage that is tested.
+# DBOS has no bound on the wait between two attempts below one hour, so it cannot have the others'
+# waits; and none without end on their number. A steady wait, for longer than any outage.
 @DBOS.step(
     retries_allowed=True,
     interval_seconds=2,

@@ -27,6 +27,7 @@ class Dbos(Peer):
     notes: ClassVar[Sequence[str]] = (
         "API and workflows are one process, as in its documentation.",
         "PostgreSQL with its own default settings: each commit waits for the disk.",
+        "A command is sent again every 2 s: a wait that doubles has no bound below an hour there.",
     )
     victims: ClassVar[Mapping[str, str]] = {
         "program": "the application: API and workflows",

@@ -16,7 +16,14 @@ from aws_durable_execution_sdk_python.config import (
 )
 from aws_durable_execution_sdk_python.retries import RetryStrategyConfig, create_retry_strategy
 
-from benchmarks.peers.commands import Order, Refused, downstreams_sync, send_sync
+from benchmarks.peers.commands import (
+    RETRY_FIRST_SECONDS,
+    RETRY_MAX_SECONDS,
+    Order,
+    Refused,
+    downstreams_sync,
+    send_sync,
+)
 
 client = downstreams_sync()
 
@@ -25,8 +32,8 @@ UNTIL_ANSWERED = StepConfig(
     retry_strategy=create_retry_strategy(
         RetryStrategyConfig(
             max_attempts=1_000_000,
-            initial_delay=Duration.from_seconds(1),
-            max_delay=Duration.from_minutes(1),
+            initial_delay=Duration.from_seconds(int(RETRY_FIRST_SECONDS)),
+            max_delay=Duration.from_seconds(int(RETRY_MAX_SECONDS)),
         )
     )
 )

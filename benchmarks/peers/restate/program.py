@@ -3,16 +3,29 @@ answered once the call is in its log, and its key, the order's id, runs once."""
 
 import asyncio
 import os
+from datetime import timedelta
 
 import restate
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
-from restate import RestateDurableFuture, TerminalError, Workflow, WorkflowContext
+from restate import RestateDurableFuture, RunOptions, TerminalError, Workflow, WorkflowContext
 
-from benchmarks.peers.commands import Order, Refused, downstreams, send
+from benchmarks.peers.commands import (
+    RETRY_FIRST_SECONDS,
+    RETRY_MAX_SECONDS,
+    Order,
+    Refused,
+    downstreams,
+    send,
+)
 
 orders = Workflow("Orders")
 client = downstreams()
+# Without end: left to its default an invocation that has failed 70 times waits for a person.
+RETRIES: RunOptions[str] = RunOptions(
+    initial_retry_interval=timedelta(seconds=RETRY_FIRST_SECONDS),
+    max_retry_interval=timedelta(seconds=RETRY_MAX_SECONDS),
+)
 
 
 async def call(step: str, order: Order) -> str:
@@ -23,9 +36,7 @@ async def call(step: str, order: Order) -> str:
 
 
 def do(ctx: WorkflowContext, step: str, order: Order) -> RestateDurableFuture[str]:
-    """Retried by Restate's own policy: without end, but an invocation that has failed 70 times is
-    paused, and waits for a person."""
-    return ctx.run_typed(step, call, step=step, order=order)
+    return ctx.run_typed(step, call, RETRIES, step=step, order=order)
 
 
 @orders.main()

@@ -17,6 +17,7 @@ from benchmarks.peers.system import (
     Unavailable,
     answers,
     environment_of,
+    retries,
     unsigned_token,
 )
 from spillway.errors import SpillwayError
@@ -34,6 +35,8 @@ class Restate(Peer):
     title: ClassVar[str] = "Restate"
     notes: ClassVar[Sequence[str]] = (
         "One node with its default settings, in place of a cluster that replicates its log.",
+        "Its log is synced to the disk before a request is answered.",
+        retries(),
     )
     victims: ClassVar[Mapping[str, str]] = {
         "program": "the endpoint that runs the workflow",

@@ -14,8 +14,9 @@ import httpx
 from benchmarks.peers import usage
 from benchmarks.peers.fakes import Fakes
 from benchmarks.peers.spillway.changed import changed
-from benchmarks.peers.system import System
+from benchmarks.peers.system import System, retries
 from benchmarks.peers.usage import Usage
+from orders.domain.backoff import DELIVER
 from orders.domain.saga import settled
 from spillway.prove.chaos.mutant import code_deployed
 from spillway.prove.mutants.service import sources
@@ -30,6 +31,7 @@ class Spillway(System):
     notes: ClassVar[Sequence[str]] = (
         "The emulator stands for AWS's own services, and its share is named apart.",
         "The emulator keeps its data in memory: no order waits for a disk, as the others do.",
+        retries(DELIVER.first_seconds, DELIVER.max_seconds),
         "Each request's token, receipt and price are checked; the peers' programs check nothing.",
     )
     victims: ClassVar[Mapping[str, str]] = {
