@@ -27,8 +27,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks.peers import counting, tables, trials, usage
+from benchmarks.peers import tables, trials, usage
 from benchmarks.peers.catalogue import SYSTEMS
+from benchmarks.peers.counting import COUNTED, counted
 from benchmarks.peers.fakes import Fakes, serving_fakes
 from benchmarks.peers.install import install
 from benchmarks.peers.system import Unavailable
@@ -71,17 +72,16 @@ def main(
     # Both end the blocks that they interrupt, and with them every process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    wanted = system or [*SYSTEMS, counting.NAME]
-    unknown = sorted({*wanted} - {*SYSTEMS, counting.NAME})
-    if unknown:
-        names = ", ".join([*SYSTEMS, counting.NAME])
-        raise typer.BadParameter(f"There is no {unknown[0]}: choose from {names}.")
+    known = [*SYSTEMS, *COUNTED]
+    wanted = system or known
+    if unknown := [name for name in wanted if name not in known]:
+        raise typer.BadParameter(f"There is no {unknown[0]}: choose from {', '.join(known)}.")
     drafts = tuple(_drafts(orders, file))
     results: dict[str, Any] = {"machine": _machine(), "systems": {}}
     ends_at = time.monotonic() + 60 * minutes
     jobs = []
     for name in wanted:
-        title, notes, tests = _counts(drafts) if name == counting.NAME else _tests(name, drafts)
+        title, notes, tests = (_counts if name in COUNTED else _tests)(name, drafts)
         results["systems"][name] = {"title": title, "notes": list(notes), "tests": {}}
         for test, trial in tests.items():
             if only is None or test.partition(":")[0] in only:
@@ -186,13 +186,14 @@ def _tests(name: str, drafts: tuple[Draft, ...]) -> tuple[str, Sequence[str], Ma
     return kind.title, kind.notes, tests
 
 
-def _counts(drafts: tuple[Draft, ...]) -> tuple[str, Sequence[str], Mapping[str, Trial]]:
-    few = Load(drafts[:FAULTED_ORDERS])
+def _counts(name: str, drafts: tuple[Draft, ...]) -> tuple[str, Sequence[str], Mapping[str, Trial]]:
+    service = COUNTED[name]
+    few = partial(counted, service=service, load=Load(drafts[:FAULTED_ORDERS]))
     tests = {
-        "healthy": partial(counting.counted, load=few, lose_answers=False),
-        "answers lost": partial(counting.counted, load=few, lose_answers=True),
+        "healthy": partial(few, lose_answers=False),
+        "answers lost": partial(few, lose_answers=True),
     }
-    return counting.TITLE, (), tests
+    return service.title, service.notes, tests
 
 
 @contextmanager

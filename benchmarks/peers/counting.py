@@ -1,12 +1,13 @@
-"""Lambda durable functions: what an order takes of them, counted in the SDK's local runner. It is
-no service that takes orders, so nothing here is timed and nobody is killed."""
+"""What an order takes of AWS's own engines, by operations: what they bill is counted, in the local
+runner of one and by a walk through the definition of the other. Neither is a service that takes
+orders, so nothing here is timed and nobody is killed."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import httpx
 
 from benchmarks.peers import audit
 from benchmarks.peers.fakes import Fakes
+from benchmarks.peers.step_functions.count import count as step_functions
 from benchmarks.peers.system import PeerClient, program, unsigned_token
 from benchmarks.peers.trials import LOST, Load, checkout, refusing
 from spillway.errors import SpillwayError
@@ -24,9 +26,17 @@ from spillway.run.stack import SigningKey
 from spillway.run.stack.processes import guarded, isolated_environment
 from spillway.run.workload import Customer
 
-NAME = "durable_functions"
-TITLE = "Lambda durable functions in their local runner"
 SECONDS_MAX = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """`count` puts orders, each a JSON text, through the service, and returns what each took:
+    `operations` by kind, and other numbers by name. A folder is for what it keeps."""
+
+    title: str
+    notes: Sequence[str]
+    count: Callable[[Path, Fakes, Sequence[str]], Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +50,20 @@ class _Collecting(PeerClient):
         return Reply(202, {})
 
 
-def counted(folder: Path, fakes: Fakes, load: Load, *, lose_answers: bool) -> dict[str, Any]:
+def counted(
+    folder: Path, fakes: Fakes, service: Counted, load: Load, *, lose_answers: bool
+) -> dict[str, Any]:
     """What the orders took, on average, by what became of them."""
     refusing(fakes, load, lose_answers_rate=LOST if lose_answers else 0.0)
     client = _Collecting(httpx.AsyncClient(), Tokens(unsigned_token))
     placed: list[Placed] = []
     key = SigningKey.generate("peers")
     asyncio.run(checkout(client, load, key, None).place(load.drafts, placed))
-    orders, counts = folder / "orders.json", folder / "counts.json"
-    orders.write_text(f"[{','.join(client.collected)}]")
-    _run(folder, fakes, orders, counts)
+    counts = service.count(folder, fakes, client.collected)
     of_order = audit.by_order(fakes.entries())
     worlds = {key.order_id: audit.world(entries) for key, entries in of_order.items()}
-    took: dict[str, list[dict[str, Any]]] = {}
-    for order, one in zip(client.collected, json.loads(counts.read_text()), strict=True):
+    took: dict[str, list[Mapping[str, Any]]] = {}
+    for order, one in zip(client.collected, counts, strict=True):
         took.setdefault(worlds.get(json.loads(order)["order_id"]) or "neither", []).append(one)
     return {
         "lost_share": LOST if lose_answers else 0.0,
@@ -62,11 +72,14 @@ def counted(folder: Path, fakes: Fakes, load: Load, *, lose_answers: bool) -> di
     }
 
 
-def _run(folder: Path, fakes: Fakes, orders: Path, counts: Path) -> None:
-    command, environment = program(NAME, "count", fakes)
-    log = folder / "count.log"
+def _durable_functions(
+    folder: Path, fakes: Fakes, orders: Sequence[str]
+) -> Sequence[Mapping[str, Any]]:
+    placed, counts, log = folder / "orders.json", folder / "counts.json", folder / "count.log"
+    placed.write_text(f"[{','.join(orders)}]")
+    command, environment = program("durable_functions", "count", fakes)
     with guarded(
-        [*command, str(orders), str(counts)],
+        [*command, str(placed), str(counts)],
         environment={**isolated_environment(folder), **environment},
         log=log,
         cwd=folder,
@@ -75,17 +88,29 @@ def _run(folder: Path, fakes: Fakes, orders: Path, counts: Path) -> None:
     if not counts.exists():
         last = log.read_text().strip().splitlines()[-1:]
         raise SpillwayError(f"The local runner counted nothing: {''.join(last)}")
+    found: Sequence[Mapping[str, Any]] = json.loads(counts.read_text())
+    return found
 
 
-def _average(ones: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    def of(name: str) -> float:
-        return round(sum(int(one[name]) for one in ones) / len(ones), 2)
-
+def _average(ones: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     kinds: Counter[str] = Counter()
     for one in ones:
         kinds.update(one["operations"])
+    numbers = [name for name, value in ones[0].items() if isinstance(value, int)]
     return {
         "orders": len(ones),
         "operations": {kind: round(count / len(ones), 2) for kind, count in kinds.items()},
-        **{name: of(name) for name in ("checkpoints", "payload_bytes", "invocations")},
+        **{name: round(sum(one[name] for one in ones) / len(ones), 2) for name in numbers},
     }
+
+
+COUNTED: Mapping[str, Counted] = {
+    "durable_functions": Counted(
+        "Lambda durable functions", ("Local runner.",), _durable_functions
+    ),
+    "step_functions": Counted(
+        "Step Functions",
+        ("A walk through the definition: no service of AWS's ran.",),
+        lambda _, fakes, orders: step_functions(fakes, orders),
+    ),
+}

@@ -132,9 +132,10 @@ def _operations(results: Results) -> Table:
                         system["title"],
                         f"{name}, {world}",
                         f"{sum(counted['operations'].values()):.1f}",
-                        f"{counted['checkpoints']:.1f}",
-                        f"{counted['payload_bytes']:.0f}",
-                        f"{counted['invocations']:.1f}",
+                        *(
+                            f"{counted[number]:.1f}" if number in counted else _NOTHING
+                            for number in ("checkpoints", "payload_bytes", "invocations")
+                        ),
                     ]
                 )
     head = ["system", "orders", "operations", "checkpoints", "payload, bytes", "invocations"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
 
 import httpx
 
+from benchmarks.peers.commands import Order
 from benchmarks.peers.fakes import Fakes
 from orders.domain.order import OrderKey
 from orders.domain.units import CustomerId
@@ -37,6 +39,12 @@ def placed(count: int) -> Iterator[Placed]:
             answers=answers,
             closed=True,
         )
+
+
+def sent(order: Placed) -> Order:
+    """As its customer sent it, with its ids."""
+    key = order.key
+    return {**json.loads(order.body), "customer_id": key.customer_id, "order_id": key.order_id}
 
 
 def entries(order: Placed, *steps: str, refused: tuple[str, ...] = ()) -> list[Entry]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 
 import httpx
@@ -16,16 +15,9 @@ from benchmarks.peers.spillway.changed import SAGA, changed
 from simulation.downstreams.fault_settings import FaultSettings
 from spillway.paths import PROJECT
 from spillway.prove.mutants.service import sources
-from spillway.run.load.placing import Placed
-from tests.benchmarks.peers.builders import client_of, placed
+from tests.benchmarks.peers.builders import client_of, placed, sent
 
 PEERS = PROJECT / "benchmarks" / "peers"
-
-
-def _sent(order: Placed) -> Order:
-    key = order.key
-    ids = {"customer_id": key.customer_id, "order_id": key.order_id}
-    return {**json.loads(order.body), **ids}
 
 
 def test_every_command_is_taken_and_does_and_undoes_the_whole_order() -> None:
@@ -38,7 +30,7 @@ def test_every_command_is_taken_and_does_and_undoes_the_whole_order() -> None:
                 await send(client, step, order)  # a repeat is no second effect
 
     for order in orders:
-        asyncio.run(all_steps(_sent(order), "reserve", "ship", "post"))
+        asyncio.run(all_steps(sent(order), "reserve", "ship", "post"))
     assert audit.judge(orders, fakes.entries(), ()).document() | {"examples": []} == {
         **dict.fromkeys(audit.KINDS, 0),
         "acknowledged": 20,
@@ -48,7 +40,7 @@ def test_every_command_is_taken_and_does_and_undoes_the_whole_order() -> None:
         "examples": [],
     }
     for order in orders:
-        asyncio.run(all_steps(_sent(order), "recall", "release", "refund"))
+        asyncio.run(all_steps(sent(order), "recall", "release", "refund"))
     verdict = audit.judge(orders, fakes.entries(), ())
     assert verdict.undone == 20
     assert verdict.count("doubled") == 0
@@ -60,7 +52,7 @@ def test_a_refusal_is_told_from_no_answer() -> None:
 
     async def reserve() -> None:
         async with client_of(fakes) as client:
-            await send(client, "reserve", _sent(order))
+            await send(client, "reserve", sent(order))
 
     fakes.misbehave({"inventory": FaultSettings(outage=True)})
     with pytest.raises(httpx.HTTPStatusError):
@@ -84,10 +76,12 @@ def test_no_request_waits_for_the_connection_of_another(monkeypatch: pytest.Monk
         monkeypatch.setenv("PEERS_DOWNSTREAMS_URL", f"http://127.0.0.1:{port}")
         monkeypatch.setenv("PEERS_API_KEY", "key")
         async with server, downstreams() as client, asyncio.TaskGroup() as tasks:
-            sent = [tasks.create_task(send(client, "reserve", _sent(order))) for _ in range(count)]
-            for _ in sent:
+            running = [
+                tasks.create_task(send(client, "reserve", sent(order))) for _ in range(count)
+            ]
+            for _ in running:
                 await open_.acquire()
-            for one in sent:
+            for one in running:
                 one.cancel()
 
     asyncio.run(asyncio.wait_for(crowd(), 30))
