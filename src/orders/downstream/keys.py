@@ -6,12 +6,13 @@ import base64
 import re
 
 from orders.domain.order import OrderKey, is_order_id
+from orders.domain.refusals import CUSTOMER_ID_MAX
 from orders.domain.saga import Step
 from orders.domain.units import CustomerId
 from orders.ports import Command
 
 _STEPS = frozenset(step.value for step in Step)
-_CORRELATION_ID = re.compile(r"([a-z_]+)\.([0-9a-f-]{36})\.([A-Za-z0-9_-]+)")
+CORRELATION_ID = re.compile(r"([a-z_]+)\.([0-9a-f-]{36})\.([A-Za-z0-9_-]+)")
 
 
 def idempotency_key(command: Command) -> str:
@@ -32,11 +33,14 @@ def correlation_id(command: Command) -> str:
 
 def correlated(text: str) -> tuple[OrderKey, Step] | None:
     """What a `correlation_id` names; None for any other text."""
-    found = _CORRELATION_ID.fullmatch(text)
+    found = CORRELATION_ID.fullmatch(text)
     if found is None or found[1] not in _STEPS or not is_order_id(order_id := found[2]):
         return None
     try:
         customer = base64.urlsafe_b64decode(found[3] + "=" * (-len(found[3]) % 4)).decode()
     except ValueError:
+        return None
+    if len(customer) > CUSTOMER_ID_MAX:
+        # No token names such a one, and the table has no key of more than 2,048 bytes.
         return None
     return OrderKey(CustomerId(customer), order_id), Step(found[1])

@@ -15,6 +15,7 @@ from orders.aws import items
 from orders.aws.messages import queue_text
 from orders.domain.backoff import DRAIN
 from orders.domain.order import AcceptedOrder, OrderKey
+from orders.domain.refusals import CUSTOMER_ID_MAX
 from orders.domain.saga import Downstream, Facts, Outcome, Step
 from orders.domain.units import Millis
 from orders.downstream.answers import Rule
@@ -243,6 +244,10 @@ def wrong(bench: Bench) -> list[tuple[bytes, str]]:
         ),
         (
             b'{"state": "HELD", "correlationId": "reserve.x.y"}',
+            "/correlationId names no command of ours",
+        ),
+        (
+            message(order_key("x" * (CUSTOMER_ID_MAX + 1), order_id()), HELD),
             "/correlationId names no command of ours",
         ),
         (b"<held/>", "the message is not JSON"),
