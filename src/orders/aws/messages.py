@@ -171,7 +171,7 @@ def messages_in(body: str) -> tuple[str, ...]:
     """The messages inside a batch message; nothing for any other body."""
     try:
         return tuple(bytes(raw).decode() for raw in _decode(body, _BatchMessage).batch)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
 
 

@@ -166,7 +166,11 @@ def test_a_full_batch_of_the_largest_commands_stays_far_below_what_sqs_takes_in_
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{", "[]", "{}", '{"batch":[]}', '{"batch":7}', '{"batch":"abc"}', "\ud800"]
+    "body",
+    [
+        *("", "{", "[]", "{}", '{"batch":[]}', '{"batch":7}', '{"batch":"abc"}', "\ud800"),
+        '{"batch":[' + "[" * 100_000,
+    ],
 )
 def test_what_is_no_batch_is_a_message_by_itself(body: str) -> None:
     assert messages_in(body) == ()

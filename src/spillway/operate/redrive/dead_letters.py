@@ -16,6 +16,7 @@ from orders.aws.messages import messages_in
 from orders.domain.order import OrderKey, is_order_id
 from orders.domain.saga import DOWNSTREAMS
 from orders.domain.units import CustomerId
+from orders.downstream.keys import CORRELATION_ID, correlated
 from spillway.errors import UsageError
 
 #: The names of the dead-letter queues, in the order in which they are shown.
@@ -118,21 +119,29 @@ def dead_letter_of(message: Mapping[str, Any]) -> DeadLetter:
     )
 
 
-def contents(body: str) -> tuple[str, ...]:
-    """The messages in a dead letter: those of a batch, else the message itself."""
-    return messages_in(body) or (body,)
+def contents(queue: str, body: str) -> tuple[str, ...]:
+    """The messages in a dead letter of this queue: those of a batch, else the message itself.
+
+    What a downstream tells is never a batch of ours, even where it has a list of that name.
+    """
+    return (() if queue in OF_TELLERS else messages_in(body)) or (body,)
 
 
-def order_keys(body: str) -> list[OrderKey]:
-    """The orders that a dead letter names: several for a batch, perhaps none."""
-    named = (_order_key(message) for message in contents(body))
-    return list(dict.fromkeys(key for key in named if key is not None))
+def order_keys(queue: str, body: str) -> list[OrderKey]:
+    """The orders that a dead letter of this queue names: several for a batch, perhaps none."""
+    if queue in OF_TELLERS:
+        # Where in its message the id stands, only its description says.
+        told = (correlated(found[0]) for found in CORRELATION_ID.finditer(body))
+        named = [key for key, _ in filter(None, told)]
+    else:
+        named = [*filter(None, map(_order_key, contents(queue, body)))]
+    return list(dict.fromkeys(named))
 
 
 def _order_key(body: str) -> OrderKey | None:
     try:
         named = msgspec.json.decode(body, type=_Named)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     # Another program's message may name anything so, even a person.
     if not is_order_id(named.order_id):
@@ -144,7 +153,7 @@ def lambda_failure(body: str) -> LambdaFailure | None:
     """A dead letter of Lambda's; None for any other."""
     try:
         return msgspec.json.decode(body, type=LambdaFailure)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 

@@ -51,7 +51,7 @@ class Found:
     def reasons(self) -> list[tuple[str, Group]]:
         return sorted(self.groups.items(), key=lambda item: -item[1].dead_letters)
 
-    def add(self, reason: str, dead_letter: DeadLetter) -> Group:
+    def add(self, queue: str, reason: str, dead_letter: DeadLetter) -> Group:
         if len(self.kept) < KEPT_MAX:
             self.kept.append((reason, dead_letter))
         if reason not in self.groups and len(self.groups) >= REASONS_MAX:
@@ -59,7 +59,7 @@ class Found:
         group = self.groups.setdefault(reason, Group())
         self.dead_letters += 1
         group.dead_letters += 1
-        for order in order_keys(dead_letter.body):
+        for order in order_keys(queue, dead_letter.body):
             if len(group.orders) < ORDERS_NAMED_MAX and order not in group.orders:
                 group.orders.append(order)
         return group

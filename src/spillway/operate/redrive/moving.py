@@ -144,7 +144,9 @@ class Redrive:
         tries_max: int | None,
     ) -> None:
         found = self.found[source.name]
-        groups = [found.add(self._why(source, one, tries_max), one) for one in dead_letters]
+        groups = [
+            found.add(source.name, self._why(source, one, tries_max), one) for one in dead_letters
+        ]
         if self.dry_run:
             return
         kept = self._send(source, dead_letters)
@@ -186,7 +188,7 @@ class Redrive:
             keys = orders_changed(self.streams, failure.batch)
             return [check_message_of(Check(key, force=True)) for key in keys]
         if source.name != "relay":
-            return contents(body)
+            return contents(source.name, body)
         try:
             check_of(body)
         except PermanentFailure as no_check:

@@ -10,6 +10,7 @@ from orders.aws.messages import check_of, command_of, overflowed_order_of
 from orders.domain.order import customer_hash, is_order_id
 from orders.domain.saga import DOWNSTREAMS, Step
 from orders.domain.trace import parsed
+from orders.downstream.keys import correlated
 from orders.failures import PermanentFailure
 from spillway.operate.redrive.dead_letters import (
     OF_STREAM_READERS,
@@ -37,7 +38,7 @@ def _told(body: str) -> object:
     """What each downstream makes of it, its description says."""
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise PermanentFailure("not JSON") from None
 
 
@@ -56,7 +57,7 @@ def what_it_is(queue: str, body: str) -> str:
     kind, read = _KINDS[queue]
     if queue in OF_STREAM_READERS and lambda_failure(body) is not None:
         return "a batch of changes"
-    messages = contents(body)
+    messages = contents(queue, body)
     unread = sum(not _is_read(read, message) for message in messages)
     if unread:
         return f"cannot be read as {kind}"
@@ -77,14 +78,15 @@ def _is_read(read: Callable[[str], object], body: str) -> bool:
 
 def masked(body: str) -> str:
     """The body with its structure, and only what identifies nobody: of JSON the known fields, the
-    customer's hash in place of the id; of any other text its form, letters as x and digits as 0."""
+    customer's hash in place of the id, in a correlation id too; of any other text its form, letters
+    as x and digits as 0."""
     try:
         content = json.loads(body)
-    except ValueError:
-        return _cut(_form(body))
-    if not isinstance(content, dict | list):
-        return _cut(_form(body))
-    return _cut(json.dumps(_masked(content), indent=2, ensure_ascii=False))
+        if isinstance(content, dict | list):
+            return _cut(json.dumps(_masked(content), indent=2, ensure_ascii=False))
+    except (ValueError, RecursionError):
+        pass
+    return _cut(_form(body))
 
 
 def _masked(value: Any, name: str = "") -> Any:
@@ -100,6 +102,9 @@ def _masked(value: Any, name: str = "") -> Any:
         return value
     if name in _SHOWN and _SHOWN[name](value):
         return value
+    if isinstance(value, str) and (named := correlated(value)):
+        key, step = named
+        return f"{step}.{key.order_id}.(hash {key.customer_hash})"
     if isinstance(value, str):
         return f"({counted(len(value), 'character')})"
     return "(a number)"
@@ -114,7 +119,9 @@ def _fields(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _form(text: str) -> str:
-    return "".join("0" if one.isdigit() else "x" if one.isalpha() else one for one in text)
+    """Without what moves a terminal's cursor, turns what stands after it, or is half a pair."""
+    seen = (one if one.isprintable() or one in "\n\t" else "?" for one in text)
+    return "".join("0" if one.isdigit() else "x" if one.isalpha() else one for one in seen)
 
 
 def _cut(text: str) -> str:

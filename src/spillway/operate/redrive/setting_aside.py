@@ -115,7 +115,7 @@ def _received(receiver: Receiver, message_id: str) -> DeadLetter | None:
 def still_needing(service: Service, queue: str, body: str) -> list[OrderKey]:
     """The orders that would wait for ever, or be gone, without the message."""
     needing = []
-    for message in contents(body):
+    for message in contents(queue, body):
         with suppress(PermanentFailure):
             if queue in DOWNSTREAMS:
                 command = command_of(message)

@@ -61,7 +61,7 @@ def peek(service: Service, queue: str) -> list[Message]:
 def _message(queue: str, raw: dict[str, Any]) -> Message:
     return Message(
         queue,
-        order_keys(raw["Body"]),
+        order_keys(queue.removesuffix("_dead_letter"), raw["Body"]),
         sent_at=int(raw["SentTimestamp"]) * 1000,
         due_at=int(raw["VisibleAt"]) * 1000,
         tries=int(raw["ReceiveCount"]),

@@ -294,7 +294,7 @@ def test_only_an_order_has_a_page_however_its_id_is_written() -> None:
 def a_state_with_a_letter(body: str) -> AppState:
     state = a_state(status(part("deliver-accounting", dead_letters=1)))
     found = Found(visible=1)
-    found.add("no reason given", DeadLetter("m1", "r", body, NOW, None))
+    found.add("inventory", "no reason given", DeadLetter("m1", "r", body, NOW, None))
     state.redriving.found = {"accounting": found}
     return state
 

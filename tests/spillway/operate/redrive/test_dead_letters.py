@@ -11,6 +11,7 @@ import pytest
 from orders.aws.messages import batch_messages_of, check_message_of, message_of, overflow_message_of
 from orders.domain.order import OrderKey
 from orders.domain.saga import Step
+from orders.downstream.keys import correlation_id
 from orders.ports import Check, Command
 from spillway.operate.redrive.dead_letters import (
     SOURCES,
@@ -54,6 +55,10 @@ def failure_record(**changes: str) -> str:
     )
 
 
+#: Deeper than a reader of JSON goes.
+NESTED = '{"a":' * 30_000
+
+
 def dead_letter(body: str, reason: str | None = None) -> DeadLetter:
     return DeadLetter("1", "receipt", body, 0, reason)
 
@@ -68,13 +73,20 @@ def dead_letter(body: str, reason: str | None = None) -> DeadLetter:
     ids=["command", "order that overflowed", "check"],
 )
 def test_every_message_of_ours_names_its_order(body: str) -> None:
-    assert order_keys(body) == [KEY]
+    assert order_keys("inventory", body) == [KEY]
+
+
+def test_what_a_downstream_tells_names_its_order_wherever_the_id_stands() -> None:
+    told = correlation_id(Command(KEY, Step.SHIP))
+    for body in (f'{{"a": [{{"b": "{told}"}}], "batch": ["LOT-1"]}}', f"<id>{told}</id>", NESTED):
+        assert order_keys("outcomes-fulfilment", body) == ([KEY] if told in body else [])
+        assert order_keys("fulfilment", body) == []
 
 
 def test_a_batch_names_the_orders_of_all_its_messages_once() -> None:
     other = OrderKey(KEY.customer_id, order_id())
     bodies = [message_of(Command(key, Step.SHIP)) for key in (KEY, other, KEY)]
-    assert order_keys(batch_messages_of(bodies, 3)[0]) == [KEY, other]
+    assert order_keys("inventory", batch_messages_of(bodies, 3)[0]) == [KEY, other]
 
 
 @pytest.mark.parametrize(
@@ -86,10 +98,11 @@ def test_a_batch_names_the_orders_of_all_its_messages_once() -> None:
         '{"order_id": 7}',
         '{"customer_id": "c", "order_id": "Ada Lovelace"}',
         failure_record(),
+        NESTED,
     ],
 )
 def test_a_text_that_names_no_order_is_not_refused(body: str) -> None:
-    assert order_keys(body) == []
+    assert order_keys("inventory", body) == []
 
 
 def test_our_code_gave_the_reason() -> None:
@@ -135,7 +148,8 @@ def test_a_failure_record_says_where_the_records_are() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{}", check_message_of(Check(KEY)), failure_record(startSequenceNumber="1")]
+    "body",
+    ["", "{}", check_message_of(Check(KEY)), failure_record(startSequenceNumber="1"), NESTED],
 )
 def test_any_other_dead_letter_is_none_of_lambdas(body: str) -> None:
     assert lambda_failure(body) is None

@@ -18,7 +18,7 @@ from spillway.operate.redrive.moving import NO_ORDER, Redrive
 from spillway.operate.redrive.stream import EXPIRED
 from tests.builders import CUSTOMER, order_id
 from tests.spillway.operate.redrive.fake_sqs import NOW, FakeSqs, Message
-from tests.spillway.operate.redrive.test_dead_letters import failure_record
+from tests.spillway.operate.redrive.test_dead_letters import NESTED, failure_record
 
 SHIPPING = Source("fulfilment", "letters", "queue")
 RELAY = Source("relay", "letters", "watchdog")
@@ -79,6 +79,15 @@ def test_a_batch_that_ran_out_of_tries_goes_back_message_by_message() -> None:
     assert sqs.bodies_sent() == bodies
     assert sqs.queues["letters"] == []
     assert (found.dead_letters, found.moved) == (1, 1)
+
+
+def test_what_a_downstream_tells_goes_back_whole() -> None:
+    """A warehouse's message may well have its lots under this name."""
+    told = '{"event": "DISPATCHED", "batch": ["LOT-1", "LOT-2"]}'
+    sqs = sqs_with(dead_letters(told, NESTED))
+    source = Source("outcomes-fulfilment", "letters", "queue")
+    assert redriven(sqs, source).found[source.name].moved == 2
+    assert sqs.bodies_sent() == [told, NESTED]
 
 
 def test_a_batch_of_which_something_was_not_taken_stays() -> None:

@@ -9,11 +9,12 @@ import pytest
 from orders.aws.messages import batch_messages_of, check_message_of, message_of, overflow_message_of
 from orders.domain.order import OrderKey
 from orders.domain.saga import Step
+from orders.downstream.keys import correlation_id
 from orders.ports import Check, Command
 from spillway.operate.redrive.dead_letters import OF_TELLERS
 from spillway.operate.redrive.reading import SHOWN_MAX, is_readable, masked, what_it_is
 from tests.builders import CUSTOMER, accepted, an_order, order_id
-from tests.spillway.operate.redrive.test_dead_letters import failure_record
+from tests.spillway.operate.redrive.test_dead_letters import NESTED, failure_record
 
 KEY = OrderKey(CUSTOMER, order_id())
 COMMAND = message_of(Command(KEY, Step.RESERVE, an_order()))
@@ -38,6 +39,9 @@ CHECK = check_message_of(Check(KEY, force=True))
         ("inventory", batch_messages_of([COMMAND, "{}"], 2)[0], "cannot be read as a command"),
         *((teller, '{"status": "done"}', "an outcome") for teller in OF_TELLERS),
         (OF_TELLERS[0], "hello", "cannot be read as an outcome"),
+        (OF_TELLERS[0], '{"batch": ["LOT-1", "LOT-2"]}', "an outcome"),
+        (OF_TELLERS[0], NESTED, "cannot be read as an outcome"),
+        ("inventory", NESTED, "cannot be read as a command"),
     ],
 )
 def test_what_a_message_is_was_found_by_reading_it(queue: str, body: str, is_: str) -> None:
@@ -75,6 +79,20 @@ def test_whatever_another_program_wrote_is_masked(body: str) -> None:
     assert shown
     for part in ("Ada", "Lovelace", "High", "Street", "441234567", "12 H"):
         assert part not in shown
+
+
+def test_a_correlation_id_shows_its_order_and_the_customer_s_hash_only() -> None:
+    told = correlation_id(Command(KEY, Step.SHIP))
+    shown = f"ship.{KEY.order_id}.(hash {KEY.customer_hash})"
+    assert json.loads(masked(json.dumps({"id": told}))) == {"id": shown}
+
+
+@pytest.mark.parametrize("name", ["\ud800", "\x9b31m", "\x1b[31m", "\u202e"])
+def test_what_is_shown_can_be_printed_on_any_page_and_moves_no_cursor(name: str) -> None:
+    for body in (json.dumps({name: 1}), name, "[" * 100_000, '{"a":[' * 150 + "]}" * 150):
+        shown = masked(body)
+        assert shown.isprintable() or "\n" in shown
+        assert name not in shown
 
 
 def test_lambda_s_own_record_is_shown_whole() -> None:

@@ -27,7 +27,7 @@ NOT_OURS = DeadLetter("m2", "receipt", "from Ada, 12 High Street", 0, None)
 def found(dead_letters: int = 3, moved: int = 3, **changes: object) -> Found:
     one = Found()
     for number in range(dead_letters):
-        one.add("POST /reservations: answered 401", LETTER).moved += number < moved
+        one.add("inventory", "POST /reservations: answered 401", LETTER).moved += number < moved
     for name, value in changes.items():
         setattr(one, name, value)
     return one
@@ -66,7 +66,7 @@ def test_the_document_names_reasons_and_orders_and_no_customer() -> None:
 
 def test_a_message_that_names_no_order_has_its_id_and_is_masked() -> None:
     one = Found()
-    one.add("no reason given", NOT_OURS)
+    one.add("inventory", "no reason given", NOT_OURS)
     assert "message m2" in shown(one, dry_run=True)
     [message] = document(redriven(one, dry_run=True))["queues"]["inventory"]["messages"]
     assert (message["message_id"], message["masked"]) == ("m2", "xxxx xxx, 00 xxxx xxxxxx")
@@ -75,7 +75,7 @@ def test_a_message_that_names_no_order_has_its_id_and_is_masked() -> None:
 def test_the_most_frequent_reason_comes_first() -> None:
     one = Found()
     for reason in ("rare", "often", "often"):
-        one.add(reason, NOT_OURS)
+        one.add("inventory", reason, NOT_OURS)
 
     reasons = document(redriven(one, dry_run=True))["queues"]["inventory"]["reasons"]
     assert [group["reason"] for group in reasons] == ["often", "rare"]
