@@ -76,7 +76,7 @@ def resume(
     ] = None,
     customer: _CustomerOption = None,
     unsettled: Annotated[
-        bool, typer.Option("--unsettled", "-u", help="All orders that are owed a step.")
+        bool, typer.Option("--unsettled", "-u", help="All that are owed a step, or held.")
     ] = False,
     older_than: Annotated[
         str,
@@ -151,7 +151,7 @@ def list_(
         ),
     ] = None,
     unsettled: Annotated[
-        bool, typer.Option("--unsettled", "-u", help="Orders that are owed a step.")
+        bool, typer.Option("--unsettled", "-u", help="Orders that are owed a step, or held.")
     ] = False,
     customer: Annotated[
         str | None, typer.Option("--customer", "-c", metavar="ID", help="A customer's orders.")

@@ -174,7 +174,7 @@ def find(
     found, fits = Found(), sought.predicate()
     scan = Scan(service, on_items, items_max)
     for order, content in _orders(scan, known):
-        if unsettled_only and not order.owed:
+        if unsettled_only and order.at_rest:
             continue
         if order.status == ARCHIVED and sought.needs_content and not fits(order, None):
             found.archived += 1

@@ -18,7 +18,7 @@ from orders.aws import items
 from orders.domain import saga
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, DOWNSTREAMS, ONCE_RESERVED, Facts, Outcome, Step
-from orders.domain.status import Status, reason, status
+from orders.domain.status import SETTLED, Status, reason, status
 from orders.domain.trace import of_order
 from orders.domain.units import CustomerId, OrderId
 from spillway.operate.logs.reading import ANSWERED, Line, Read, lines, lines_of_order
@@ -35,6 +35,7 @@ UNSETTLED_LINES_MAX = 20_000
 WATCHDOG_SECONDS = 5 * 60 * 60
 
 OnItems = Callable[[int], None]
+_UNSETTLED = frozenset(Status) - SETTLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,13 @@ class Summary:
 
     @property
     def settled(self) -> bool:
-        """As its customer reads it: also while the refund of its return is owed."""
-        return not self.owed or self.status == Status.CONFIRMED
+        """As its customer reads it: also while the refund of its return is owed, and not while it
+        is held, though nothing is owed then."""
+        return self.status not in _UNSETTLED
+
+    @property
+    def at_rest(self) -> bool:
+        return self.settled and not self.owed
 
     @property
     def waits_for(self) -> Sequence[str]:
@@ -257,7 +263,7 @@ def open_orders(scan: Scan) -> Iterator[OrderKey]:
 
 
 def still_open(service: Service, key: OrderKey) -> Record | None:
-    """The order as it is now, if it is owed a step."""
+    """The order as it is now, if it is owed a step, or held."""
     record = service.orders.order(key)
     if record is None or not record.stored or saga.at_rest(record.facts):
         return None

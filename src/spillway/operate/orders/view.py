@@ -11,8 +11,8 @@ from rich.panel import Panel
 from rich.text import Text
 
 from orders.domain.parcels import News, Parcel, all_returned_at, parcels_of
-from orders.domain.saga import DOWNSTREAM_OF, Approval, Facts, Outcome, Step
-from orders.domain.status import cancellation_outcome
+from orders.domain.saga import DOWNSTREAM_OF, Facts, Outcome, Step
+from orders.domain.status import Status, cancellation_outcome
 from orders.domain.units import Millis
 from spillway.operate.logs.reading import Line
 from spillway.operate.logs.view import line_cells, line_document, no_lines
@@ -133,7 +133,7 @@ def show_list(listed: Listed, console: Console, *, now: float) -> None:
             order.order_id,
             _status(order),
             date_and_clock(order.accepted_at).removesuffix(" UTC"),
-            ", ".join(f"{DOWNSTREAM_OF[step]} ({step})" for step in order.owed),
+            _awaited(order),
         )
         for order in listed.orders
     ]
@@ -184,12 +184,18 @@ def _status(summary: Summary) -> Text:
     return Text(summary.status, _STATUS_STYLES.get(summary.status, ""))
 
 
+def _awaited(summary: Summary) -> str:
+    if summary.status == Status.HELD:
+        return "an approver"
+    return ", ".join(f"{DOWNSTREAM_OF[step]} ({step})" for step in summary.owed)
+
+
 def _order_panel(life: Life, now: float) -> Panel:
     record, summary = life.record, life.summary
     status = _status(summary)
     if summary.reason:
         status.append(f" ({summary.reason})")
-    if summary.owed:
+    if not summary.at_rest:
         still = "its refund is owed" if summary.settled else "not settled yet"
         status.append(f"  {still}", "bold yellow")
     # In the title, a narrow terminal would cut it.
@@ -300,7 +306,7 @@ def _log_panel(life: Life) -> Panel:
 def _requests(facts: Facts) -> Iterator[tuple[str, RenderableType]]:
     """What people have asked for since the order was placed, or sent back."""
     if facts.held_until is not None:
-        yield "approval", _approval(facts.held_until, facts.approval)
+        yield "approval", _approval(facts.held_until, facts)
     request = facts.cancellation
     if request is not None:
         outcome = cancellation_outcome(facts)
@@ -310,8 +316,11 @@ def _requests(facts: Facts) -> Iterator[tuple[str, RenderableType]]:
         yield "returned", f"all of it, {date_and_clock(returned_at)}"
 
 
-def _approval(held_until: Millis, approval: Approval | None) -> str:
+def _approval(held_until: Millis, facts: Facts) -> str:
+    approval = facts.approval
     if approval is None:
+        if facts.cancellation is not None:
+            return "none: it was cancelled before"
         return f"awaited until {date_and_clock(held_until)}"
     by = f" by {approval.by}" if approval.by else ""
     return f"{approval.verdict} {date_and_clock(approval.at)}{by}"

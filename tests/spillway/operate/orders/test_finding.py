@@ -11,7 +11,7 @@ import pytest
 from orders.aws import items
 from orders.aws.items import Location
 from orders.domain.order import AcceptedOrder
-from orders.domain.saga import Facts, Outcome, Step
+from orders.domain.saga import Approval, Facts, Outcome, Step
 from orders.domain.units import Millis
 from spillway.errors import CheckFailed, SpillwayError, UsageError
 from spillway.operate.arguments import order_id_in, written_id
@@ -73,6 +73,19 @@ def test_unsettled_orders_are_found_however_their_items_fall_on_pages(page: int)
     ]
     assert found.complete
     assert table.queries == 0
+
+
+def test_an_order_that_is_held_has_not_settled() -> None:
+    """An earlier release would begin it: an operator who goes back to one asks for these."""
+    table = FakeTable()
+    held = replace(order(), held_until=Millis(NOW + 1))
+    table.add(held, items.held_progress_item(held))
+    refused = items.approval_attribute(Approval(NOW, "refused"))
+    table.add(order(), {items.HELD_UNTIL: {"N": "1"}, items.APPROVAL: refused})
+    table.add(order(), outcome_of(CONFIRMED))
+    found = find(service(dynamodb=table), unsettled_only=True).orders
+    [listed] = Filters(status="held").apply(found, NOW)
+    assert (listed.order_id, listed.settled, len(found)) == (held.key.order_id, False, 2)
 
 
 @pytest.mark.parametrize(

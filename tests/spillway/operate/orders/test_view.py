@@ -11,7 +11,7 @@ from rich.console import Console
 
 from orders.domain.order import OrderKey
 from orders.domain.parcels import News, What
-from orders.domain.saga import DOWNSTREAMS, Approval, Facts, Outcome, Step
+from orders.domain.saga import DOWNSTREAMS, Approval, Cancellation, Facts, Outcome, Step
 from orders.domain.units import Millis
 from spillway.operate.logs.reading import Line, Read
 from spillway.operate.orders.reading import Life, Listed, Summary
@@ -61,6 +61,7 @@ def test_an_order_that_waits_says_why_and_what_happens_next(outcome: str, next_s
 @pytest.mark.parametrize(
     ("approval", "text", "verdict"),
     [
+        (None, "held  not settled yet", None),
         (None, "awaited until", None),
         (Approval(NOW, "released", CUSTOMER), f"by {CUSTOMER}", "released"),
         (Approval(NOW, "expired"), "expired", "expired"),
@@ -80,6 +81,24 @@ def test_a_held_order_says_who_decided_about_it(
     assert text in written.getvalue()
     assert life_document(life)["approval"]["verdict"] == verdict
     assert life_document(life)["approval"]["held_until"].endswith("Z")
+
+
+def test_a_held_order_that_was_cancelled_awaits_nobody() -> None:
+    cancelled = Cancellation(NOW, before_reservation=True)
+    facts = Facts(held_until=Millis(NOW + 60_000), cancellation=cancelled)
+    life = Life(Record(KEY, NOW, None, facts), Read([], complete=True), dict.fromkeys(DOWNSTREAMS))
+    terminal, written = console()
+    show_life(life, terminal, now=NOW / 1000 + 90, options="")
+    assert "none: it was cancelled" in written.getvalue()
+    assert "awaited" not in written.getvalue()
+
+
+def test_a_list_names_who_is_waited_for() -> None:
+    owed = Summary("1", "hash", "accepted", NOW, [Step.POST], CUSTOMER)
+    terminal, written = console()
+    show_list(Listed([owed, Summary("2", "hash", "held", NOW, [], CUSTOMER)]), terminal, now=NOW)
+    assert "accounting (post)" in written.getvalue()
+    assert "an approver" in written.getvalue()
 
 
 def test_a_returned_order_is_settled_and_says_that_its_refund_is_owed() -> None:
