@@ -17,6 +17,7 @@ import pytest
 from benchmarks.peers.commands import PATHS, Order, body
 from benchmarks.peers.step_functions.walk import DEFINITION, Walk, definition
 from benchmarks.peers.system import answers
+from spillway.plan.cost.alternatives import alternatives
 from spillway.run.stack.ports import LOOPBACK, free_port
 from spillway.run.stack.processes import guarded, isolated_environment
 from tests.benchmarks.peers.builders import placed, sent
@@ -62,6 +63,13 @@ def test_an_order_goes_its_way_and_sends_what_the_others_send(refused: str) -> N
         walk = _walk(sent(order), refused)
         assert walk.entered == PATHS_THROUGH[refused]
         assert walk.transitions == len(walk.entered)
+
+
+def test_the_price_is_that_of_the_states_of_an_order_that_nobody_refuses() -> None:
+    counts = {
+        price: count for price, count, _ in alternatives()["Step Functions Standard"].per_order
+    }
+    assert counts["states.transitions"] == len(PATHS_THROUGH["nothing"])
 
 
 def test_each_lost_answer_is_one_transition_more() -> None:
