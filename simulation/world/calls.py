@@ -99,7 +99,7 @@ class Calls:
         return call.with_fault(fault, latency)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class _Call(Generic[T]):
     calls: Calls
     site: Site

@@ -37,7 +37,7 @@ from simulation.world.parcels import content_of as news_content_of
 from simulation.world.sqs import Message
 from simulation.world.trace import Trace
 from simulation.world.world import ALWAYS_TOLD, World
-from spillway.operate.coupons.evidence import Evidence
+from spillway.operate.coupons.evidence import Evidence, claims_in
 from spillway.prove.audit.coupons import judge_coupons
 from spillway.prove.audit.judging import UNDISTURBED, judge, judge_isolation
 from spillway.prove.audit.verdicts import Violation
@@ -639,24 +639,28 @@ class _Schedule:
             self._break(violation.promise, violation.key, violation.detail)
 
     def _judge(self) -> None:
-        stored = by_order(placed_here(self.world.stored_items()))
-        records = [record_of(key, found) for key, found in stored.items()]
+        stored = [*self.world.stored_items()]
+        of_orders = by_order(placed_here(stored))
+        records = [record_of(key, found) for key, found in of_orders.items()]
         self._break_all(judge(records, self._effects(), self._acknowledgements(records)))
-        erased = self._erased()
+        erased = {items.key_of(item) for item in stored if items.ERASED_AT in item}
         for record in records:
             if record.stored:
                 self._judge_announcements(record, erased)
         self._judge_isolation()
-        self._judge_coupons()
+        self._judge_coupons(stored)
         self._judge_approvals(records)
         self._judge_told()
-        self._judge_news()
+        self._judge_news(stored, erased)
 
-    def _judge_coupons(self) -> None:
+    def _judge_coupons(self, stored: Collection[items.Item]) -> None:
         """Nothing that an order used up is lost to one that does not stand, or given back twice."""
+        uses = [*self.world.coupons.items()]
+        if not (any(items.CLAIMS in item for item in stored) or any(claims_in(uses))):
+            return  # There is nothing to compare, and a database costs a thirtieth of a schedule.
         with closing(Evidence()) as evidence:
-            evidence.add_orders(self.world.stored_items())
-            evidence.add_uses(self.world.coupons.items())
+            evidence.add_orders(stored)
+            evidence.add_uses(uses)
             self._break_all(judge_coupons(evidence.findings()))
 
     def _judge_approvals(self, records: Iterable[Record]) -> None:
@@ -689,7 +693,7 @@ class _Schedule:
         messages = () if queue is None else queue.messages.values()
         return {message.body.encode() for message in messages}
 
-    def _judge_news(self) -> None:
+    def _judge_news(self, stored: Iterable[items.Item], erased: Collection[OrderKey]) -> None:
         """Each news is on record as it was told, or kept for a person: only where fulfilment has
         contradicted itself, or the order was archived. Nothing else is on record."""
         parcels = self.world.parcels
@@ -698,11 +702,10 @@ class _Schedule:
         kept, told = self._kept("fulfilment"), defaultdict(set)
         on_record = {
             (items.key_of(item), name): news_content_of(fact)
-            for item in self.world.stored_items()
+            for item in stored
             for name, fact in item.items()
             if "#" in name
         }
-        erased = self._erased()
         for body, (customer_id, order_id) in parcels.sent.items():
             key = OrderKey(CustomerId(customer_id), OrderId(order_id))
             message = msgspec.json.decode(body, type=News)
@@ -718,11 +721,6 @@ class _Schedule:
         for (key, name), content in on_record.items():
             if content not in told[key, name]:
                 self._break(ALWAYS_TOLD, key, f"{name} is on record, and was never told so")
-
-    def _erased(self) -> set[OrderKey]:
-        """The orders whose parcels have no tracking numbers any more."""
-        stored = () if self.world.parcels is None else self.world.stored_items()
-        return {items.key_of(item) for item in stored if items.ERASED_AT in item}
 
     def _judge_isolation(self) -> None:
         """Only where an outage is the one fault: others delay other steps too. Whoever decides
