@@ -115,6 +115,7 @@ def test_a_decision_that_comes_too_late_is_told_plainly(company: Company) -> Non
 
 
 def test_nobody_decides_about_their_own_order_or_after_its_time(company: Company) -> None:
+    """And what is asked about it is gone with the sign-in, in whichever tab that ends."""
     own = company.approver.place_for(company.id)
     page = company.open(company.approver, "/approvals")
     expect(page.locator("#orders li")).to_contain_text("by you: another approver decides")
@@ -125,11 +126,20 @@ def test_nobody_decides_about_their_own_order_or_after_its_time(company: Company
     def late(route: Route) -> None:
         shown: Any = route.fetch().json()
         shown["approval"]["expires_at"] = "2026-01-01T10:00:00.000Z"
+        shown["order"]["payment"]["terms"] = "net30"
         route.fulfill(json=shown)
 
     page.route(f"**/api/orders/{own}", late)
     page.reload()
     text(page, "it will be refused")
+    page.get_by_role("button", name="Cancel this order").click()
+    expect(page.locator("#sure-text")).to_have_text(re.compile(r"£9\.05\? This can.t be undone"))
+    page.evaluate(
+        """() => new BroadcastChannel("spillway-session").postMessage(
+            { ended: JSON.parse(sessionStorage.getItem("session")).customer.sub })"""
+    )
+    page.locator("main").get_by_role("button", name="Sign in").click(trial=True)
+    expect(page.locator("#sure")).to_be_hidden()
 
 
 def test_the_list_goes_back_as_far_as_an_order_can_wait_and_no_further(company: Company) -> None:

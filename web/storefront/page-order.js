@@ -80,7 +80,7 @@ if (!IS_ID.test(id)) {
 } else if (customer()) {
   await Promise.race([loading, new Promise((wake) => setTimeout(wake, CATALOGUE_WAIT_MS))]);
   box?.subscribe(follow);
-  addEventListener("signed-out", () => { only("signed-out"); fill($("#details")); });
+  addEventListener("signed-out", () => { only("signed-out"); fill($("#details")); $("#sure").close(); });
   addEventListener("online", () => { lookAt = 0; follow(); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) follow(); });
   await follow();
@@ -284,8 +284,11 @@ function sent(parcels = []) {
 }
 
 function stepName(taken, outcome, order) {
-  return taken === "refund" && !order.payment ? "Nothing to refund" : STEPS[taken][outcome];
+  return taken === "refund" && !isPaid(order) ? "Nothing to refund" : STEPS[taken][outcome];
 }
+
+/** Of one on terms nothing was taken yet. */
+const isPaid = ({ payment }) => payment && !payment.terms;
 
 function step(text, at, why) {
   return h("li", {}, h("span", {}, why ? `${text}: ${reasonName(why)}` : text), h("time", { datetime: at }, date(at)));
@@ -306,23 +309,22 @@ function waiting(shown) {
 function whereabouts({ parcels, returned_at, steps, order }) {
   if (returned_at) {
     const refund = steps.some(({ step: taken }) => taken === "refund") ? "was" : "will be";
-    return `It came back on ${date(returned_at)}${order.payment ? `, and your payment ${refund} refunded` : ""}.`;
+    return `It came back on ${date(returned_at)}${isPaid(order) ? `, and your payment ${refund} refunded` : ""}.`;
   }
   const arrived = parcels?.every(({ delivered_at }) => delivered_at);
   return `${arrived ? "All that was sent so far has been delivered" : "Your order is on its way"}. The invoice has been issued.`;
 }
 
 function explanation(shown) {
-  const { status, reason, cancellation, steps, order } = shown;
-  const paid = Boolean(order.payment);
+  const { status, reason, cancellation, order } = shown;
+  const paid = isPaid(order);
   const tooLate = cancellation?.outcome === "refused" ? " It was too late to cancel: it had already left." : "";
-  const refunded = paid && steps.some(({ step: taken }) => taken === "refund") ? " Your payment was refunded." : "";
   return {
     held: status === "held" && waiting(shown),
     accepted: cancellation ? "We are trying to cancel it." : "We have your order and are getting it ready. You can leave this page.",
     confirmed: whereabouts(shown) + tooLate,
     rejecting: `We can't fulfil it: ${reasonName(reason)}. We are undoing it${paid ? " and will refund your payment" : ""}.`,
-    rejected: `We could not fulfil it: ${reasonName(reason)}.${refunded}`,
+    rejected: `We could not fulfil it: ${reasonName(reason)}.${paid ? " Your payment was refunded." : ""}`,
     // Fulfilment may have got it already, and decides whether it is too late.
     cancelling: cancellation?.outcome === "pending"
       ? `We are trying to cancel it. If it has not left yet, ${paid ? "your payment will be refunded" : "it will be cancelled"}.`
@@ -392,7 +394,7 @@ function makeSure(name) {
   const { order, buyer } = view;
   const [what, consequence, yes, no] = REQUESTS[name].sure;
   const whose = name === "cancel" ? "" : `, placed by ${named(buyer)}`;
-  const refund = order.payment && name !== "release" ? `${whose ? "Their" : "Your"} payment will be refunded. ` : "";
+  const refund = isPaid(order) && name !== "release" ? `${whose ? "Their" : "Your"} payment will be refunded. ` : "";
   say($("#sure-text"), `${what} this order of ${money(order.total, order.currency)}${whose}? ${refund}${consequence}`);
   say($("#yes"), yes);
   say($("#no"), no);
