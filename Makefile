@@ -109,12 +109,13 @@ bench: install ## Cold starts, warm orders, growth, memory, as ratios within one
 	@$(BIN)/pytest benchmarks $(ARGS)
 
 .PHONY: peers
-peers: install ## The same orders on DBOS, Temporal, Restate and here, with one audit (ARGS="--system dbos --orders 120")
+peers: install ## The same orders on DBOS, Temporal, Restate and here, with one audit (ARGS="--system dbos --orders 120", --record)
 	@$(BIN)/python -m benchmarks.peers $(ARGS)
 
 .PHONY: docs
-docs: install ## Renew the generated parts of docs (costs, performance, inventory, logs, metrics), and address formats
+docs: install ## Renew the generated parts of docs (costs, performance, inventory, logs, metrics, the peers), and address formats
 	@$(BIN)/python -m spillway.plan.docs
+	@$(BIN)/python -m benchmarks.peers.page
 
 .PHONY: format
 format: install ## Format the code

@@ -2,7 +2,7 @@
 
 It is unattended, ends by itself within `--minutes`, and leaves nothing running, also when it is
 interrupted. What cannot be installed or started is named in the figures, with the reason. Beside
-the JSON it writes the same as tables.
+the JSON it writes the same as tables; `--record` makes both the project's own comparison.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks.peers import tables, trials, usage
+from benchmarks.peers import page, tables, trials, usage
 from benchmarks.peers.catalogue import SYSTEMS
 from benchmarks.peers.counting import COUNTED, counted
 from benchmarks.peers.fakes import Fakes, serving_fakes
@@ -68,36 +68,56 @@ def main(
     ] = None,
     minutes: Annotated[float, typer.Option(help="No test begins after so many.")] = 50.0,
     out: Annotated[Path | None, typer.Option(help="Where the figures go.")] = None,
+    record: Annotated[
+        bool, typer.Option(help="Keep a whole run's figures, and write docs/compared.md from them.")
+    ] = False,
 ) -> None:
     # Both end the blocks that they interrupt, and with them every process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if record and (system or only or out):
+        raise typer.BadParameter("--record keeps a whole run: leave out --system, --only, --out.")
     known = [*SYSTEMS, *COUNTED]
     wanted = system or known
     if unknown := [name for name in wanted if name not in known]:
         raise typer.BadParameter(f"There is no {unknown[0]}: choose from {', '.join(known)}.")
-    drafts = tuple(_drafts(orders, file))
     results: dict[str, Any] = {"machine": _machine(), "systems": {}}
+    jobs = _jobs(results, wanted, only, tuple(_drafts(orders, file)), minutes)
+    to = out or home() / "peers" / "results.json"
+    with _alone():
+        for job in jobs:
+            if job.test != OUTAGE:
+                job.carry_out()
+                _write(results, to)
+        _side_by_side([job for job in jobs if job.test == OUTAGE])
+        _write(results, to)
+    for table in tables.tables(results):
+        Console().print(table.panel())
+    if record:
+        shutil.copy(to, page.RECORD)
+        page.write(results)
+    done = [test for one in results["systems"].values() for test in one["tests"].values()]
+    if any("failed" in test for test in done):
+        sys.exit(1)
+
+
+def _jobs(
+    results: dict[str, Any],
+    names: Sequence[str],
+    only: Sequence[str] | None,
+    drafts: tuple[Draft, ...],
+    minutes: float,
+) -> list[_Job]:
+    """All that is to be run, each with its system's place in the results."""
     ends_at = time.monotonic() + 60 * minutes
     jobs = []
-    for name in wanted:
+    for name in names:
         title, notes, tests = (_counts if name in COUNTED else _tests)(name, drafts)
         results["systems"][name] = {"title": title, "notes": list(notes), "tests": {}}
         for test, trial in tests.items():
             if only is None or test.partition(":")[0] in only:
                 jobs.append(_Job(name, test, trial, results["systems"][name], ends_at))
-    with _alone():
-        for job in jobs:
-            if job.test != OUTAGE:
-                job.carry_out()
-                _write(results, out or home() / "peers" / "results.json")
-        _side_by_side([job for job in jobs if job.test == OUTAGE])
-        _write(results, out or home() / "peers" / "results.json")
-    for table in tables.tables(results):
-        Console().print(table.panel())
-    done = [test for one in results["systems"].values() for test in one["tests"].values()]
-    if any("failed" in test for test in done):
-        sys.exit(1)
+    return jobs
 
 
 @dataclass(frozen=True, slots=True)

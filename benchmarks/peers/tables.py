@@ -16,8 +16,8 @@ _NOTHING = "-"
 def tables(results: Results) -> Iterator[Table]:
     """Those that have a row. `results` are as `make peers` writes them."""
     for table in (
-        _speed(results),
-        _parts(results),
+        speed(results),
+        parts(results),
         _verdicts(results),
         _operations(results),
         _missing(results),
@@ -37,7 +37,7 @@ def markdown(results: Results) -> str:
     return "\n".join([f"Measured on: {machine}.\n", *shown, *notes]) + "\n"
 
 
-def _speed(results: Results) -> Table:
+def speed(results: Results) -> Table:
     rows = []
     for title, test in _tests(results, "healthy"):
         if "crowd" not in test:
@@ -70,7 +70,7 @@ def _speed(results: Results) -> Table:
     return Table("Where all is well (p50 / p99)", head, rows, numbers=range(1, 9))
 
 
-def _parts(results: Results) -> Table:
+def parts(results: Results) -> Table:
     rows = []
     for title, test in _tests(results, "healthy"):
         if "crowd" not in test:

@@ -6,9 +6,11 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import httpx
 
+from benchmarks.peers.audit import KINDS
 from benchmarks.peers.commands import Order
 from benchmarks.peers.fakes import Fakes
 from orders.domain.order import OrderKey
@@ -83,3 +85,53 @@ def client_of(fakes: Fakes) -> httpx.AsyncClient:
     headers = {"x-api-key": fakes.api_key}
     transport = httpx.MockTransport(answer)
     return httpx.AsyncClient(base_url="http://fakes", headers=headers, transport=transport)
+
+
+def a_record() -> dict[str, Any]:
+    """As `make peers` writes it: Spillway, DBOS and Temporal ran, Restate could not."""
+    well: dict[str, Any] = {"seconds_until_whole": None, "by_hand": [], "audit": audited()}
+    dbos = {
+        "healthy": healthy({"program": 0.5, "server": 0.1}, stored=6_000) | well,
+        "killed: program": {"kills": {"reserve": 3}} | well | {"seconds_until_whole": 3.1},
+        "changed code: patched": {
+            "before_a_person_came": audited(stuck=1, acknowledged=60),
+            "by_hand": ["put the old code back"],
+            "seconds_until_whole": 40.0,
+            "audit": audited(acknowledged=60),
+        },
+        "changed code: careless": well | {"audit": audited(stuck=2, acknowledged=60)},
+    }
+    spillway = {
+        "healthy": healthy({"functions": 0.01, "stand_in": 0.01}, stored=None) | well,
+        "changed code: deployed": well | {"seconds_until_whole": 30.0},
+    }
+    temporal = {
+        "healthy": healthy({"server": 0.1, "worker": 0.1, "api": 0.1}, stored=20_000) | well
+    }
+    ran = {"spillway": spillway, "dbos": dbos, "temporal": temporal}
+    systems = {name: {"title": name, "notes": ["A note."], "tests": of} for name, of in ran.items()}
+    missing = {"healthy": {"not_run": "no server for this machine"}}
+    systems["restate"] = {"title": "Restate", "notes": [], "tests": missing}
+    return {"machine": {"processors": 2}, "systems": systems}
+
+
+def healthy(processor_seconds: dict[str, float], stored: int | None) -> dict[str, Any]:
+    spread = {"p50": 0.2, "p99": 1.0}
+    times = {"accept_seconds": spread, "settle_seconds": spread, "settled_per_second": 10.0}
+    an_order = {part: {"processor_seconds": seconds} for part, seconds in processor_seconds.items()}
+    rest = {"processor_seconds_a_second": 0.0, "memory_bytes": 2**20}
+    sizes = {"stored_bytes_an_order": stored, "logged_bytes_an_order": stored}
+    record: dict[str, Any] = {
+        "orders": 500,
+        "at_rest": dict.fromkeys(processor_seconds, rest),
+        "memory_after_bytes": dict.fromkeys(processor_seconds, 2**20),
+        "first": times,
+        "paced": times,
+        "crowd": {**times, **sizes, "an_order": an_order},
+    }
+    copied: dict[str, Any] = json.loads(json.dumps(record))
+    return copied
+
+
+def audited(acknowledged: int = 120, **findings: int) -> dict[str, int]:
+    return {**dict.fromkeys(KINDS, 0), "acknowledged": acknowledged, "unanswered": 0, **findings}

@@ -1,0 +1,192 @@
+"""In what each system is better, alike and worse, figure by figure. No verdict is written by hand,
+so none outlives its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.peers.pricing import VOLUMES, Priced
+from spillway.plan.price_list import Bill
+from spillway.plan.tables import UNCONFIRMED
+from spillway.ui.formatting import duration
+
+#: As `make peers` writes them.
+Results = Mapping[str, Any]
+
+OURS = "spillway"
+NAMES = {
+    OURS: "Spillway",
+    "dbos": "DBOS",
+    "temporal": "Temporal",
+    "restate": "Restate",
+    "durable_functions": "Lambda durable functions",
+    "step_functions": "Step Functions",
+}
+#: What of a system stands for something that its users would not run.
+STAND_IN = "stand_in"
+#: Two figures are alike unless one is more than so many times the other: a busy machine differs by
+#: that much from one run to the next.
+ALIKE = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One figure by which systems are compared; less is better unless `more`."""
+
+    name: str
+    value: Callable[[Results, str], float | None]
+    shown: Callable[[float], str]
+    more: bool = False
+
+
+def trial_of(results: Results, system: str, name: str) -> Mapping[str, Any]:
+    """Empty where it was not run."""
+    found: Mapping[str, Any] = results["systems"].get(system, {}).get("tests", {}).get(name, {})
+    return found
+
+
+def judged(results: Results, system: str, kind: str) -> Mapping[str, Mapping[str, Any]]:
+    """The tests of this kind that came to a verdict, by name."""
+    return {
+        name: one
+        for name, one in results["systems"].get(system, {}).get("tests", {}).items()
+        if name.partition(":")[0] == kind and "audit" in one
+    }
+
+
+def unfinished(audit: Mapping[str, int]) -> int:
+    return sum(audit[kind] for kind in ("lost", "half_done", "stuck"))
+
+
+def waited(test: Mapping[str, Any]) -> int:
+    """So many orders rested unfinished until a person did something, or still do."""
+    return unfinished(test.get("before_a_person_came", test["audit"]))
+
+
+def compared(
+    results: Results, prices: Sequence[Priced], system: str
+) -> Mapping[str, Sequence[str]]:
+    """What is `better`, `alike` and `worse` there than here, each with both figures."""
+    found: dict[str, list[str]] = {"better": [], "alike": [], "worse": []}
+    for metric in METRICS:
+        theirs, ours = metric.value(results, system), metric.value(results, OURS)
+        if theirs is not None and ours is not None:
+            said = f"{metric.name} ({metric.shown(theirs)}, Spillway {metric.shown(ours)})"
+            found[_verdict(theirs, ours, more=metric.more)].append(said)
+    for name, price, own in _prices(prices, system):
+        found[_verdict(price.dollars, own.dollars, more=False)].append(
+            f"{name} ({price}, Spillway {own})"
+        )
+    return found
+
+
+def cheaper(prices: Sequence[Priced], orders: int) -> Iterator[Priced]:
+    """Those that cost less than Spillway, by more than it takes to differ."""
+    ours, *others = prices
+    own = ours.bills[orders]
+    for one in others:
+        bill = one.bills[orders]
+        if bill is not None and own is not None and bill.dollars * ALIKE < own.dollars:
+            yield one
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month's price as it is shown."""
+
+    offer_at_least: bool
+    bill: Bill
+
+    @property
+    def dollars(self) -> float:
+        return self.bill.dollars
+
+    def __str__(self) -> str:
+        mark = "" if self.bill.confirmed else UNCONFIRMED
+        amount = f"{self.dollars:,.2f}" if self.dollars < 100 else f"{self.dollars:,.0f}"
+        return f"{'≥ ' if self.offer_at_least else ''}{amount}{mark}"
+
+
+def month(one: Priced, orders: int) -> Month | None:
+    bill = one.bills[orders]
+    return None if bill is None else Month(one.offer.at_least, bill)
+
+
+def _prices(prices: Sequence[Priced], system: str) -> Iterator[tuple[str, Month, Month]]:
+    for orders in VOLUMES:
+        ours = month(prices[0], orders)
+        for one in prices:
+            theirs = month(one, orders)
+            if one.offer.system == system and ours is not None and theirs is not None:
+                on = "" if one.offer.name == NAMES[system] else f" on {one.offer.name}"
+                yield f"dollars for {orders:,} orders a month{on}", theirs, ours
+
+
+def _verdict(theirs: float, ours: float, *, more: bool) -> str:
+    best, other = (ours, theirs) if more else (theirs, ours)
+    if best * ALIKE < other:
+        return "better"
+    return "worse" if other * ALIKE < best else "alike"
+
+
+def _healthy(part: str, figure: str, share: str = "") -> Callable[[Results, str], float | None]:
+    def value(results: Results, system: str) -> float | None:
+        found = trial_of(results, system, "healthy").get(part, {}).get(figure)
+        figures: float | None = found[share] if found and share else found
+        return figures
+
+    return value
+
+
+def _processor(results: Results, system: str) -> float | None:
+    parts = trial_of(results, system, "healthy").get("crowd", {}).get("an_order", {})
+    own = [part["processor_seconds"] for name, part in parts.items() if name != STAND_IN]
+    return sum(own) if own else None
+
+
+def _memory_at_rest(results: Results, system: str) -> float | None:
+    """MiB. Of a stage on AWS nothing: no process waits for orders there."""
+    parts = trial_of(results, system, "healthy").get("at_rest")
+    if not parts:
+        return None
+    return 0.0 if system == OURS else sum(part["memory_bytes"] for part in parts.values()) / 2**20
+
+
+def _slowest(kind: str) -> Callable[[Results, str], float | None]:
+    """Of the tests of a kind, if all was well again after each of them."""
+
+    def value(results: Results, system: str) -> float | None:
+        found = [one["seconds_until_whole"] for one in judged(results, system, kind).values()]
+        return max(found) if found and None not in found else None
+
+    return value
+
+
+def _waiting(results: Results, system: str) -> float | None:
+    found = [waited(test) for test in judged(results, system, "changed code").values()]
+    return float(max(found)) if found else None
+
+
+settled = _healthy("paced", "settle_seconds", "p50")
+
+METRICS = (
+    Metric("answers at a steady rate, p50", _healthy("paced", "accept_seconds", "p50"), duration),
+    Metric("orders done at a steady rate, p50", settled, duration),
+    Metric(
+        "orders a second in a crowd",
+        _healthy("crowd", "settled_per_second"),
+        lambda count: f"{count:.1f}",
+        more=True,
+    ),
+    Metric("processor time of an order", _processor, duration),
+    Metric("memory at rest", _memory_at_rest, lambda mib: f"{mib:.0f} MiB" if mib else "none"),
+    Metric("time until all is well after the last kill", _slowest("killed"), duration),
+    Metric("time until all is well after the outage", _slowest("outage"), duration),
+    Metric(
+        "orders that wait for a person after careless changes of code",
+        _waiting,
+        lambda count: f"{count:.0f}",
+    ),
+)

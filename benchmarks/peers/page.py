@@ -1,0 +1,371 @@
+"""docs/compared.md and its pictures, from the record of a run.
+
+`python -m benchmarks.peers.page` writes them again from the record that is there.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers import tables
+from benchmarks.peers.audit import KINDS
+from benchmarks.peers.comparing import (
+    ALIKE,
+    NAMES,
+    OURS,
+    STAND_IN,
+    Results,
+    cheaper,
+    compared,
+    judged,
+    month,
+    settled,
+    trial_of,
+    unfinished,
+    waited,
+)
+from benchmarks.peers.pictures import Dot, Group, svg
+from benchmarks.peers.pricing import (
+    ACTIONS,
+    BUSY,
+    BUSY_AT_PEAK,
+    MEMORY_SPARE,
+    PEAK,
+    PUBLIC_ACTIONS_MAX,
+    VOLUMES,
+    Book,
+    Priced,
+)
+from spillway.paths import PROJECT
+from spillway.plan.docs import DOCS, filled
+from spillway.plan.tables import UNCONFIRMED, Table
+from spillway.ui.formatting import counted, duration
+
+PAGE = DOCS / "compared.md"
+RECORD = DOCS / "measured" / "peers.json"
+PRICE_PICTURE, FAULTS_PICTURE = DOCS / "compared-price.svg", DOCS / "compared-faults.svg"
+#: What a user of each writes for this process, as far as it is here.
+PROGRAMS = {
+    "dbos": ("saga.py", "steps.py", "program.py"),
+    "temporal": ("workflows.py", "activities.py", "worker.py", "api.py"),
+    "restate": ("program.py",),
+    "durable_functions": ("program.py",),
+    "step_functions": ("order.asl.json",),
+}
+#: By the kind of a test: its heading, and what happens in it.
+TESTS = {
+    "healthy": (
+        "Where all is well",
+        "A crowd of customers, then a steady rate. Downstreams refuse some commands.",
+    ),
+    "killed": (
+        "Killed after every side effect",
+        "A process dies when a step is done and before its answer arrives, and is started again.",
+    ),
+    "answers lost": (
+        "Answers lost",
+        "A fifth of the downstreams' answers never arrive, though what they tell of is done.",
+    ),
+    "outage": ("Accounting out for five minutes", "The orders are placed while it is."),
+    "changed code": (
+        "Code changed under running orders",
+        "An order is now booked before it is shipped. Half of the orders began with the old code.",
+    ),
+}
+#: Whose price is worked out line by line.
+WORKED_OUT = ("DBOS", 1_000_000)
+
+
+def recorded() -> Results:
+    """The last run that was kept; none was where there is no record."""
+    if not RECORD.exists():
+        return {"machine": {}, "systems": {}}
+    found: Results = json.loads(RECORD.read_text())
+    return found
+
+
+def written(results: Results) -> Mapping[Path, str]:
+    """The page and its pictures, by file."""
+    prices = Book(results).priced()
+    return {
+        PAGE: filled(
+            PAGE,
+            run=_run(results),
+            short=_short(results, prices),
+            program_lines=_program_lines(),
+            when_not=_bullets(_when_not(results, prices)),
+            became=_became(results),
+            speed=_speed(results),
+            prices=_prices(prices),
+            rules=_bullets(_rules(results)),
+        ),
+        PRICE_PICTURE: svg("What a month costs", [*_price_groups(prices)]),
+        FAULTS_PICTURE: svg("How long until all is well again", [*_fault_groups(results)]),
+    }
+
+
+def _run(results: Results) -> str:
+    ran = [name for name in NAMES if "crowd" in trial_of(results, name, "healthy")]
+    only = [name for name in NAMES if name in results["systems"] and name not in ran]
+    if not ran:
+        return "**No run has been recorded yet**: there are only prices so far.\n"
+    orders = trial_of(results, ran[0], "healthy")["orders"]
+    said = f"{_named(ran)} ran, with {orders:,} orders in the first test."
+    return said + (f" What an order takes of {_named(only)} was counted.\n" if only else "\n")
+
+
+def _short(results: Results, prices: Sequence[Priced]) -> str:
+    """Of each peer, what it is better at first."""
+    what = (
+        f"Beside Spillway a figure is better or worse by more than {ALIKE:g} times, or alike. Times"
+        " are of this machine, where Spillway runs on [an emulator of AWS]"
+        "(#speed-and-what-it-takes)."
+    )
+    lines = [what]
+    for system, name in NAMES.items():
+        found = {} if system == OURS else compared(results, prices, system)
+        if any(found.values()):
+            lines.append(f"\n**{name}**\n")
+            lines += [
+                f"- {kind.capitalize()}: {'; '.join(ones)}." for kind, ones in found.items() if ones
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _program_lines() -> str:
+    counts = {
+        NAMES[system]: sum(
+            bool(line.strip())
+            for file in files
+            for line in (Path(__file__).parent / system / file).read_text().splitlines()
+        )
+        for system, files in PROGRAMS.items()
+    }
+    return f"  {_listed([f'{name} {count} lines' for name, count in counts.items()])}.\n"
+
+
+def _when_not(results: Results, prices: Sequence[Priced]) -> Iterator[str]:
+    """What a figure says; the page has the others."""
+    first = month(prices[0], VOLUMES[0])
+    yield (
+        "**You have a server and a PostgreSQL that are paid for.** DBOS is a library: it adds"
+        f" nothing to their bill. Spillway adds {first} dollars for {VOLUMES[0]:,} orders a month."
+    )
+    for orders in VOLUMES:
+        if less := [f"{one.offer.name} ({month(one, orders)})" for one in cheaper(prices, orders)]:
+            yield (
+                f"**{orders:,} orders a month, and the price decides.** {_listed(less)} cost less"
+                f" than Spillway ({month(prices[0], orders)})."
+            )
+    own = settled(results, OURS)
+    times = {system: settled(results, system) for system in NAMES}
+    sooner = [
+        f"{NAMES[system]} after {duration(time)}"
+        for system, time in times.items()
+        if time is not None and own is not None and time * ALIKE < own
+    ]
+    if sooner:
+        yield (
+            "**Customers wait until everything is done.** At a steady rate half of the orders were"
+            f" done by {_listed(sooner)}, by Spillway after {duration(own)}, on this machine."
+        )
+
+
+def _became(results: Results) -> str:
+    parts = []
+    if any(group.dots for group in _fault_groups(results)):
+        parts.append(
+            "Until all was well again:\n\n"
+            f"![Time until all is well, by fault and system]({FAULTS_PICTURE.name})\n"
+        )
+    kinds = [kind.replace("_", " ") for kind in KINDS]
+    head = ("system", "what", "orders", *kinds, "all well after", "what a person had to do")
+    for test, (heading, what) in TESTS.items():
+        rows = [
+            _verdict_row(system, name, one)
+            for system in NAMES
+            for name, one in judged(results, system, test).items()
+        ]
+        if rows:
+            table = Table("", head, rows, range(2, len(head) - 1)).markdown()
+            parts.append(f"### {heading}\n\n{what}\n\n{table}")
+    return "\n".join(parts)
+
+
+def _verdict_row(system: str, name: str, test: Mapping[str, Any]) -> list[str]:
+    audit = test["audit"]
+    what = name.partition(": ")[2]
+    if "kills" in test:
+        what += f", {sum(test['kills'].values())} times"
+    return [
+        NAMES[system],
+        what,
+        f"{audit['acknowledged']:,}",
+        *(str(audit[kind]) for kind in KINDS),
+        duration(test.get("seconds_until_whole")),
+        _by_hand(test),
+    ]
+
+
+def _by_hand(test: Mapping[str, Any]) -> str:
+    said = [*test.get("by_hand", ())]
+    if "before_a_person_came" in test:
+        said.insert(0, f"{counted(waited(test), 'order')} waited for a person")
+    if left := unfinished(test["audit"]):
+        said.append(f"{counted(left, 'order')} left to mend")
+    return "; ".join(said) or "nothing"
+
+
+def _speed(results: Results) -> str:
+    shown = [table for table in (tables.speed(results), tables.parts(results)) if table.rows]
+    parts = [f"### {table.title}\n\n{table.markdown()}" for table in shown]
+    return "\n".join([*_emulator(results), *parts])
+
+
+def _emulator(results: Results) -> Iterator[str]:
+    """Whose share of Spillway's figures is not Spillway's."""
+    if crowd := trial_of(results, OURS, "healthy").get("crowd"):
+        parts = {name: part["processor_seconds"] for name, part in crowd["an_order"].items()}
+        whole = sum(parts.values())
+        yield (
+            f"An order takes {duration(whole)} of processor time in Spillway's test, of which"
+            f" {duration(parts[STAND_IN])} ({parts[STAND_IN] / whole:.0%}) are the emulator's, in"
+            " the place of AWS's own services. It slows down every figure of Spillway's, so none of"
+            " them tells how fast a stage on AWS is. The others run as on a server of this size,"
+            " but for [what is said of each](#how-it-was-compared). Customers and downstreams share"
+            " the machine with all of them.\n"
+        )
+
+
+def _prices(prices: Sequence[Priced]) -> str:
+    rows = [
+        (
+            one.offer.name,
+            *(str(month(one, orders) or "no public price") for orders in VOLUMES),
+            one.offer.of,
+        )
+        for one in prices
+    ]
+    head = ("", *(f"{orders:,} orders" for orders in VOLUMES), "made of")
+    table = Table("", head, rows, (1, 2, 3)).markdown()
+    return f"{table}\n{_bullets(_assumptions())}\n{_worked_out(prices)}"
+
+
+def _assumptions() -> Iterator[str]:
+    yield (
+        f"`{UNCONFIRMED}`: no statement of the seller's own confirms one of the prices. `≥`:"
+        " something that is needed could not be measured here, and counts as nothing or as the"
+        " smallest that there is."
+    )
+    yield (
+        "Servers are sized by the processor time and memory of the tables above, a second here as"
+        f" one of a vCPU. What can follow the load is {BUSY:.0%} busy on average; databases and"
+        f" Restate's nodes are {BUSY_AT_PEAK:.0%} busy at {PEAK} times the average. A process gets"
+        f" {MEMORY_SPARE:g} times the memory that it held. The smallest of each runs all the time."
+    )
+    yield (
+        "Servers, workers and databases are in two zones, Restate's nodes in three, so that one may"
+        " fail. A month's orders stay stored. One node cannot tell what Restate's copies take, nor"
+        " a development server what Temporal's database would."
+    )
+    yield (
+        f"Temporal Cloud counts {ACTIONS} actions for an order: a start, three activities. Of its"
+        " two plans with public prices the cheaper one; these end at"
+        f" {PUBLIC_ACTIONS_MAX / 1e6:.0f} million actions a month, and sales gives discounts."
+    )
+    yield (
+        "Step Functions Standard and durable functions keep an order's id for 90 days at most, so a"
+        " repeat after that is a second order. Express keeps none, and has a table for that; it"
+        " ends an order after five minutes, which the outage above is."
+    )
+    yield (
+        "Left out, in favour of those with servers: addresses, NAT, logs, alarms, backups, traffic"
+        " between zones, and people. Spillway's price has its logs, alarms and backups. Left out"
+        " against AWS's own engines: their free tiers. DBOS recommends its Conductor for more than"
+        " one process; we found no price of it, nor of Restate Cloud."
+    )
+    yield (
+        "Prices are in `src/spillway/plan/price_list/us-east-1.toml` and"
+        " `benchmarks/peers/prices.toml` with source and date, Spillway's items in"
+        " [cost.md](cost.md)."
+    )
+
+
+def _worked_out(prices: Sequence[Priced]) -> str:
+    name, orders = WORKED_OUT
+    for one in prices:
+        bill = one.bills[orders]
+        if one.offer.name == name and bill is not None:
+            rows = [
+                (i.use.name, f"{i.use.units:,.6g}", f"{i.price.first:g}", f"{i.dollars:,.2f}")
+                for i in bill.items
+            ]
+            rows.append(("together", "", "", f"{bill.dollars:,.2f}"))
+            head = (f"{name}, {orders:,} orders", "units", "price", "dollars")
+            return f"One of them by hand:\n\n{Table('', head, rows, (1, 2, 3)).markdown()}"
+    return ""
+
+
+def _rules(results: Results) -> Iterator[str]:
+    for system in results["systems"].values():
+        if system["notes"]:
+            yield f"**{system['title']}.** {' '.join(system['notes'])}"
+    for name, system in results["systems"].items():
+        for test, one in system["tests"].items():
+            if why := one.get("not_run") or one.get("failed"):
+                yield f"Missing: {NAMES[name]}, {test}: {why}"
+    if results["machine"]:
+        said = ", ".join(f"{name} {value}" for name, value in results["machine"].items())
+        yield f"The run: {said}."
+
+
+def _price_groups(prices: Sequence[Priced]) -> Iterator[Group]:
+    for orders in VOLUMES:
+        dots = []
+        for one in prices:
+            price = month(one, orders)
+            name = one.offer.name.replace("Lambda d", "D")
+            shown = "not public" if price is None else f"{price} $"
+            value = None if price is None else price.dollars
+            dots.append(Dot(name, value, shown, ours=one.offer.system == OURS))
+        yield Group(f"{orders:,} orders a month", dots)
+
+
+def _fault_groups(results: Results) -> Iterator[Group]:
+    for test in ("killed", "outage", "changed code"):
+        dots = []
+        for system in NAMES:
+            for name, one in judged(results, system, test).items():
+                until = one["seconds_until_whole"]
+                shown = "not by itself" if until is None else duration(until)
+                what = ": ".join((NAMES[system], *name.split(": ")[1:]))
+                dots.append(Dot(what, until, shown, ours=system == OURS))
+        if dots:
+            yield Group(TESTS[test][0], dots)
+
+
+def _bullets(lines: Iterator[str]) -> str:
+    return "".join(f"- {line}\n" for line in lines)
+
+
+def _named(systems: Sequence[str]) -> str:
+    return _listed([NAMES[system] for system in systems])
+
+
+def _listed(ones: Sequence[str]) -> str:
+    *some, last = ones
+    return f"{', '.join(some)} and {last}" if some else last
+
+
+def write(results: Results) -> None:
+    for file, text in written(results).items():
+        file.write_text(text)
+        sys.stderr.write(f"Wrote {file.relative_to(PROJECT)}.\n")
+
+
+if __name__ == "__main__":
+    write(recorded())

@@ -1,0 +1,286 @@
+"""What each system costs in a month, by one price list: servers sized from what was measured,
+AWS's engines by what was counted, Spillway by its own record. An order is one that nobody refuses.
+
+What is left out favours those with servers: free tiers, addresses, NAT, logs, alarms, backups, what
+passes between zones, and the people who run them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from spillway.plan.cost.alternatives import alternatives
+from spillway.plan.cost.model import CostModel, cost_model
+from spillway.plan.cost.usage import (
+    GB,
+    MONTH_SECONDS,
+    REQUESTS_TO_DOWNSTREAMS,
+    idle,
+)
+from spillway.plan.price_list import Bill, PriceList, Usage, Use, load, priced
+
+PRICES = Path(__file__).with_name("prices.toml")
+VOLUMES = (10_000, 1_000_000, 100_000_000)
+HOURS = MONTH_SECONDS / 3_600
+ZONES = 2
+#: How much more comes in the busiest hour than on average: what cannot grow by itself must bear it.
+PEAK = 10
+#: How busy what grows with the load is on average, and what does not at the peak.
+BUSY, BUSY_AT_PEAK = 0.5, 0.8
+#: Of what a process was measured to hold, for it to hold so many orders more.
+MEMORY_SPARE = 1.5
+#: What a burstable database of two vCPUs has of them all the time: 20% of each.
+_BURSTABLE_VCPUS = 0.4
+_DISK_GB_MIN = 20.0
+#: Of one family; a price goes by their number.
+_VCPUS = (1, 2, 4, 8, 16, 32, 48, 64)
+#: New connections a second that a unit of the load balancer bears.
+_BALANCER_UNIT = 25.0
+#: Of Temporal: a start, and three activities.
+ACTIONS = 4
+_BUSINESS_ACTIONS_FREE = 2_500_000
+_BUSINESS_DOLLARS_MIN = 500.0
+PUBLIC_ACTIONS_MAX = 200_000_000
+_PLAN_SHARE = 0.1
+
+Results = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a part of a system was measured to take: processor seconds an order and, at rest, a
+    second; bytes of memory."""
+
+    an_order: float
+    at_rest: float
+    memory_bytes: float
+
+    def vcpus(self, orders: float, times: float = 1.0) -> float:
+        """On average in a month of so many orders, or at `times` that load."""
+        return self.an_order * orders / MONTH_SECONDS * times + self.at_rest
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One way to run a system. `usage` of a month with so many orders; None: no public price.
+    `at_least`: something that it needs could not be measured."""
+
+    system: str
+    name: str
+    of: str
+    usage: Callable[[int], Usage | None]
+    at_least: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """An offer with a month's bill by the number of orders."""
+
+    offer: Offer
+    bills: Mapping[int, Bill | None]
+
+
+class Book:
+    """The prices of all that can be priced from these results."""
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self.prices: PriceList = load(PRICES)
+
+    @cached_property
+    def model(self) -> CostModel:
+        return cost_model()
+
+    def priced(self) -> list[Priced]:
+        return [
+            Priced(
+                offer,
+                {
+                    orders: None if usage is None else priced(usage, self.prices)
+                    for orders in VOLUMES
+                    for usage in [offer.usage(orders)]
+                },
+            )
+            for offer in self.offers()
+        ]
+
+    def offers(self) -> Iterator[Offer]:
+        yield Offer("spillway", "Spillway", "its own cost record, orders evenly", self._spillway)
+        if parts := self._measured("dbos"):
+            yield Offer(
+                "dbos",
+                "DBOS",
+                "tasks in two zones, PostgreSQL in two zones, load balancer",
+                lambda orders: self._dbos(parts, orders),
+            )
+        if parts := self._measured("temporal"):
+            yield from self._temporal(parts)
+        if parts := self._measured("restate"):
+            yield Offer(
+                "restate",
+                "Restate",
+                "three nodes in three zones with their disks, endpoint in two, load balancer",
+                lambda orders: self._restate(parts, orders),
+                at_least=True,
+            )
+        yield self._of_aws("durable_functions", "Lambda durable functions")
+        yield self._of_aws("step_functions", "Step Functions Standard")
+        yield self._of_aws("step_functions", "Step Functions Express")
+
+    def _measured(self, system: str) -> Mapping[str, Measured]:
+        """By part; empty where the system did not run."""
+        test = self.results["systems"].get(system, {}).get("tests", {}).get("healthy", {})
+        if "crowd" not in test:
+            return {}
+        rest, after = test["at_rest"], test["memory_after_bytes"]
+        return {
+            part: Measured(
+                an_order["processor_seconds"],
+                rest[part]["processor_seconds_a_second"],
+                max(after[part], rest[part]["memory_bytes"]),
+            )
+            for part, an_order in test["crowd"]["an_order"].items()
+        }
+
+    def _stored(self, system: str) -> float:
+        """Of one order, in GB."""
+        crowd = self.results["systems"][system]["tests"]["healthy"]["crowd"]
+        return float(crowd["stored_bytes_an_order"] or 0) / GB
+
+    def _spillway(self, orders: int) -> Usage:
+        order = self.model.an_order(self.model.steady(orders))
+        own = Usage(tuple(use for use in order if use.name != REQUESTS_TO_DOWNSTREAMS))
+        month = idle(self.model.stage) + self.model.working()
+        return (own + self.model.kept()).scaled(orders) + month
+
+    def _dbos(self, parts: Mapping[str, Measured], orders: int) -> Usage:
+        return (
+            tasks("application", parts["program"], orders)
+            + database(parts["server"], orders, self._stored("dbos"))
+            + balancer(orders)
+        )
+
+    def _temporal(self, parts: Mapping[str, Measured]) -> Iterator[Offer]:
+        def own(orders: int) -> Usage:
+            return (
+                tasks("worker", parts["worker"], orders)
+                + tasks("API", parts["api"], orders)
+                + balancer(orders)
+            )
+
+        def hosted(orders: int) -> Usage:
+            # The development server's time is its database's too, which cannot be told apart.
+            smallest = Measured(0.0, 0.0, 0.0)
+            return (
+                own(orders)
+                + tasks("servers", parts["server"], orders)
+                + database(smallest, orders, self._stored("temporal"))
+            )
+
+        def cloud(orders: int) -> Usage | None:
+            service = self._temporal_cloud(orders)
+            return None if service is None else own(orders) + service
+
+        yield Offer(
+            "temporal",
+            "Temporal, self-hosted",
+            "servers, worker and API in two zones, the smallest database in two zones, balancer",
+            hosted,
+            at_least=True,
+        )
+        yield Offer(
+            "temporal",
+            "Temporal Cloud",
+            "actions and plan; worker and API in two zones, load balancer",
+            cloud,
+        )
+
+    def _temporal_cloud(self, orders: int) -> Usage | None:
+        """By the cheaper of the two plans that have a public price."""
+        actions = float(ACTIONS * orders)
+        if actions > PUBLIC_ACTIONS_MAX:
+            return None
+        stored = Use(
+            "history, kept for a month",
+            "temporal_cloud.retained_storage",
+            self._stored("temporal") * orders * HOURS,
+        )
+        beyond = max(0.0, actions - _BUSINESS_ACTIONS_FREE)
+        developer = self._plan(Use("actions", "temporal_cloud.actions", actions), stored, 0.0)
+        business = self._plan(
+            Use("actions", "temporal_cloud.business_actions", beyond),
+            stored,
+            _BUSINESS_DOLLARS_MIN,
+        )
+        return min(developer, business, key=lambda usage: priced(usage, self.prices).dollars)
+
+    def _plan(self, actions: Use, stored: Use, dollars_min: float) -> Usage:
+        used = Usage((actions, stored))
+        share = _PLAN_SHARE * priced(used, self.prices).dollars
+        return used + Usage((Use("plan", "temporal_cloud.plan", max(dollars_min, share)),))
+
+    def _restate(self, parts: Mapping[str, Measured], orders: int) -> Usage:
+        # Two of three nodes must bear the peak. That each log is written on two of them could not
+        # be measured on one.
+        vcpus = _at_least(parts["server"].vcpus(orders, PEAK) / 2 / BUSY_AT_PEAK)
+        disk = max(_DISK_GB_MIN, self._stored("restate") * orders)
+        return (
+            tasks("endpoint", parts["program"], orders)
+            + _monthly(
+                (f"3 nodes of {vcpus} vCPU", "ec2.m7g_large_hours", 3 * HOURS * vcpus / 2),
+                ("their disks", "ebs.gp3_storage", 3 * disk),
+            )
+            + balancer(orders)
+        )
+
+    def _of_aws(self, system: str, design: str) -> Offer:
+        alternative = alternatives()[design]
+        return Offer(
+            system, design, alternative.what, lambda orders: alternative.usage({}).scaled(orders)
+        )
+
+
+def tasks(name: str, part: Measured, orders: float) -> Usage:
+    """On Fargate, in two zones. They grow and shrink with the load in quarters of a vCPU, each with
+    half a GB or more; one zone's are at least one."""
+    quarters = max(1, ceil(4 * part.vcpus(orders) / ZONES / BUSY))
+    each = quarters / 4
+    held = ceil(2 * MEMORY_SPARE * part.memory_bytes / 2**30) / 2
+    return _monthly(
+        (f"{name}: {ZONES} x {each:g} vCPU", "fargate.vcpu_hours", ZONES * HOURS * each),
+        (f"{name}: memory", "fargate.gb_hours", ZONES * HOURS * max(2 * each, held)),
+    )
+
+
+def database(part: Measured, orders: float, stored_gb: float) -> Usage:
+    """PostgreSQL in two zones, for the peak. A month's orders stay in it."""
+    peak = part.vcpus(orders, PEAK) / BUSY_AT_PEAK
+    if peak <= 2 and part.vcpus(orders) <= _BURSTABLE_VCPUS * BUSY:
+        server = ("db.t4g.medium", "rds_postgresql.t4g_medium_hours", ZONES * HOURS)
+    else:
+        vcpus = max(2, _at_least(peak))
+        hours = ZONES * HOURS * vcpus / 2
+        server = (f"db.m7g of {vcpus} vCPU", "rds_postgresql.m7g_large_hours", hours)
+    disk = max(_DISK_GB_MIN, stored_gb * orders)
+    return _monthly(server, ("its disk", "rds.storage_two_zones", disk))
+
+
+def balancer(orders: float) -> Usage:
+    units = max(1.0, orders / MONTH_SECONDS / _BALANCER_UNIT)
+    return _monthly(
+        ("load balancer", "alb.hours", HOURS),
+        ("load balancer: units", "alb.capacity_unit_hours", HOURS * units),
+    )
+
+
+def _at_least(vcpus: float) -> int:
+    return next((size for size in _VCPUS if size >= vcpus), _VCPUS[-1] * ceil(vcpus / _VCPUS[-1]))
+
+
+def _monthly(*uses: tuple[str, str, float]) -> Usage:
+    return Usage(tuple(Use(name, price, units, per_month=True) for name, price, units in uses))
