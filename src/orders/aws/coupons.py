@@ -33,6 +33,7 @@ from orders.domain.book import Coupon
 from orders.domain.coupon_codes import serial_of
 from orders.domain.coupon_limits import Denial, Denied, NumberUsed, Use, counters, share
 from orders.domain.order import AcceptedOrder, OrderKey, VoidId
+from orders.domain.text import seen
 from orders.domain.units import Millis, OrderId
 from orders.domain.waits import CLAIM_MS
 from orders.failures import TransientFailure
@@ -357,9 +358,11 @@ def claim_of_code(code: str) -> str:
 
 def claim_of_number(number: str) -> str:
     """The claim of a purchase order number. Hashed, for a key has no room for 200 characters of any
-    script. A coupon's name has no slash and is not empty, so this is no coupon's. One keyboard
-    writes é as one character, another as two (Unicode's NFC and NFD): that is one number."""
-    number = unicodedata.normalize("NFC", number)
+    script. A coupon's name has no slash and is not empty, so this is no coupon's.
+
+    What people read as one number is one: one keyboard writes é as one character, another as two,
+    a third has letters of full width (Unicode's NFKC), and a spreadsheet adds what nobody sees."""
+    number = " ".join(unicodedata.normalize("NFKC", seen(number)).split())
     return f"{OF_NUMBERS}{hashlib.sha256(number.encode()).hexdigest()[:32]}{OF_CUSTOMER}"
 
 

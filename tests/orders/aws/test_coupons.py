@@ -333,5 +333,8 @@ def test_a_retired_code_is_one_that_there_never_was(orders: MemoryOrders) -> Non
 
 def test_a_number_is_the_same_from_a_keyboard_that_writes_accents_apart() -> None:
     assert claim_of_number("caf\u00e9-7") == claim_of_number("cafe\u0301-7")
+    # With a zero width space at its end, out of a spreadsheet; and from a Japanese keyboard.
+    for same in ("PO 1\u200b", "PO\u2060 1", "PO  1", "\uff30\uff2f\u3000\uff11"):
+        assert claim_of_number(same) == claim_of_number("PO 1")
     assert claim_of_number("caf\u00e9-7") != claim_of_number("cafe-7")
     assert claim_of_number("\u00c9-7") != claim_of_number("\u00e9-7")
