@@ -24,10 +24,11 @@ _BEFORE_RESERVATION = 4
 
 def look_again_seconds(facts: Facts, accepted_at: Millis, now: Millis) -> int | None:
     """Whole seconds until the next look; None for a settled order, of which there is no more to
-    know. Its age counts from the customer's last request: placed, or to be cancelled."""
+    know. Its age counts from the last that people asked of it: placed, approved, or cancelled."""
     if settled(facts):
         return None
-    asked_at = accepted_at if facts.cancellation is None else facts.cancellation.at
+    asked = (one.at for one in (facts.approval, facts.cancellation) if one is not None)
+    asked_at = max(asked, default=accepted_at)
     return wait_seconds((now - asked_at) / 1000, reserved=Step.RESERVE in facts.outcomes)
 
 

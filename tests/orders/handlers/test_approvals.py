@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orders.domain import saga
+from orders.domain.looks import look_again_seconds
 from orders.domain.order import OrderKey
 from orders.domain.saga import Approval, Facts, Outcome, Step
 from orders.domain.units import CustomerId, Millis, OrderId
@@ -215,6 +216,7 @@ def test_the_days_that_an_order_was_held_count_neither_as_stuck_nor_as_slow(stor
     )
     command = deliver.complete(Command(key(id_), Step.RESERVE), store.clock.now())
     assert command.accepted_at == released
+    assert look_again_seconds(store.facts(id_), NOW, Millis(released + 1_000)) == 4
     outcomes = dict.fromkeys((Step.RESERVE, Step.SHIP, Step.POST), Outcome(Millis(released + 250)))
     settled = record(store.orders, key(id_), outcomes, NOW)
     assert settled.settle_ms == 250
