@@ -31,10 +31,11 @@ from benchmarks.peers import page, tables, trials, usage
 from benchmarks.peers.catalogue import SYSTEMS
 from benchmarks.peers.counting import COUNTED, counted
 from benchmarks.peers.fakes import Fakes, serving_fakes
-from benchmarks.peers.install import install
-from benchmarks.peers.system import Unavailable
+from benchmarks.peers.install import install, versions
+from benchmarks.peers.system import Unavailable, run
 from benchmarks.peers.trials import Load
-from spillway.paths import home
+from spillway.errors import SpillwayError
+from spillway.paths import PROJECT, home
 from spillway.run.workload import Draft, generate, read_sales
 
 #: Kept in memory, or not written through: there a database loses what it has confirmed.
@@ -113,7 +114,12 @@ def _jobs(
     jobs = []
     for name in names:
         title, notes, tests = (_counts if name in COUNTED else _tests)(name, drafts)
-        results["systems"][name] = {"title": title, "notes": list(notes), "tests": {}}
+        results["systems"][name] = {
+            "title": title,
+            "versions": _versions(name),
+            "notes": list(notes),
+            "tests": {},
+        }
         for test, trial in tests.items():
             if only is None or test.partition(":")[0] in only:
                 jobs.append(_Job(name, test, trial, results["systems"][name], ends_at))
@@ -231,14 +237,31 @@ def _folder(name: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _versions(name: str) -> dict[str, str]:
+    try:
+        own = SYSTEMS[name].versions() if name in SYSTEMS else {}
+    except Unavailable:
+        own = {}  # its tests say so
+    return {**versions(name), **own}
+
+
 def _machine() -> dict[str, Any]:
     return {
         "measured": time.strftime("%Y-%m-%d"),
+        **_commit(),
         "processors": os.cpu_count(),
         "architecture": platform.machine(),
         "python": platform.python_version(),
         "filesystem": usage.filesystem(home()),
     }
+
+
+def _commit() -> dict[str, str]:
+    """None where the project is no clone."""
+    try:
+        return {"commit": run(["git", "rev-parse", "--short=8", "HEAD"], cwd=PROJECT)}
+    except (OSError, SpillwayError):
+        return {}
 
 
 def _write(results: dict[str, Any], out: Path) -> None:

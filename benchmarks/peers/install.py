@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.peers.system import Unavailable, environment_of, run
@@ -37,6 +40,20 @@ def install(name: str) -> None:
         quiet = ["ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
         _run(name, sys.executable, "-c", npm, *quiet, "--prefix", str(folder))
     stamp.write_text(digest)
+
+
+def versions(name: str) -> Mapping[str, str]:
+    """Of the packages that its program or its server is made of, as they are locked."""
+    wanted = HERE / name / "requirements.in"
+    if not wanted.exists():
+        return {}
+    named = [line.partition("[")[0].strip() for line in wanted.read_text().splitlines()]
+    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)", _lock(name).read_text(), re.MULTILINE))
+    found = {package: pinned[package] for package in named}
+    if _npm_lock(name).exists():
+        packages = json.loads((HERE / name / "package.json").read_text())["optionalDependencies"]
+        found["restate-server"] = next(iter(packages.values()))
+    return found
 
 
 def _lock(name: str) -> Path:

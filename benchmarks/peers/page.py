@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import tables
-from benchmarks.peers.audit import KINDS
+from benchmarks.peers.audit import KINDS as FINDINGS
 from benchmarks.peers.comparing import (
     ALIKE,
+    KINDS,
     NAMES,
     OURS,
     STAND_IN,
@@ -41,7 +42,9 @@ from benchmarks.peers.pricing import (
     Priced,
 )
 from spillway.paths import PROJECT
+from spillway.plan.cost.batches import ONE_BY_ONE
 from spillway.plan.docs import DOCS, filled
+from spillway.plan.price_list import priced
 from spillway.plan.tables import UNCONFIRMED, Table
 from spillway.ui.formatting import counted, duration
 
@@ -90,7 +93,8 @@ def recorded() -> Results:
 
 def written(results: Results) -> Mapping[Path, str]:
     """The page and its pictures, by file."""
-    prices = Book(results).priced()
+    book = Book(results)
+    prices = book.priced()
     return {
         PAGE: filled(
             PAGE,
@@ -100,7 +104,7 @@ def written(results: Results) -> Mapping[Path, str]:
             when_not=_bullets(_when_not(results, prices)),
             became=_became(results),
             speed=_speed(results),
-            prices=_prices(prices),
+            prices=_prices(book, prices),
             rules=_bullets(_rules(results)),
         ),
         PRICE_PICTURE: svg("What a month costs", [*_price_groups(prices)]),
@@ -131,7 +135,7 @@ def _short(results: Results, prices: Sequence[Priced]) -> str:
         if any(found.values()):
             lines.append(f"\n**{name}**\n")
             lines += [
-                f"- {kind.capitalize()}: {'; '.join(ones)}." for kind, ones in found.items() if ones
+                f"- {KINDS[kind]}: {'; '.join(said)}." for kind, said in found.items() if said
             ]
     return "\n".join(lines) + "\n"
 
@@ -153,13 +157,17 @@ def _when_not(results: Results, prices: Sequence[Priced]) -> Iterator[str]:
     first = month(prices[0], VOLUMES[0])
     yield (
         "**You have a server and a PostgreSQL that are paid for.** DBOS is a library: it adds"
-        f" nothing to their bill. Spillway adds {first} dollars for {VOLUMES[0]:,} orders a month."
+        f" nothing to their bill. Spillway adds {first} for {VOLUMES[0]:,} orders a month."
     )
     for orders in VOLUMES:
-        if less := [f"{one.offer.name} ({month(one, orders)})" for one in cheaper(prices, orders)]:
+        less = [
+            f"{'perhaps ' if one.offer.at_least else ''}{one.offer.name} ({month(one, orders)})"
+            for one in cheaper(prices, orders)
+        ]
+        if less:
             yield (
-                f"**{orders:,} orders a month, and the price decides.** {_listed(less)} cost less"
-                f" than Spillway ({month(prices[0], orders)})."
+                f"**{orders:,} orders a month, and the price decides.** Cheaper than"
+                f" Spillway ({month(prices[0], orders)}): {_listed(less)}."
             )
     own = settled(results, OURS)
     times = {system: settled(results, system) for system in NAMES}
@@ -182,7 +190,7 @@ def _became(results: Results) -> str:
             "Until all was well again:\n\n"
             f"![Time until all is well, by fault and system]({FAULTS_PICTURE.name})\n"
         )
-    kinds = [kind.replace("_", " ") for kind in KINDS]
+    kinds = [kind.replace("_", " ") for kind in FINDINGS]
     head = ("system", "what", "orders", *kinds, "all well after", "what a person had to do")
     for test, (heading, what) in TESTS.items():
         rows = [
@@ -205,7 +213,7 @@ def _verdict_row(system: str, name: str, test: Mapping[str, Any]) -> list[str]:
         NAMES[system],
         what,
         f"{audit['acknowledged']:,}",
-        *(str(audit[kind]) for kind in KINDS),
+        *(str(audit[kind]) for kind in FINDINGS),
         duration(test.get("seconds_until_whole")),
         _by_hand(test),
     ]
@@ -241,7 +249,7 @@ def _emulator(results: Results) -> Iterator[str]:
         )
 
 
-def _prices(prices: Sequence[Priced]) -> str:
+def _prices(book: Book, prices: Sequence[Priced]) -> str:
     rows = [
         (
             one.offer.name,
@@ -252,10 +260,10 @@ def _prices(prices: Sequence[Priced]) -> str:
     ]
     head = ("", *(f"{orders:,} orders" for orders in VOLUMES), "made of")
     table = Table("", head, rows, (1, 2, 3)).markdown()
-    return f"{table}\n{_bullets(_assumptions())}\n{_worked_out(prices)}"
+    return f"{table}\n{_bullets(_assumptions(book))}\n{_worked_out(prices)}"
 
 
-def _assumptions() -> Iterator[str]:
+def _assumptions(book: Book) -> Iterator[str]:
     yield (
         f"`{UNCONFIRMED}`: no statement of the seller's own confirms one of the prices. `≥`:"
         " something that is needed could not be measured here, and counts as nothing or as the"
@@ -268,9 +276,10 @@ def _assumptions() -> Iterator[str]:
         f" {MEMORY_SPARE:g} times the memory that it held. The smallest of each runs all the time."
     )
     yield (
-        "Servers, workers and databases are in two zones, Restate's nodes in three, so that one may"
-        " fail. A month's orders stay stored. One node cannot tell what Restate's copies take, nor"
-        " a development server what Temporal's database would."
+        "Servers, workers and databases are in two zones. Of Restate's nodes, in three zones, two"
+        " bear the peak, each with the 4 GB that its default settings ask for. A month's orders"
+        " stay stored. One node cannot tell what Restate's copies take, nor can a development"
+        " server for Temporal's database."
     )
     yield (
         f"Temporal Cloud counts {ACTIONS} actions for an order: a start, three activities. Of its"
@@ -282,11 +291,21 @@ def _assumptions() -> Iterator[str]:
         " repeat after that is a second order. Express keeps none, and has a table for that; it"
         " ends an order after five minutes, which the outage above is."
     )
+    rest = book.model.idle().dollars + priced(book.model.working(), book.prices).dollars
+    billed = book.model.month(VOLUMES[0], ONE_BY_ONE, free_tiers=True).dollars
     yield (
-        "Left out, in favour of those with servers: addresses, NAT, logs, alarms, backups, traffic"
-        " between zones, and people. Spillway's price has its logs, alarms and backups. Left out"
-        " against AWS's own engines: their free tiers. DBOS recommends its Conductor for more than"
-        " one process; we found no price of it, nor of Restate Cloud."
+        f"Of Spillway's month ${rest:.2f} are there whatever comes: alarms, a dashboard, metrics,"
+        " secrets and the polling of queues. Left out of all others, in their favour: logs, alarms,"
+        " backups, addresses, NAT, traffic between zones, and the people who run servers."
+    )
+    yield (
+        "Left out of AWS's engines and of Spillway, in favour of servers: free tiers. After them a"
+        f" month of {VOLUMES[0]:,} orders costs ${billed:.2f} on Spillway, customers' looks at them"
+        " included."
+    )
+    yield (
+        "DBOS recommends its Conductor for more than one process. We found no price of that, nor of"
+        " Restate Cloud."
     )
     yield (
         "Prices are in `src/spillway/plan/price_list/us-east-1.toml` and"
@@ -312,15 +331,15 @@ def _worked_out(prices: Sequence[Priced]) -> str:
 
 def _rules(results: Results) -> Iterator[str]:
     for system in results["systems"].values():
-        if system["notes"]:
-            yield f"**{system['title']}.** {' '.join(system['notes'])}"
+        versions = _pairs(system["versions"])
+        title = f"{system['title']} ({versions})" if versions else system["title"]
+        yield f"**{title}.** {' '.join(system['notes'])}"
     for name, system in results["systems"].items():
         for test, one in system["tests"].items():
             if why := one.get("not_run") or one.get("failed"):
                 yield f"Missing: {NAMES[name]}, {test}: {why}"
     if results["machine"]:
-        said = ", ".join(f"{name} {value}" for name, value in results["machine"].items())
-        yield f"The run: {said}."
+        yield f"The run: {_pairs(results['machine'])}."
 
 
 def _price_groups(prices: Sequence[Priced]) -> Iterator[Group]:
@@ -329,7 +348,7 @@ def _price_groups(prices: Sequence[Priced]) -> Iterator[Group]:
         for one in prices:
             price = month(one, orders)
             name = one.offer.name.replace("Lambda d", "D")
-            shown = "not public" if price is None else f"{price} $"
+            shown = "not public" if price is None else str(price)
             value = None if price is None else price.dollars
             dots.append(Dot(name, value, shown, ours=one.offer.system == OURS))
         yield Group(f"{orders:,} orders a month", dots)
@@ -346,6 +365,10 @@ def _fault_groups(results: Results) -> Iterator[Group]:
                 dots.append(Dot(what, until, shown, ours=system == OURS))
         if dots:
             yield Group(TESTS[test][0], dots)
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _bullets(lines: Iterator[str]) -> str:

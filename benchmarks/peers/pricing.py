@@ -34,8 +34,9 @@ PEAK = 10
 BUSY, BUSY_AT_PEAK = 0.5, 0.8
 #: Of what a process was measured to hold, for it to hold so many orders more.
 MEMORY_SPARE = 1.5
-#: What a burstable database of two vCPUs has of them all the time: 20% of each.
-_BURSTABLE_VCPUS = 0.4
+#: Burstable databases of two vCPUs: what of them each has all the time, and its memory in GB.
+_BURSTABLE = {"micro": (0.2, 1), "small": (0.4, 2), "medium": (0.4, 4)}
+_BURSTABLE_VCPUS = 2
 _DISK_GB_MIN = 20.0
 #: Of one family; a price goes by their number.
 _VCPUS = (1, 2, 4, 8, 16, 32, 48, 64)
@@ -259,15 +260,21 @@ def tasks(name: str, part: Measured, orders: float) -> Usage:
 
 def database(part: Measured, orders: float, stored_gb: float) -> Usage:
     """PostgreSQL in two zones, for the peak. A month's orders stay in it."""
-    peak = part.vcpus(orders, PEAK) / BUSY_AT_PEAK
-    if peak <= 2 and part.vcpus(orders) <= _BURSTABLE_VCPUS * BUSY:
-        server = ("db.t4g.medium", "rds_postgresql.t4g_medium_hours", ZONES * HOURS)
-    else:
-        vcpus = max(2, _at_least(peak))
-        hours = ZONES * HOURS * vcpus / 2
-        server = (f"db.m7g of {vcpus} vCPU", "rds_postgresql.m7g_large_hours", hours)
     disk = max(_DISK_GB_MIN, stored_gb * orders)
-    return _monthly(server, ("its disk", "rds.storage_two_zones", disk))
+    return _monthly(_database_server(part, orders), ("its disk", "rds.storage_two_zones", disk))
+
+
+def _database_server(part: Measured, orders: float) -> tuple[str, str, float]:
+    """The smallest that has the processors and the memory."""
+    mean, peak = part.vcpus(orders), part.vcpus(orders, PEAK) / BUSY_AT_PEAK
+    held = MEMORY_SPARE * part.memory_bytes / 2**30
+    for size, (always, memory) in _BURSTABLE.items():
+        if mean <= always * BUSY and peak <= _BURSTABLE_VCPUS and held <= memory:
+            price = f"rds_postgresql.t4g_{size}_hours"
+            return f"database: {ZONES} x db.t4g.{size}", price, ZONES * HOURS
+    vcpus = max(2, _at_least(peak))
+    hours = ZONES * HOURS * vcpus / 2
+    return (f"database: {ZONES} x db.m7g of {vcpus} vCPU", "rds_postgresql.m7g_large_hours", hours)
 
 
 def balancer(orders: float) -> Usage:

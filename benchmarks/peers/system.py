@@ -63,6 +63,11 @@ class System(ABC):
     @abstractmethod
     def __init__(self, folder: Path, fakes: Fakes) -> None: ...
 
+    @classmethod
+    def versions(cls) -> Mapping[str, str]:
+        """Of what it runs on besides its locked packages."""
+        return {}
+
     @abstractmethod
     def __enter__(self) -> System: ...
 

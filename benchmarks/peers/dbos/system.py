@@ -70,6 +70,10 @@ class Dbos(Peer):
         self.parts.kill("program")
         self._run_program(**_CODE[upgrade])
 
+    @classmethod
+    def versions(cls) -> Mapping[str, str]:
+        return {"PostgreSQL": run([_binary("postgres"), "--version"]).split()[2]}
+
     @property
     def url(self) -> str:
         return self._url

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
 
@@ -72,6 +73,10 @@ class Spillway(System):
     @property
     def url(self) -> str:
         return self.stack.api
+
+    @classmethod
+    def versions(cls) -> Mapping[str, str]:
+        return {"MiniStack": version("ministack")}
 
     def client(self, http: httpx.AsyncClient) -> Client:
         return Client(http, Tokens(self.stack.token))

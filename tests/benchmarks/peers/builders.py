@@ -109,10 +109,15 @@ def a_record() -> dict[str, Any]:
         "healthy": healthy({"server": 0.1, "worker": 0.1, "api": 0.1}, stored=20_000) | well
     }
     ran = {"spillway": spillway, "dbos": dbos, "temporal": temporal}
-    systems = {name: {"title": name, "notes": ["A note."], "tests": of} for name, of in ran.items()}
+    systems = {name: _system(name, of) for name, of in ran.items()}
     missing = {"healthy": {"not_run": "no server for this machine"}}
-    systems["restate"] = {"title": "Restate", "notes": [], "tests": missing}
+    systems["restate"] = _system("restate", missing)
     return {"machine": {"processors": 2}, "systems": systems}
+
+
+def _system(name: str, tests: dict[str, Any]) -> dict[str, Any]:
+    notes, versions = ["A note."], {"package": "1.2.3"}
+    return {"title": name, "versions": versions, "notes": notes, "tests": tests}
 
 
 def healthy(processor_seconds: dict[str, float], stored: int | None) -> dict[str, Any]:

@@ -45,15 +45,38 @@ def test_every_figure_of_a_record_is_on_the_page_and_in_a_picture() -> None:
 
 def test_which_of_two_is_better_is_the_figures_to_say() -> None:
     record = a_record()
-    healthy = record["systems"]["dbos"]["tests"]["healthy"]
-    for theirs, verdict in ((0.1, "better"), (0.22, "alike"), (0.4, "worse")):
-        healthy["paced"]["settle_seconds"]["p50"] = theirs
-        found = compared(record, Book(record).priced(), "dbos")
-        [said] = [
-            kind for kind, ones in found.items() if any("orders done at" in one for one in ones)
-        ]
-        assert said == verdict
-    assert any("waits for" in one or "wait for" in one for one in found["worse"])
+    test = record["systems"]["dbos"]["tests"]["changed code: patched"]
+    record["systems"]["dbos"]["tests"] = {"outage": test}
+    record["systems"]["spillway"]["tests"]["outage"] = {**test, "seconds_until_whole": 10.0}
+    for theirs, kind in ((7.9, "better"), (8.1, "alike"), (12.4, "alike"), (12.6, "worse")):
+        test["seconds_until_whole"] = theirs
+        [said] = _kinds(record, "the outage")
+        assert said == kind
+    test["seconds_until_whole"] = None
+    assert not _kinds(record, "the outage")
+
+
+def test_an_emulators_figure_is_held_against_us_and_never_against_another() -> None:
+    record = a_record()
+    rate = record["systems"]["dbos"]["tests"]["healthy"]["paced"]["settle_seconds"]
+    for theirs, kind in ((0.1, "better"), (0.22, "not_told"), (0.4, "not_told")):
+        rate["p50"] = theirs
+        assert _kinds(record, "orders done at") == [kind]
+
+
+def test_a_price_of_at_least_so_much_is_not_told_as_lower() -> None:
+    record = a_record()
+    crowd = record["systems"]["temporal"]["tests"]["healthy"]["crowd"]
+    crowd["an_order"] = {part: {"processor_seconds": 0.0001} for part in crowd["an_order"]}
+    crowd["stored_bytes_an_order"] = 1_000
+    found = compared(record, Book(record).priced(), "temporal")
+    assert any("self-hosted, for 100,000,000 orders (≥ $" in one for one in found["perhaps"])
+    assert not any("self-hosted" in one for one in found["better"])
+
+
+def _kinds(record: dict[str, Any], figure: str) -> list[str]:
+    found = compared(record, Book(record).priced(), "dbos")
+    return [kind for kind, ones in found.items() for one in ones if figure in one]
 
 
 def test_a_month_by_hand() -> None:
@@ -63,11 +86,11 @@ def test_a_month_by_hand() -> None:
     bill = bills["DBOS"]
     assert bill is not None
     # A million in 30 days are 0.3858 a second. The application's 0.193 of a vCPU, half busy, is a
-    # quarter of one in each zone; the database's 0.386 at the peak is little for a burstable one.
+    # quarter of one in each zone; the database's 0.039 is little for the smallest.
     by_hand = {
         "application: 2 x 0.25 vCPU": 720 * 2 * 0.25 * 0.03238,
         "application: memory": 720 * 2 * 0.5 * 0.00356,
-        "db.t4g.medium": 720 * 2 * 0.065,
+        "database: 2 x db.t4g.micro": 720 * 2 * 0.016,
         "its disk": 20 * 0.23,
         "load balancer": 720 * 0.0225,
         "load balancer: units": 720 * 0.008,
@@ -87,7 +110,7 @@ def test_servers_grow_with_what_was_measured() -> None:
         [processor, _] = tasks("x", part, orders)
         assert processor.units == 2 * HOURS * vcpus  # 3.86 of a vCPU in two zones, half busy
     [server, disk] = database(Measured(0.01, 0, 0), 100 * MILLION, 6e-6)
-    assert server.name == "db.m7g of 8 vCPU"  # 0.386, ten times at the peak, 80% busy
+    assert server.name == "database: 2 x db.m7g of 8 vCPU"  # 0.386, ten times at the peak, 80% busy
     assert disk.units == 600
     [_, memory] = tasks("x", Measured(0, 0, 1.1 * 2**30), 1)
     assert memory.units == 2 * HOURS * 2.0
