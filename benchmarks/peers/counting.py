@@ -106,11 +106,13 @@ def _average(ones: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 COUNTED: Mapping[str, Counted] = {
     "durable_functions": Counted(
-        "Lambda durable functions", ("Local runner.",), _durable_functions
+        "Lambda durable functions",
+        ("Counted in the SDK's local runner: nothing of it ran on AWS.",),
+        _durable_functions,
     ),
     "step_functions": Counted(
         "Step Functions",
-        ("A walk through the definition: no service of AWS's ran.",),
+        ("Counted by a walk through the definition: nothing of it ran on AWS.",),
         lambda _, fakes, orders: step_functions(fakes, orders),
     ),
 }

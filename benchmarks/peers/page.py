@@ -80,7 +80,8 @@ TESTS = {
     ),
 }
 #: Whose price is worked out line by line.
-WORKED_OUT = ("DBOS", 1_000_000)
+MILLION = 1_000_000
+WORKED_OUT = ("DBOS", MILLION)
 
 
 def recorded() -> Results:
@@ -200,8 +201,16 @@ def _became(results: Results) -> str:
         ]
         if rows:
             table = Table("", head, rows, range(2, len(head) - 1)).markdown()
-            parts.append(f"### {heading}\n\n{what}\n\n{table}")
+            parts.append(f"### {heading}\n\n{what}\n\n{table}\n{_bullets(_meant(results, test))}")
     return "\n".join(parts)
+
+
+def _meant(results: Results, kind: str) -> Iterator[str]:
+    """What is killed or deployed in each test of this kind."""
+    for system in NAMES:
+        for name, one in judged(results, system, kind).items():
+            if meant := one.get("victim") or one.get("upgrade"):
+                yield f"{NAMES[system]}, {name.partition(': ')[2]}: {meant}."
 
 
 def _verdict_row(system: str, name: str, test: Mapping[str, Any]) -> list[str]:
@@ -243,9 +252,10 @@ def _emulator(results: Results) -> Iterator[str]:
             f"An order takes {duration(whole)} of processor time in Spillway's test, of which"
             f" {duration(parts[STAND_IN])} ({parts[STAND_IN] / whole:.0%}) are the emulator's, in"
             " the place of AWS's own services. It slows down every figure of Spillway's, so none of"
-            " them tells how fast a stage on AWS is. The others run as on a server of this size,"
-            " but for [what is said of each](#how-it-was-compared). Customers and downstreams share"
-            " the machine with all of them.\n"
+            " them tells how fast a stage on AWS is. The others run as on a server of this size, but"
+            " for [what is said of each](#how-it-was-compared), with one process of each part: more"
+            " of them, or more machines, were not tried. Customers and downstreams share the machine"
+            " with all of them.\n"
         )
 
 
@@ -260,10 +270,10 @@ def _prices(book: Book, prices: Sequence[Priced]) -> str:
     ]
     head = ("", *(f"{orders:,} orders" for orders in VOLUMES), "made of")
     table = Table("", head, rows, (1, 2, 3)).markdown()
-    return f"{table}\n{_bullets(_assumptions(book))}\n{_worked_out(prices)}"
+    return f"{table}\n{_bullets(_assumptions(book, prices))}\n{_worked_out(prices)}"
 
 
-def _assumptions(book: Book) -> Iterator[str]:
+def _assumptions(book: Book, prices: Sequence[Priced]) -> Iterator[str]:
     yield (
         f"`{UNCONFIRMED}`: no statement of the seller's own confirms one of the prices. `≥`:"
         " something that is needed could not be measured here, and counts as nothing or as the"
@@ -285,6 +295,11 @@ def _assumptions(book: Book) -> Iterator[str]:
         f"Temporal Cloud counts {ACTIONS} actions for an order: a start, three activities. Of its"
         " two plans with public prices the cheaper one; these end at"
         f" {PUBLIC_ACTIONS_MAX / 1e6:.0f} million actions a month, and sales gives discounts."
+    )
+    yield (
+        "A durable function's operations are all that the SDK's local runner keeps. We found no"
+        " statement that AWS bills contexts, the parallel and its branches, as such; without these"
+        f" three a million orders cost ${_without_contexts(book, prices):,.2f}."
     )
     yield (
         "Step Functions Standard and durable functions keep an order's id for 90 days at most, so a"
@@ -312,6 +327,13 @@ def _assumptions(book: Book) -> Iterator[str]:
         " `benchmarks/peers/prices.toml` with source and date, Spillway's items in"
         " [cost.md](cost.md)."
     )
+
+
+def _without_contexts(book: Book, prices: Sequence[Priced]) -> float:
+    """Dollars for a million orders on durable functions."""
+    [bill] = [one.bills[MILLION] for one in prices if one.offer.system == "durable_functions"]
+    contexts = 3 * MILLION
+    return (bill.dollars if bill else 0.0) - book.prices["durable.operations"].of(contexts)
 
 
 def _worked_out(prices: Sequence[Priced]) -> str:

@@ -40,7 +40,9 @@ class Spillway(System):
     }
 
     upgrades: ClassVar[Mapping[str, str]] = {
-        "deployed": "all functions at once; no code for orders that are under way",
+        "deployed": "all functions at once; no code for orders that are under way. Before such a"
+        " change fulfilment's queue must have run empty, as it has in this test: the new code takes"
+        " an order whose posting is refused first for one that was never shipped",
     }
 
     def __init__(self, folder: Path, fakes: Fakes) -> None:  # noqa: ARG002 - it has its own
