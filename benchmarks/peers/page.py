@@ -251,10 +251,10 @@ def _emulator(results: Results) -> Iterator[str]:
         yield (
             f"An order takes {duration(whole)} of processor time in Spillway's test, of which"
             f" {duration(parts[STAND_IN])} ({parts[STAND_IN] / whole:.0%}) are the emulator's, in"
-            " the place of AWS's own services. It slows down every figure of Spillway's, so none of"
-            " them tells how fast a stage on AWS is. The others run as on a server of this size, but"
-            " for [what is said of each](#how-it-was-compared), with one process of each part: more"
-            " of them, or more machines, were not tried. Customers and downstreams share the machine"
+            " the place of AWS's own services. It slows down every figure of Spillway's, so none"
+            " tells how fast a stage on AWS is. The others run as on a server of this size, but for"
+            " [what is said of each](#how-it-was-compared), with one process of each part: more of"
+            " them, or more machines, were not tried. Customers and downstreams share the machine"
             " with all of them.\n"
         )
 
