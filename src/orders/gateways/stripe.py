@@ -2,7 +2,7 @@
 
 A payment is a PaymentIntent. Its id is the receipt's `reference`, and its metadata names
 `customer_id` and `order_id`, as the store's server writes them when it creates it. Amounts are
-integers in Stripe's smallest unit, which is ISO's minor unit but in two currencies
+integers in Stripe's smallest unit, which is ISO's minor unit but in three currencies
 (https://docs.stripe.com/currencies#special-cases).
 
 What Stripe answers to a refund, and what it means:
@@ -45,6 +45,8 @@ CUSTOMER_ID, ORDER_ID = "customer_id", "order_id"
 PAGE_MAX = 100
 #: Two currencies without decimals, which Stripe counts in hundredths all the same.
 _IN_HUNDREDTHS = frozenset({"ISK", "UGX"})
+#: Madagascar's, which has two decimals in ISO 4217 and none at Stripe.
+_IN_WHOLE = "MGA"
 _TRIES = 2
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _WILL_NOT = frozenset({400, 402, 404})
@@ -191,6 +193,8 @@ def _taken(intent: _Intent) -> Paid:
 
 
 def _minor_units(amount: int, currency: str) -> int:
+    if currency == _IN_WHOLE:
+        return amount * 100
     if currency not in _IN_HUNDREDTHS:
         return amount
     whole, rest = divmod(amount, 100)

@@ -81,6 +81,10 @@ def test_a_payment_has_its_order_its_sum_and_what_has_gone_back(account: Account
     assert account.stripe.find(reference) == Paid(reference, 905, "GBP", NOW, key, 905)
 
 
+def test_ariary_are_counted_whole(account: Account) -> None:
+    assert account.paid(5, "MGA").amount == 500
+
+
 def test_krona_are_counted_in_hundredths(account: Account) -> None:
     assert account.paid(500, "ISK").amount == 5
     account.fake.pay(550, "ISK", {})
