@@ -31,7 +31,7 @@ from simulation.world.runtime import (
     MemoryEvents,
     SetClock,
 )
-from tests.builders import NOW, order_body, order_id
+from tests.builders import NOW, accepted, order_body, order_id
 from tests.orders.handlers.test_companies import (
     ADA,
     ADA_ID,
@@ -236,6 +236,19 @@ def test_a_held_order_can_be_cancelled_and_then_not_be_released(store: Holding) 
     assert store.decide(BOSS, id_, "released") == (409, "order_decided")
     assert store.facts(id_).approval is None
     assert saga.owed(store.facts(id_)) == {Step.REFUND}
+
+
+def test_one_that_is_just_being_placed_is_cancelled_as_one_that_is_held(store: Holding) -> None:
+    """A query sees a transaction item by item. Taken for an order of the express path, it would
+    have a cancellation after its reservation, and nobody could ever decide about it."""
+    order = replace(accepted(key(order_id())), express=True, held_until=UNTIL)
+    store.orders.place(order)
+    id_ = order.key.order_id
+    assert store.shown(id_)["status"] == "held"
+    assert store.ask(CANCEL, BUYER, order_id=id_)[0] == 202
+    cancellation = store.facts(id_).cancellation
+    assert cancellation is not None
+    assert cancellation.before_reservation
 
 
 def test_a_request_that_a_release_overtakes_is_sent_again(store: Holding) -> None:
