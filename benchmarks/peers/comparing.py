@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.peers.audit import KINDS as FINDINGS
 from benchmarks.peers.pricing import VOLUMES, Priced
 from spillway.plan.price_list import Bill
 from spillway.plan.tables import UNCONFIRMED
@@ -183,9 +184,23 @@ def _waiting(results: Results, system: str) -> float | None:
     return float(max(found)) if found else None
 
 
+def _found(results: Results, system: str) -> float | None:
+    """Orders with which something is wrong at the end of any test; of a system that was only
+    counted, nothing is known."""
+    if not judged(results, system, "killed"):
+        return None
+    tests = results["systems"][system]["tests"].values()
+    return float(sum(one["audit"][kind] for one in tests if "audit" in one for kind in FINDINGS))
+
+
 settled = _healthy("paced", "settle_seconds", "p50")
 
 METRICS = (
+    Metric(
+        "orders lost, half done, stuck, doubled or wrong at the end of all tests",
+        _found,
+        lambda count: f"{count:.0f}",
+    ),
     Metric(
         "answers at a steady rate, p50",
         _healthy("paced", "accept_seconds", "p50"),

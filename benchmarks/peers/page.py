@@ -382,7 +382,9 @@ def _fault_groups(results: Results) -> Iterator[Group]:
         for system in NAMES:
             for name, one in judged(results, system, test).items():
                 until = one["seconds_until_whole"]
-                shown = "not by itself" if until is None else duration(until)
+                shown = "never" if until is None else duration(until)
+                if until is not None and "before_a_person_came" in one:
+                    shown += " by hand"
                 what = ": ".join((NAMES[system], *name.split(": ")[1:]))
                 dots.append(Dot(what, until, shown, ours=system == OURS))
         if dots:

@@ -9,9 +9,9 @@ from math import log10
 from xml.sax.saxutils import escape
 
 _SVG = "http://www.w3.org/2000/svg"
-_WIDTH, _ROW, _HEAD, _TOP = 480, 24, 40, 10
+_WIDTH, _ROW, _HEAD, _TOP = 500, 24, 40, 10
 #: Where the scale begins and ends; names are left of it, values right.
-_LEFT, _RIGHT = 190, 388
+_LEFT, _RIGHT = 186, 364
 
 _STYLE = """
   text { font: 14px system-ui, sans-serif; fill: #1f2328 } .value { text-anchor: start }

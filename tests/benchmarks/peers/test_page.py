@@ -15,7 +15,7 @@ from benchmarks.peers.counting import COUNTED
 from benchmarks.peers.page import FAULTS_PICTURE, PAGE, PRICE_PICTURE, recorded, written
 from benchmarks.peers.pricing import HOURS, Book, Measured, database, tasks
 from spillway.plan.cost.alternatives import alternatives
-from tests.benchmarks.peers.builders import a_record
+from tests.benchmarks.peers.builders import a_record, audited
 
 MILLION = 1_000_000
 
@@ -39,7 +39,8 @@ def test_every_figure_of_a_record_is_on_the_page_and_in_a_picture() -> None:
     assert "Missing: Restate, healthy: no server for this machine" in text
     assert "No run has been recorded" not in text
     assert ">3.1 s<" in files[FAULTS_PICTURE]
-    assert ">not by itself<" in files[FAULTS_PICTURE]
+    assert ">never<" in files[FAULTS_PICTURE]
+    assert ">40 s by hand<" in files[FAULTS_PICTURE]
     assert files[PRICE_PICTURE].count(">DBOS<") == 3
 
 
@@ -54,6 +55,14 @@ def test_which_of_two_is_better_is_the_figures_to_say() -> None:
         assert said == kind
     test["seconds_until_whole"] = None
     assert not _kinds(record, "the outage")
+
+
+def test_one_stuck_order_in_any_test_is_told_first() -> None:
+    record = a_record()
+    tests = record["systems"]["spillway"]["tests"]
+    tests["killed: functions"] = {"kills": {}, "seconds_until_whole": 3.0, "audit": audited()}
+    [first, *_] = compared(record, Book(record).priced(), "dbos")["worse"]
+    assert first.endswith("at the end of all tests (2, Spillway 0)")
 
 
 def test_an_emulators_figure_is_held_against_us_and_never_against_another() -> None:
