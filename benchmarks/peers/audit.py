@@ -40,12 +40,14 @@ KINDS = ("lost", "half_done", "stuck", "doubled", "wrong")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`unanswered`: customers gave up on so many; each of them may be done or not, as a whole."""
+    """`unanswered`: customers gave up on so many; each of them may be done or not, as a whole.
+    `unfinished`: its system still works on so many, stuck or whole."""
 
     acknowledged: int
     unanswered: int
     fulfilled: int
     undone: int
+    unfinished: int
     findings: tuple[Finding, ...]
 
     def count(self, kind: str) -> int:
@@ -57,6 +59,7 @@ class Verdict:
             "unanswered": self.unanswered,
             "fulfilled": self.fulfilled,
             "undone": self.undone,
+            "unfinished": self.unfinished,
             **{kind: self.count(kind) for kind in KINDS},
             "examples": [
                 f"{finding.kind} {finding.order_id}: {finding.detail}"
@@ -110,6 +113,7 @@ def judge(
         unanswered=sum(order.unanswered for order in orders.values()),
         fulfilled=worlds["fulfilled"],
         undone=worlds["undone"],
+        unfinished=sum(key.order_id in unfinished for key in orders),
         findings=tuple(findings),
     )
 

@@ -61,7 +61,10 @@ class System(ABC):
     upgrades: ClassVar[Mapping[str, str]]
 
     @abstractmethod
-    def __init__(self, folder: Path, fakes: Fakes) -> None: ...
+    def __init__(self, folder: Path, fakes: Fakes) -> None:
+        #: What the trial had to do that a person would, beyond starting again what was killed and
+        #: starting the changed code.
+        self.by_hand: list[str] = []
 
     @classmethod
     def versions(cls) -> Mapping[str, str]:
@@ -116,6 +119,10 @@ class System(ABC):
     @abstractmethod
     def deploy(self, upgrade: str) -> None:
         """Run the changed code from now on."""
+
+    @abstractmethod
+    def restore(self) -> None:
+        """Run the code from before the upgrade in the place of the changed code."""
 
     @abstractmethod
     def kill(self, victim: str) -> None:
@@ -182,6 +189,7 @@ class Peer(System):
     """A system of processes that this one starts, with programs of this folder."""
 
     def __init__(self, folder: Path, fakes: Fakes) -> None:
+        super().__init__(folder, fakes)
         self.folder = folder
         self.fakes = fakes
         self.parts = Parts(folder)

@@ -109,14 +109,14 @@ def _verdicts(results: Results) -> Table:
                     system["title"],
                     name + (f" ({sum(test['kills'].values())} times)" if "kills" in test else ""),
                     str(audit["acknowledged"]),
-                    *(str(audit[kind]) for kind in KINDS),
-                    str(audit["unanswered"]),
+                    *(str(audit[kind]) for kind in (*KINDS, "unfinished", "unanswered")),
                     _NOTHING if until is None else duration(until),
+                    "; ".join(test.get("by_hand", ())) or _NOTHING,
                 ]
             )
     head = ["system", "test", "acknowledged", *(kind.replace("_", " ") for kind in KINDS)]
-    head += ["unanswered", "all well after"]
-    return Table("What became of the orders", head, rows, numbers=range(2, len(head)))
+    head += ["unfinished", "unanswered", "all well after", "what a person had to do"]
+    return Table("What became of the orders", head, rows, numbers=range(2, len(head) - 1))
 
 
 def _operations(results: Results) -> Table:

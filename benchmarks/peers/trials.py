@@ -32,6 +32,8 @@ from spillway.ui.statistics import percentile
 STALL_SECONDS = 240.0
 REQUEST_SECONDS_MAX = 30.0
 _POLL_SECONDS = 0.25
+#: So long after the last effect a system may take to note that the order is done with.
+ENDING_SECONDS = 10.0
 
 #: So many answers never arrive, though what they tell of is done.
 LOST = 0.2
@@ -62,7 +64,8 @@ class Watch:
     fakes: Fakes
     patience: Patience
 
-    async def until_whole(self, placed: Sequence[Placed]) -> None:
+    async def until_whole(self, placed: Sequence[Placed]) -> bool:
+        """Whether they are."""
         while True:
             of_order = audit.by_order(self.fakes.entries())
             open_ = [
@@ -71,8 +74,10 @@ class Watch:
                 if order.acknowledged and not audit.is_whole(of_order.get(order.key, ()))
             ]
             done = sum(map(len, of_order.values()))
-            if not open_ or self.patience.is_over((done, len(open_))):
-                return
+            if not open_:
+                return True
+            if self.patience.is_over((done, len(open_))):
+                return False
             await asyncio.sleep(_POLL_SECONDS)
 
 
@@ -134,8 +139,11 @@ def answers_lost(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
     """What a downstream did is done, and its answer is lost on the way: all three, all the time."""
     refusing(fakes, load, lose_answers_rate=LOST)
     placed = asyncio.run(_placing(system, fakes, load, load.drafts))
-    times = _times(placed, fakes.entries())
-    return {"lost_share": LOST, **times, "audit": _audit(system, fakes, placed)}
+    return {
+        "lost_share": LOST,
+        **_times(placed, fakes.entries()),
+        **_judged(system, fakes, placed, None),
+    }
 
 
 def outage(system: System, fakes: Fakes, load: Load, seconds: float) -> dict[str, Any]:
@@ -173,7 +181,8 @@ def outage(system: System, fakes: Fakes, load: Load, seconds: float) -> dict[str
 def changed_code(system: System, fakes: Fakes, load: Load, upgrade: str) -> dict[str, Any]:
     """Changed code is deployed while accounting is out, so that each order that inventory and
     fulfilment did not refuse waits for its posting; then as many more are placed, and accounting
-    comes back.
+    comes back. Where orders rest unfinished after that, a person puts the old code back until those
+    that had begun with it are done, and then the new code again.
 
     `by_new_code`: so many of the later orders that were fulfilled were booked before they left, as
     only the new code does it.
@@ -193,7 +202,12 @@ def changed_code(system: System, fakes: Fakes, load: Load, upgrade: str) -> dict
     deployed_at = time.time()
     after = asyncio.run(place(load.drafts[half:]))
     refusing(fakes, load)
-    asyncio.run(Watch(fakes, Patience(load.stall_seconds)).until_whole([*before, *after]))
+    found: dict[str, Any] = {}
+    if not _ended(system, fakes, load, [*before, *after]):
+        found = {"before_a_person_came": _audit(system, fakes, [*before, *after])}
+        _rescue(system, fakes, load, before, upgrade)
+        _ended(system, fakes, load, [*before, *after])
+    ended_at = time.time()
     of_order = audit.by_order(fakes.entries())
     later = [
         own for order in after if audit.world(own := of_order.get(order.key, [])) == "fulfilled"
@@ -203,8 +217,38 @@ def changed_code(system: System, fakes: Fakes, load: Load, upgrade: str) -> dict
         "in_flight": len(before),
         "later_fulfilled": len(later),
         "by_new_code": sum(_at("post", own) <= _at("ship", own) for own in later),
-        **_judged(system, fakes, [*before, *after], deployed_at),
+        **found,
+        **_judged(system, fakes, [*before, *after], deployed_at, ended_at),
     }
+
+
+def _rescue(
+    system: System, fakes: Fakes, load: Load, before: Sequence[Placed], upgrade: str
+) -> None:
+    system.restore()
+    _ended(system, fakes, load, before)
+    system.deploy(upgrade)
+    system.by_hand += [
+        "put the old code back until the orders that had begun with it were done",
+        "deployed the new code again",
+    ]
+
+
+def _ended(system: System, fakes: Fakes, load: Load, placed: Sequence[Placed]) -> bool:
+    """Whether all were whole, and their system had ended them, before nothing moved any more."""
+    whole = asyncio.run(Watch(fakes, Patience(load.stall_seconds)).until_whole(placed))
+    return whole and not _unfinished(system, placed, load.stall_seconds)
+
+
+def _unfinished(system: System, placed: Sequence[Placed], stall_seconds: float) -> set[str]:
+    """The orders among `placed` that the system does not end."""
+    patience = Patience(stall_seconds)
+    ids: set[str] = {order.key.order_id for order in placed}
+    while True:
+        left = ids & system.unfinished()
+        if not left or patience.is_over(left):
+            return left
+        time.sleep(_POLL_SECONDS)
 
 
 def _until_shipped(fakes: Fakes, placed: Sequence[Placed], load: Load) -> None:
@@ -212,11 +256,17 @@ def _until_shipped(fakes: Fakes, placed: Sequence[Placed], load: Load) -> None:
     patience = Patience(load.stall_seconds)
     while True:
         of_order = audit.by_order(fakes.entries())
-        steps = [{entry.step for entry in of_order.get(order.key, ())} for order in placed]
-        waiting = sum(not one & {"ship", "refund"} for one in steps)
+        waiting = sum(not _answered(of_order.get(order.key, ())) for order in placed)
         if not waiting or patience.is_over(waiting):
             return
         time.sleep(_POLL_SECONDS)
+
+
+def _answered(entries: Iterable[Entry]) -> bool:
+    """By fulfilment, or by inventory, which refused the order."""
+    return any(
+        entry.step == "ship" or (entry.step == "reserve" and not entry.done) for entry in entries
+    )
 
 
 def _at(step: str, entries: Iterable[Entry]) -> int:
@@ -312,25 +362,29 @@ def refusing(fakes: Fakes, load: Load, **faults: Any) -> None:
 
 
 def _judged(
-    system: System, fakes: Fakes, placed: Sequence[Placed], since: float | None
+    system: System,
+    fakes: Fakes,
+    placed: Sequence[Placed],
+    since: float | None,
+    until: float | None = None,
 ) -> dict[str, Any]:
-    """The audit, and how long after `since` (Unix seconds) all was well: None if it never was."""
+    """The audit, what a person had to do, and how long after `since` (Unix seconds) all was well,
+    which was at the last effect or `until`: None if it never was."""
     found = _audit(system, fakes, placed)
-    well = since is not None and not any(found[kind] for kind in ("lost", "half_done", "stuck"))
+    well = not any(found[kind] for kind in ("lost", "half_done", "stuck", "unfinished"))
+    until = until or max((entry.at for entry in fakes.entries()), default=0) / 1000
     return {
-        "seconds_until_whole": _seconds_after(since, fakes) if well and since is not None else None,
+        "seconds_until_whole": (
+            max(0.0, round(until - since, 1)) if well and since is not None else None
+        ),
+        "by_hand": [*system.by_hand],
         "audit": found,
     }
 
 
-def _seconds_after(moment: float, fakes: Fakes) -> float:
-    """From this moment (Unix seconds) to the last effect."""
-    last = max((entry.at for entry in fakes.entries()), default=0) / 1000
-    return max(0.0, round(last - moment, 1))
-
-
 def _audit(system: System, fakes: Fakes, placed: Sequence[Placed]) -> dict[str, Any]:
-    return audit.judge(placed, fakes.entries(), system.unfinished()).document()
+    unfinished = _unfinished(system, placed, ENDING_SECONDS)
+    return audit.judge(placed, fakes.entries(), unfinished).document()
 
 
 def _times(placed: Sequence[Placed], entries: Iterable[Entry]) -> dict[str, Any]:

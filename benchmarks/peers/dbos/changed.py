@@ -10,37 +10,37 @@ import os
 from dbos import DBOS
 
 from benchmarks.peers.commands import Order, Refused
-from benchmarks.peers.dbos.steps import call
+from benchmarks.peers.dbos.steps import Step, post, recall, refund, release, reserve, ship
 
 CARELESS = os.environ.get("PEERS_CODE") == "careless"
 
 
 @DBOS.workflow()
 async def fulfil(order: Order) -> str:
-    undo = ["refund"]  # the payment was taken before the order was sent
+    undo: list[Step] = [refund]  # the payment was taken before the order was sent
     try:
-        await call("reserve", order)
-        undo.append("release")
+        await reserve(order)
+        undo.append(release)
         if CARELESS or await DBOS.patch_async("post before ship"):
-            await call("post", order)
-            await call("ship", order)
+            await post(order)
+            await ship(order)
         else:
             await _as_before(order, undo)
     except Refused:
         for step in reversed(undo):
-            await call(step, order)
+            await step(order)
         return "rejected"
     return "confirmed"
 
 
-async def _as_before(order: Order, undo: list[str]) -> None:
+async def _as_before(order: Order, undo: list[Step]) -> None:
     outcomes: list[str | BaseException] = await asyncio.gather(
-        asyncio.create_task(call("ship", order)),
-        asyncio.create_task(call("post", order)),
+        asyncio.create_task(ship(order)),
+        asyncio.create_task(post(order)),
         return_exceptions=True,
     )
     if isinstance(outcomes[0], str):
-        undo.append("recall")
+        undo.append(recall)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome

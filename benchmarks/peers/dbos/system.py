@@ -74,6 +74,10 @@ class Dbos(Peer):
     def versions(cls) -> Mapping[str, str]:
         return {"PostgreSQL": run([_binary("postgres"), "--version"]).split()[2]}
 
+    def restore(self) -> None:
+        self.parts.kill("program")
+        self._run_program()
+
     @property
     def url(self) -> str:
         return self._url

@@ -79,9 +79,17 @@ class Restate(Peer):
             port = free_port()
             self._serve("changed", "changed", port)
             self._register(port)
+            self.by_hand += [
+                "ran old and new code side by side, each at an address of its own",
+                "registered the new code's address with the server",
+            ]
         else:
             self.parts.kill("program")
             self._serve("program", "changed", self.port)
+
+    def restore(self) -> None:
+        self.parts.kill("program")
+        self._serve("program", "program", self.port)
 
     @property
     def url(self) -> str:

@@ -45,9 +45,11 @@ class Spillway(System):
         " an order whose posting is refused first for one that was never shipped",
     }
 
-    def __init__(self, folder: Path, fakes: Fakes) -> None:  # noqa: ARG002 - it has its own
+    def __init__(self, folder: Path, fakes: Fakes) -> None:
+        super().__init__(folder, fakes)  # it has a folder of its own
         self._fakes = fakes
         self._parts = ExitStack()
+        self._code = ExitStack()
         self._stack: Stack | None = None
 
     def __enter__(self) -> Spillway:
@@ -56,6 +58,7 @@ class Spillway(System):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._code.close()
         self._parts.close()
 
     @property
@@ -107,7 +110,10 @@ class Spillway(System):
         }
 
     def deploy(self, upgrade: str) -> None:  # noqa: ARG002 - there is one
-        self._parts.enter_context(code_deployed(self.stack, changed(sources())))
+        self._code.enter_context(code_deployed(self.stack, changed(sources())))
+
+    def restore(self) -> None:
+        self._code.close()
 
     def kill(self, victim: str) -> None:  # noqa: ARG002 - there is one
         for pid in self._workers():

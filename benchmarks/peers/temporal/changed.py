@@ -11,17 +11,18 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from benchmarks.peers.commands import Order
-    from benchmarks.peers.temporal.workflows import do, refused
+    from benchmarks.peers.temporal.activities import post, recall, refund, release, reserve, ship
+    from benchmarks.peers.temporal.workflows import Step, do, refused
 
 
 async def _life(order: Order, *, post_first: bool) -> str:
-    undo = ["refund"]  # the payment was taken before the order was sent
+    undo: list[Step] = [refund]  # the payment was taken before the order was sent
     try:
-        await do("reserve", order)
-        undo.append("release")
+        await do(reserve, order)
+        undo.append(release)
         if post_first:
-            await do("post", order)
-            await do("ship", order)
+            await do(post, order)
+            await do(ship, order)
         else:
             await _as_before(order, undo)
     except ActivityError as error:
@@ -33,10 +34,10 @@ async def _life(order: Order, *, post_first: bool) -> str:
     return "confirmed"
 
 
-async def _as_before(order: Order, undo: list[str]) -> None:
-    outcomes = await asyncio.gather(do("ship", order), do("post", order), return_exceptions=True)
+async def _as_before(order: Order, undo: list[Step]) -> None:
+    outcomes = await asyncio.gather(do(ship, order), do(post, order), return_exceptions=True)
     if isinstance(outcomes[0], str):
-        undo.append("recall")
+        undo.append(recall)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome

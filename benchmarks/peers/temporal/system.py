@@ -56,6 +56,9 @@ class Temporal(Peer):
         self.parts.kill("worker")
         self._run_worker(PEERS_CODE=upgrade)
 
+    def restore(self) -> None:
+        self.deploy("")
+
     @property
     def url(self) -> str:
         return self._url

@@ -1,6 +1,7 @@
 """The order's life as a Temporal workflow."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from temporalio import workflow
@@ -14,8 +15,9 @@ with workflow.unsafe.imports_passed_through():
         TIMEOUT_SECONDS,
         Order,
     )
-    from benchmarks.peers.temporal.activities import call
+    from benchmarks.peers.temporal.activities import post, recall, refund, release, reserve, ship
 
+Step = Callable[[Order], Awaitable[str]]
 TASK_QUEUE = "orders"
 # A little more than the request in it may take. It also is how long Temporal waits for a worker
 # that was killed before it gives the activity to another.
@@ -31,15 +33,15 @@ RETRIES = RetryPolicy(
 class Fulfil:
     @workflow.run
     async def run(self, order: Order) -> str:
-        undo = ["refund"]  # the payment was taken before the order was sent
+        undo: list[Step] = [refund]  # the payment was taken before the order was sent
         try:
-            await do("reserve", order)
-            undo.append("release")
+            await do(reserve, order)
+            undo.append(release)
             outcomes = await asyncio.gather(
-                do("ship", order), do("post", order), return_exceptions=True
+                do(ship, order), do(post, order), return_exceptions=True
             )
             if isinstance(outcomes[0], str):
-                undo.append("recall")
+                undo.append(recall)
             for outcome in outcomes:
                 if isinstance(outcome, BaseException):
                     raise outcome
@@ -52,9 +54,9 @@ class Fulfil:
         return "confirmed"
 
 
-async def do(step: str, order: Order) -> str:
+async def do(step: Step, order: Order) -> str:
     return await workflow.execute_activity(
-        call, args=[step, order], start_to_close_timeout=START_TO_CLOSE, retry_policy=RETRIES
+        step, order, start_to_close_timeout=START_TO_CLOSE, retry_policy=RETRIES
     )
 
 

@@ -74,17 +74,25 @@ def entries(order: Placed, *steps: str, refused: tuple[str, ...] = ()) -> list[E
 
 def client_of(fakes: Fakes) -> httpx.AsyncClient:
     """Of the fakes, without a server."""
+    return httpx.AsyncClient(**_options(fakes))
 
+
+def client_of_sync(fakes: Fakes) -> httpx.Client:
+    return httpx.Client(**_options(fakes))
+
+
+def _options(fakes: Fakes) -> dict[str, Any]:
     def answer(request: httpx.Request) -> httpx.Response:
         name, _, path = request.url.path.strip("/").partition("/")
         sent = Request(request.method, f"/{path}", request.headers, request.content)
         response = fakes.by_downstream[name](sent)
-        assert response is not None
+        if response is None:
+            raise httpx.ReadError("The answer is lost.")
         return httpx.Response(response.status, content=response.body)
 
     headers = {"x-api-key": fakes.api_key}
     transport = httpx.MockTransport(answer)
-    return httpx.AsyncClient(base_url="http://fakes", headers=headers, transport=transport)
+    return {"base_url": "http://fakes", "headers": headers, "transport": transport}
 
 
 def a_record() -> dict[str, Any]:

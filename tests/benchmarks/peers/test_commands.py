@@ -37,6 +37,7 @@ def test_every_command_is_taken_and_does_and_undoes_the_whole_order() -> None:
         "unanswered": 0,
         "fulfilled": 20,
         "undone": 0,
+        "unfinished": 0,
         "examples": [],
     }
     for order in orders:

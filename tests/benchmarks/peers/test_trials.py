@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import httpx
 import pytest
 
 from benchmarks.peers import tables, trials
-from benchmarks.peers.commands import Order, Refused, send
+from benchmarks.peers.commands import Order
 from benchmarks.peers.fakes import Fakes
-from benchmarks.peers.system import PeerClient, System, unsigned_token
 from benchmarks.peers.trials import Load
-from benchmarks.peers.usage import Usage
-from spillway.run.load.clients import Client, Tokens
 from spillway.run.workload import generate
-from tests.benchmarks.peers.builders import client_of
+from tests.benchmarks.peers.systems import Inline
 
 LOAD = Load(
     tuple(generate(seed=1, count=24)),
@@ -29,64 +25,6 @@ LOAD = Load(
     rest_seconds=0.01,
     stall_seconds=0.0,
 )
-
-
-class Inline(System):
-    """Does the whole saga before it answers, with no server and nothing that is durable."""
-
-    name: ClassVar[str] = "inline"
-    title: ClassVar[str] = "A saga in the request"
-    victims: ClassVar[Mapping[str, str]] = {"program": "itself, which does not notice"}
-    upgrades: ClassVar[Mapping[str, str]] = {}
-    url = "http://inline"
-
-    def __init__(self, folder: Path, fakes: Fakes) -> None:
-        self.fakes = fakes
-        self.killed = 0
-
-    def __enter__(self) -> Inline:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def client(self, http: httpx.AsyncClient) -> Client:
-        transport = httpx.MockTransport(self.place)
-        own = httpx.AsyncClient(transport=transport, base_url=self.url)
-        return PeerClient(own, Tokens(unsigned_token))
-
-    async def place(self, request: httpx.Request) -> httpx.Response:
-        async with client_of(self.fakes) as downstreams:
-            await self.fulfil(downstreams, json.loads(request.content))
-        return httpx.Response(201, json={})
-
-    async def fulfil(self, downstreams: httpx.AsyncClient, order: Order) -> None:
-        undo = ["refund"]
-        try:
-            for step, undoing in (("reserve", "release"), ("ship", "recall"), ("post", None)):
-                await self.do(downstreams, step, order)
-                undo += [undoing] if undoing else []
-        except Refused:
-            for step in reversed(undo):
-                await self.do(downstreams, step, order)
-
-    async def do(self, downstreams: httpx.AsyncClient, step: str, order: Order) -> None:
-        await send(downstreams, step, order)
-
-    def usage(self) -> dict[str, Usage]:
-        return {"program": Usage(1.0, 3)}
-
-    def stored_bytes(self) -> int | None:
-        return 0
-
-    def unfinished(self) -> set[str]:
-        return set()
-
-    def deploy(self, upgrade: str) -> None: ...
-
-    def kill(self, victim: str) -> None:
-        self.killed += 1
-
-    def revive(self, victim: str) -> None: ...
 
 
 class Forgets(Inline):
@@ -152,7 +90,7 @@ def _are_shown(healthy: Mapping[str, Any], killed: Mapping[str, Any]) -> None:
     assert shown["What is missing"] == [["A saga in the request", "outage", "no time"]]
     kills = sum(killed["kills"].values())
     verdict = shown["What became of the orders"][1]
-    assert verdict[1:9] == [f"killed ({kills} times)", "24", *"000000"]
+    assert verdict[1:10] == [f"killed ({kills} times)", "24", *"0000000"]
     assert "It forgets." in tables.markdown(results)
 
 
