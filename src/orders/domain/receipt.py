@@ -49,7 +49,7 @@ def sign(
     `key_id` decides the form. Raises ValueError for texts with a line break, and for terms where
     the key signs payments, or none where it signs credit: that is no receipt.
     """
-    of_credit = key_id.startswith(_OF_CREDIT)
+    of_credit = signs_credit(key_id)
     if of_credit != (terms is not None):
         raise ValueError("this key signs the other kind")
     form: Callable[[OrderKey, str, int, str], str]
@@ -81,6 +81,10 @@ def verify(payment: Payment, order_key: OrderKey, keys: Mapping[str, bytes]) -> 
         return "invalid"
     matches = hmac.compare_digest(expected.encode(), payment.receipt.encode())
     return "valid" if matches else "invalid"
+
+
+def signs_credit(key_id: str) -> bool:
+    return key_id.startswith(_OF_CREDIT)
 
 
 def names_customer(receipt_or_key_id: str) -> bool:

@@ -6,12 +6,14 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 from orders.aws.parameters import SecureParameter, SsmSigningKeys
-from orders.domain.receipt import names_customer
+from orders.domain.receipt import names_customer, signs_credit
 from orders.domain.saga import DOWNSTREAMS
 from orders.domain.units import Millis
 from orders.downstream.certificates import context, days_left, not_after
+from orders.downstream.description import DESCRIPTIONS
 from orders.failures import Misconfigured, TransientFailure
 from orders.wiring import SystemClock
 from spillway.operate.doctor.account import Account
@@ -53,7 +55,16 @@ def _receipt_keys(account: Account) -> Finding:
     found = _signing_keys(account, name)
     if found.state != "ok":
         return found
-    old = [key for key in _keys(account, name) if not names_customer(key)]
+    keys = _keys(account, name)
+    credit = [key for key in keys if signs_credit(key)]
+    if credit and not _learns_of_terms(account):
+        return fault(
+            name,
+            f"{credit[0]} signs credit decisions, and accounting is never told of the terms: it"
+            " would book what was bought on an invoice as paid",
+            f"let {_accounting_file(account).name} say {{payment_terms}}, or remove the key",
+        )
+    old = [key for key in keys if not names_customer(key)]
     if not old:
         return found
     return warning(
@@ -62,6 +73,14 @@ def _receipt_keys(account: Account) -> Finding:
         " two accounts",
         "let the gateway sign with a key whose id begins with v2., then remove it",
     )
+
+
+def _accounting_file(account: Account) -> Path:
+    return DESCRIPTIONS / f"{account.stage.descriptions['accounting']}.toml"
+
+
+def _learns_of_terms(account: Account) -> bool:
+    return "{payment_terms}" in _accounting_file(account).read_text(encoding="utf-8-sig")
 
 
 def _signing_keys(account: Account, name: str) -> Finding:

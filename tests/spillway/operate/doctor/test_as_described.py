@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
@@ -139,3 +140,22 @@ def test_a_client_secret_is_there_and_as_it_was_given(text: str | None, state: s
     finding = secret(ssm, **settings)[f"{PLACE}/client-secret"]
     assert finding.state == state
     assert "s3cr3t" not in repr(finding)
+
+
+@pytest.mark.parametrize(
+    ("key", "description", "state"),
+    [
+        ("credit.k1", "books", "fault"),
+        ("credit.k1", "accounting", "ok"),
+        ("v2.k1", "books", "ok"),
+    ],
+)
+def test_where_orders_may_be_on_terms_accounting_is_told_the_terms(
+    key: str, description: str, state: str
+) -> None:
+    stage = stage_with(description=description)
+    ssm = Ssm()
+    ssm.texts[stage.receipt_keys_parameter] = json.dumps({key: "ab" * 32})
+    finding = next(check_secrets(account(stage, {"ssm": ssm})))
+    assert finding.state == state
+    assert ("books.toml" in finding.next_step) == (state == "fault")
