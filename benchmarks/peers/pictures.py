@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 _SVG = "http://www.w3.org/2000/svg"
 _WIDTH, _ROW, _HEAD, _TOP = 500, 24, 40, 10
 #: Where the scale begins and ends; names are left of it, values right.
-_LEFT, _RIGHT = 186, 364
+_LEFT, _RIGHT = 178, 346
 
 _STYLE = """
   text { font: 14px system-ui, sans-serif; fill: #1f2328 } .value { text-anchor: start }
