@@ -102,7 +102,8 @@ def _answered(
         return _take(body, fields, name, telling, outcomes), _ARRIVED
     except PermanentFailure as failure:
         fields["detail"] = str(failure)
-        text = queue_text(body.decode(errors="backslashreplace"))
+        # A queue takes no empty text. Read again, both say the same.
+        text = queue_text(body.decode(errors="backslashreplace")) or "{}"
         telling.consumer.inbox.dead_letter(text, str(failure))
         contradicted = isinstance(failure, Contradiction)
         return "contradicted" if contradicted else "dead_lettered", _ARRIVED

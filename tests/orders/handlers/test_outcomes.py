@@ -307,6 +307,8 @@ def test_a_sentence_is_no_code_and_a_text_that_no_queue_takes_is_kept_in_escapes
     order = bench.order()
     bench.call(callback(message(order.key, SHORT | {"why": "Ada Fletcher ordered too much"})))
     assert bench.orders.facts(order.key).outcomes[Step.RESERVE].refusal == "unnamed"
+    assert bench.call(callback(b"")) == 204
+    assert bench.inboxes["inventory"].dead_letters[-1][0] == "{}"
     assert queue_text("a\x00b\ufffec\U0001f600") == "a\\u0000b\\ufffec\U0001f600"
     assert msgspec.json.decode(queue_text('"\ufffe"')) == "\ufffe"
 
