@@ -95,7 +95,7 @@ def test_relay_is_not_run_for_what_calls_for_nothing_where_no_events_are_publish
     dev: Templates, local: Templates
 ) -> None:
     """The watch is handed everything: what it would miss may be what settles an order."""
-    assert (dev.stage.events.published, len(local.stage.events.published)) == ((), 4)
+    assert (dev.stage.events.published, len(local.stage.events.published)) == ((), 7)
     patterns = [
         json.loads(each["Pattern"])
         for each in dev.mapping_of("relay", stream=True)["FilterCriteria"]["Filters"]
