@@ -193,7 +193,7 @@ def _entries(life: Life) -> Iterator[Entry]:
         yield Entry(
             answer.at,
             DOWNSTREAM_OF[step],
-            f"{step}: {answer.refusal or 'done'}",
+            _words(f"{step}: {answer.refusal or 'done'}"),
             " · ".join(details),
             "good" if answer.done else "bad",
         )
@@ -216,9 +216,13 @@ def _line_entry(line: Line) -> Entry:
         for name in ("owed", "sent", "rules")
         if line.fields.get(name)
     ]
-    what = line.outcome.replace("_", " ")
-    what = f"{line.command}: {what}" if line.command else what
-    return Entry(line.at, line.function, what, " · ".join(details), line.tone)
+    what = f"{line.command}: {line.outcome}" if line.command else line.outcome
+    return Entry(line.at, line.function, _words(what), " · ".join(details), line.tone)
+
+
+def _words(name: str) -> str:
+    """Of a name of ours. A parcel's is its fulfilment's, and shown as it is."""
+    return name.replace("_", " ")
 
 
 def _attempt(line: Line) -> list[str]:

@@ -9,7 +9,9 @@ from dataclasses import replace
 import anyio
 from starlette.types import ASGIApp
 
+from orders.aws import items
 from orders.domain.order import AcceptedOrder
+from orders.domain.parcels import News, What
 from orders.domain.promises import Promise
 from spillway.errors import SpillwayError
 from spillway.operate.console.campaigns import Campaigns
@@ -289,6 +291,16 @@ def test_only_an_order_has_a_page_however_its_id_is_written() -> None:
         assert f">{ID}<" in page.text
     for named in ("nope", ID[:-1], "%00", "x" * 2_000):
         assert client.get(f"/orders/{named}?customer=c").status_code == 404
+
+
+def test_what_fulfilment_wrote_of_a_parcel_is_shown_as_it_wrote_it() -> None:
+    """Beside a name that is written from right to left, 12-34 would be shown as 34-12."""
+    placed, table = accepted(order_key("c", ID)), FakeTable()
+    told = News("A_1", What.SHIPPED, NOW, "<أرامكس>", "12-34")
+    table.add(placed, items.with_news(outcome_of(CONFIRMED), told))
+    page = browser(a_state_with(table)).get(f"/orders/{ID}?customer=c").text
+    assert "parcel A_1: shipped" in page
+    assert "<bdi>&lt;أرامكس&gt;</bdi> · <bdi>12-34</bdi>" in page
 
 
 def a_state_with_a_letter(body: str) -> AppState:

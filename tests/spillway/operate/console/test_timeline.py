@@ -118,7 +118,7 @@ def test_the_list_is_in_the_order_of_time_and_says_nothing_twice() -> None:
     ] == [
         (0, "intake", "accepted", ""),
         (500, "customer", "requested cancellation", "outcome: done"),
-        (1_000, "inventory", "reserve: out_of_stock", "12 ms"),
+        (1_000, "inventory", "reserve: out of stock", "12 ms"),
         (2_000, "accounting", "refund: done", "attempt 3"),
     ]
 
@@ -137,7 +137,7 @@ def test_a_held_order_owes_nothing_until_it_is_released() -> None:
 def test_news_of_parcels_are_told_and_take_no_room_from_the_steps() -> None:
     day = 86_400_000
     news = [
-        News("1", What.SHIPPED, Millis(NOW + day), "DHL", "00340", 2),
+        News("A_1", What.SHIPPED, Millis(NOW + day), "DHL", "00340", 2),
         News(WHOLE_ORDER, What.RETURNED, Millis(NOW + 9 * day)),
     ]
     shipped = replace(CONFIRMED, news={news[0].key: news[0]})
@@ -145,7 +145,7 @@ def test_news_of_parcels_are_told_and_take_no_room_from_the_steps() -> None:
     drawn = timeline(a_life(shipped, said), NOW + 2 * day)
     assert (drawn.ticks[-1], drawn.lasted) == ("4 s", "4 s")
     assert [(entry.who, entry.what, entry.detail) for entry in drawn.entries[-1:]] == [
-        ("fulfilment", "parcel 1: shipped", "DHL · 00340 · of 2 parcels")
+        ("fulfilment", "parcel A_1: shipped", "DHL · 00340 · of 2 parcels")
     ]
     returned = replace(CONFIRMED, news={one.key: one for one in news})
     drawn = timeline(a_life(returned), NOW + 10 * day)
