@@ -79,6 +79,7 @@ def parcels_are_followed(visitor: Visitor, id_: str) -> None:
     expect(text).to_contain_text("Your order is on its way.")
     expect(parcels).to_have_count(2)
     expect(parcels.first).to_contain_text("Parcel A1, DHL JD0146")
+    expect(parcels.first.locator("bdi")).to_have_text("JD0146")
     expect(parcels.first.locator("time")).to_have_count(2)
     expect(parcels.last.locator("time")).to_have_count(1)
     for parcel in ("A1", long):

@@ -277,9 +277,9 @@ function decision({ verdict, by }) {
 
 /** What fulfilment has told of each parcel. */
 function sent(parcels = []) {
-  return parcels.length > 0 && h("ul", { class: "parcels", "aria-label": "Parcels" }, parcels.map((told) => h("li", {},
+  return parcels[0] && h("ul", { class: "parcels", "aria-label": "Parcels" }, parcels.map((told) => h("li", {},
     h("p", { class: "strong" }, `Parcel ${told.parcel}`, told.carrier && `, ${told.carrier}`,
-      told.tracking_number && [" ", h("span", { class: "code" }, told.tracking_number)]),
+      told.tracking_number && [" ", h("bdi", { class: "code" }, told.tracking_number)]),
     h("ol", { class: "steps" }, Object.entries(TOLD).map(([at, name]) => told[at] && step(name, told[at]))))));
 }
 
