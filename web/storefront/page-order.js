@@ -278,7 +278,7 @@ function decision({ verdict, by }) {
 /** What fulfilment has told of each parcel. */
 function sent(parcels = []) {
   return parcels[0] && h("ul", { class: "parcels", "aria-label": "Parcels" }, parcels.map((told) => h("li", {},
-    h("p", { class: "strong" }, `Parcel ${told.parcel}`, told.carrier && `, ${told.carrier}`,
+    h("p", { class: "strong" }, "Parcel ", h("bdi", {}, told.parcel), told.carrier && [", ", h("bdi", {}, told.carrier)],
       told.tracking_number && [" ", h("bdi", { class: "code" }, told.tracking_number)]),
     h("ol", { class: "steps" }, Object.entries(TOLD).map(([at, name]) => told[at] && step(name, told[at]))))));
 }
@@ -311,8 +311,9 @@ function whereabouts({ parcels, returned_at, steps, order }) {
     const refund = steps.some(({ step: taken }) => taken === "refund") ? "was" : "will be";
     return `It came back on ${date(returned_at)}${isPaid(order) ? `, and your payment ${refund} refunded` : ""}.`;
   }
-  const arrived = parcels?.every(({ delivered_at }) => delivered_at);
-  return `${arrived ? "All that was sent so far has been delivered" : "Your order is on its way"}. The invoice has been issued.`;
+  const ended = parcels?.every((told) => told.delivered_at || told.returned_at);
+  const back = parcels?.some((told) => told.returned_at) ? " or come back" : "";
+  return `${ended ? `All that was sent so far has been delivered${back}` : "Your order is on its way"}. The invoice has been issued.`;
 }
 
 function explanation(shown) {
