@@ -31,7 +31,7 @@ from benchmarks.peers import page, tables, trials, usage
 from benchmarks.peers.catalogue import SYSTEMS
 from benchmarks.peers.counting import COUNTED, counted
 from benchmarks.peers.fakes import Fakes, serving_fakes
-from benchmarks.peers.install import install, versions
+from benchmarks.peers.install import install, program_lines, versions
 from benchmarks.peers.system import Unavailable, run
 from benchmarks.peers.trials import Load
 from spillway.errors import SpillwayError
@@ -117,6 +117,7 @@ def _jobs(
         results["systems"][name] = {
             "title": title,
             "versions": _versions(name),
+            "program_lines": program_lines(name),
             "notes": list(notes),
             "tests": {},
         }

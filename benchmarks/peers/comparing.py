@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.peers.audit import KINDS as FINDINGS
 from benchmarks.peers.pricing import VOLUMES, Priced
 from spillway.plan.price_list import Bill
 from spillway.plan.tables import UNCONFIRMED
@@ -59,13 +58,14 @@ def judged(results: Results, system: str, kind: str) -> Mapping[str, Mapping[str
     }
 
 
-def unfinished(audit: Mapping[str, int]) -> int:
-    return sum(audit[kind] for kind in ("lost", "half_done", "stuck"))
+def open_(audit: Mapping[str, int]) -> int:
+    """Neither done nor undone, or held open by their system all the same."""
+    return audit["lost"] + audit["half_done"] + max(audit["stuck"], audit["unfinished"])
 
 
 def waited(test: Mapping[str, Any]) -> int:
     """So many orders rested unfinished until a person did something, or still do."""
-    return unfinished(test.get("before_a_person_came", test["audit"]))
+    return open_(test.get("before_a_person_came", test["audit"]))
 
 
 #: The kinds of figures about another system, as they are told of.
@@ -190,14 +190,15 @@ def _found(results: Results, system: str) -> float | None:
     if not judged(results, system, "killed"):
         return None
     tests = results["systems"][system]["tests"].values()
-    return float(sum(one["audit"][kind] for one in tests if "audit" in one for kind in FINDINGS))
+    audits = [one["audit"] for one in tests if "audit" in one]
+    return float(sum(open_(audit) + audit["doubled"] + audit["wrong"] for audit in audits))
 
 
 settled = _healthy("paced", "settle_seconds", "p50")
 
 METRICS = (
     Metric(
-        "orders lost, half done, stuck, doubled or wrong at the end of all tests",
+        "orders lost, half done, stuck, open, doubled or wrong at the end of all tests",
         _found,
         lambda count: f"{count:.0f}",
     ),

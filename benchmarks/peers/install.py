@@ -15,6 +15,14 @@ from spillway.errors import SpillwayError
 
 HERE = Path(__file__).parent
 _STAMP = "installed"
+#: What a user of each writes for the orders' process, as far as it is here.
+_PROGRAMS = {
+    "dbos": ("saga.py", "steps.py", "program.py"),
+    "temporal": ("workflows.py", "activities.py", "worker.py", "api.py"),
+    "restate": ("program.py",),
+    "durable_functions": ("program.py",),
+    "step_functions": ("order.asl.json",),
+}
 
 
 def install(name: str) -> None:
@@ -40,6 +48,12 @@ def install(name: str) -> None:
         quiet = ["ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
         _run(name, sys.executable, "-c", npm, *quiet, "--prefix", str(folder))
     stamp.write_text(digest)
+
+
+def program_lines(name: str) -> int:
+    """Those that are not empty."""
+    texts = [(HERE / name / file).read_text() for file in _PROGRAMS.get(name, ())]
+    return sum(bool(line.strip()) for text in texts for line in text.splitlines())
 
 
 def versions(name: str) -> Mapping[str, str]:

@@ -24,9 +24,9 @@ from benchmarks.peers.comparing import (
     compared,
     judged,
     month,
+    open_,
     settled,
     trial_of,
-    unfinished,
     waited,
 )
 from benchmarks.peers.pictures import Dot, Group, svg
@@ -51,14 +51,6 @@ from spillway.ui.formatting import counted, duration
 PAGE = DOCS / "compared.md"
 RECORD = DOCS / "measured" / "peers.json"
 PRICE_PICTURE, FAULTS_PICTURE = DOCS / "compared-price.svg", DOCS / "compared-faults.svg"
-#: What a user of each writes for this process, as far as it is here.
-PROGRAMS = {
-    "dbos": ("saga.py", "steps.py", "program.py"),
-    "temporal": ("workflows.py", "activities.py", "worker.py", "api.py"),
-    "restate": ("program.py",),
-    "durable_functions": ("program.py",),
-    "step_functions": ("order.asl.json",),
-}
 #: By the kind of a test: its heading, and what happens in it.
 TESTS = {
     "healthy": (
@@ -101,7 +93,6 @@ def written(results: Results) -> Mapping[Path, str]:
             PAGE,
             run=_run(results),
             short=_short(results, prices),
-            program_lines=_program_lines(),
             when_not=_bullets(_when_not(results, prices)),
             became=_became(results),
             speed=_speed(results),
@@ -115,7 +106,7 @@ def written(results: Results) -> Mapping[Path, str]:
 
 def _run(results: Results) -> str:
     ran = [name for name in NAMES if "crowd" in trial_of(results, name, "healthy")]
-    only = [name for name in NAMES if name in results["systems"] and name not in ran]
+    only = [name for name in NAMES if "fulfilled" in trial_of(results, name, "healthy")]
     if not ran:
         return "**No run has been recorded yet**: there are only prices so far.\n"
     orders = trial_of(results, ran[0], "healthy")["orders"]
@@ -141,20 +132,20 @@ def _short(results: Results, prices: Sequence[Priced]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _program_lines() -> str:
-    counts = {
-        NAMES[system]: sum(
-            bool(line.strip())
-            for file in files
-            for line in (Path(__file__).parent / system / file).read_text().splitlines()
-        )
-        for system, files in PROGRAMS.items()
-    }
-    return f"  {_listed([f'{name} {count} lines' for name, count in counts.items()])}.\n"
+def _program_lines(results: Results) -> str:
+    """How much a user of each wrote for this process."""
+    lines = {name: one.get("program_lines") for name, one in results["systems"].items()}
+    said = [f"{NAMES[name]} {count} lines" for name, count in lines.items() if count]
+    return f" Here that is {_listed(said)}." if said else ""
 
 
 def _when_not(results: Results, prices: Sequence[Priced]) -> Iterator[str]:
-    """What a figure says; the page has the others."""
+    """What has a figure; the page has the others."""
+    yield (
+        "**Your process is another one.** Spillway knows one: reserve, then ship and post, and how"
+        " each is undone. The others run any process that you write, with timers, signals and"
+        f" queries.{_program_lines(results)}"
+    )
     first = month(prices[0], VOLUMES[0])
     yield (
         "**You have a server and a PostgreSQL that are paid for.** DBOS is a library: it adds"
@@ -192,7 +183,7 @@ def _became(results: Results) -> str:
             f"![Time until all is well, by fault and system]({FAULTS_PICTURE.name})\n"
         )
     kinds = [kind.replace("_", " ") for kind in FINDINGS]
-    head = ("system", "what", "orders", *kinds, "all well after", "what a person had to do")
+    head = ("", "what", "orders", *kinds, "open", "all well after", "what a person had to do")
     for test, (heading, what) in TESTS.items():
         rows = [
             _verdict_row(system, name, one)
@@ -222,7 +213,7 @@ def _verdict_row(system: str, name: str, test: Mapping[str, Any]) -> list[str]:
         NAMES[system],
         what,
         f"{audit['acknowledged']:,}",
-        *(str(audit[kind]) for kind in FINDINGS),
+        *(str(audit[kind]) for kind in (*FINDINGS, "unfinished")),
         duration(test.get("seconds_until_whole")),
         _by_hand(test),
     ]
@@ -232,7 +223,7 @@ def _by_hand(test: Mapping[str, Any]) -> str:
     said = [*test.get("by_hand", ())]
     if "before_a_person_came" in test:
         said.insert(0, f"{counted(waited(test), 'order')} waited for a person")
-    if left := unfinished(test["audit"]):
+    if left := open_(test["audit"]):
         said.append(f"{counted(left, 'order')} left to mend")
     return "; ".join(said) or "nothing"
 

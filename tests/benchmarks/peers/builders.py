@@ -125,7 +125,13 @@ def a_record() -> dict[str, Any]:
 
 def _system(name: str, tests: dict[str, Any]) -> dict[str, Any]:
     notes, versions = ["A note."], {"package": "1.2.3"}
-    return {"title": name, "versions": versions, "notes": notes, "tests": tests}
+    return {
+        "title": name,
+        "versions": versions,
+        "program_lines": 7 if name != "spillway" else 0,
+        "notes": notes,
+        "tests": tests,
+    }
 
 
 def healthy(processor_seconds: dict[str, float], stored: int | None) -> dict[str, Any]:
@@ -147,4 +153,10 @@ def healthy(processor_seconds: dict[str, float], stored: int | None) -> dict[str
 
 
 def audited(acknowledged: int = 120, **findings: int) -> dict[str, int]:
-    return {**dict.fromkeys(KINDS, 0), "acknowledged": acknowledged, "unanswered": 0, **findings}
+    return {
+        **dict.fromkeys(KINDS, 0),
+        "acknowledged": acknowledged,
+        "unanswered": 0,
+        "unfinished": findings.get("stuck", 0),
+        **findings,
+    }
