@@ -235,7 +235,11 @@ def _longest_first(items: list[pytest.Item]) -> None:
 #: How the ids of the shop's tests begin, and end where they run in Firefox, which starts for 4 s.
 _SHOP, _IN_FIREFOX = "tests/web/", "[firefox]"
 #: How the ids of tests begin that import jsonschema, which takes 2 s.
-_SCHEMAS = ("tests/docs/", "tests/simulation/downstreams/test_fake_contracts.py")
+_SCHEMAS = (
+    "tests/docs/",
+    "tests/orders/downstream/test_examples.py",
+    "tests/simulation/downstreams/test_fake_contracts.py",
+)
 
 #: How the ids of tests begin that share the expendable stack, in the order in which they use it.
 _EXPEND = ("tests/spillway/plan/cost/test_meter.py", "tests/spillway/run/stack/test_stack.py")

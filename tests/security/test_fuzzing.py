@@ -28,7 +28,7 @@ from tests.security.front_door import TOKEN, FrontDoor
 from tests.security.leaks import leaks
 
 CONTRACT = Path(__file__).parents[2] / "docs" / "contracts" / "orders.yaml"
-CASES = int(os.environ.get("SPILLWAY_FUZZ_CASES", "50"))
+CASES = int(os.environ.get("SPILLWAY_FUZZ_CASES", "30"))
 PLACE, QUOTE = "PUT /orders/{order_id}", "POST /quotes"
 WITH_TOKEN = {"Authorization": f"Bearer {TOKEN}"}
 CHECKS = (

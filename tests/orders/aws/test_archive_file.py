@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from types import UnionType
@@ -9,7 +10,7 @@ from typing import Any, Literal, NewType, Union, get_args, get_origin
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from orders.aws import archive_file, items
@@ -25,6 +26,8 @@ from tests.builders import FREE, NOW, OTHER_CUSTOMER, accepted, line, order_id, 
 CONTRACT = Path(__file__).parents[3] / "docs" / "contracts" / "archive.yaml"
 SCHEMA = msgspec.yaml.decode(CONTRACT.read_text())
 RUN = "19a7b3c4d5e"
+#: More of them each night.
+CASES = int(os.environ.get("SPILLWAY_FUZZ_CASES", "40"))
 
 _texts = some.text(min_size=1, max_size=20)
 _times = some.integers(NOW, NOW + 10**9).map(Millis)
@@ -90,6 +93,7 @@ def stored_orders(draw: some.DrawFn) -> tuple[items.Item, items.Item]:
     return item, progress
 
 
+@settings(max_examples=CASES)
 @given(stored_orders())
 def test_a_line_becomes_the_same_two_items_again(stored: tuple[items.Item, items.Item]) -> None:
     written = archive_file.line_of(*stored)
@@ -141,6 +145,7 @@ def _schema_kind(schema: dict[str, Any]) -> object:
     return schema["type"]
 
 
+@settings(max_examples=CASES)
 @given(some.lists(stored_orders(), min_size=1, max_size=4))
 def test_an_object_is_read_by_what_its_stubs_say(
     stored: list[tuple[items.Item, items.Item]],

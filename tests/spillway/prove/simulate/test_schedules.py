@@ -83,13 +83,14 @@ def test_a_key_or_an_address_that_is_wrong_for_two_minutes_needs_no_other_hand(
         assert not result.outcomes["deliver dead_lettered"]
 
 
-def test_a_seed_makes_the_same_trace_in_every_process() -> None:
-    asks = """
+@pytest.mark.parametrize("seeds", [12, pytest.param(500, marks=pytest.mark.slow)])
+def test_a_seed_makes_the_same_trace_in_every_process(seeds: int) -> None:
+    asks = f"""
 from simulation.world.trace import Trace
 from spillway.prove.simulate.plan import planned
 from spillway.prove.simulate.schedule import run
 
-for seed in [*range(15), *range(1000, 1015)]:
+for seed in range(1000, {1000 + seeds}):
     trace = Trace()
     print(run(planned(seed), trace=trace).injected, trace)
 """
@@ -168,10 +169,11 @@ def test_nothing_goes_wrong_but_what_is_left_of_a_schedule() -> None:
     assert {each.place for each in run(plan, only={left.place}).injected} == {left.place}
 
 
-def test_all_that_was_injected_makes_the_same_schedule_again() -> None:
+@pytest.mark.parametrize("seeds", [12, pytest.param(500, marks=pytest.mark.slow)])
+def test_all_that_was_injected_makes_the_same_schedule_again(seeds: int) -> None:
     """So that a broken schedule can be shrunk: what it took is among what is left out in turn."""
     late = 0
-    for seed in range(100, 125):
+    for seed in range(100, 100 + seeds):
         result, trace = traced(planned(seed))
         late += sum(fault.kind is Fault.LATE_ACT for fault in result.injected)
         only = frozenset(fault.place for fault in result.injected)
@@ -189,8 +191,8 @@ def test_what_is_left_out_changes_nothing_for_the_others() -> None:
 
 
 def test_tallies_add_up() -> None:
-    whole, parts = tallied(range(20)), Tally()
-    for part in (tallied(range(8)), tallied(range(8, 20))):
+    whole, parts = tallied(range(10)), Tally()
+    for part in (tallied(range(4)), tallied(range(4, 10))):
         parts.merge(part)
     assert replace(parts, cpu_seconds=whole.cpu_seconds) == whole
 
