@@ -45,14 +45,16 @@ class GatewayConnections:
             answer = self.fake.answer(method, url, headers, body, failure)
             return HttpAnswer(answer.status, answer.body)
 
+        # `/v1/payment_intents/pay_1`: a place is the same for each payment.
+        _, version, kind, *about = url.removeprefix(self.url).partition("?")[0].split("/")
         writes = method == "POST"
         site = Site(
             _SERVICE,
-            f"{method} {url.removeprefix(self.url).partition('?')[0]}",
+            f"{method} /{version}/{kind}{'/{id}' * len(about)}",
             HTTP_WRITE_KINDS if writes else _READ_KINDS,
             round(self.timeout_seconds * 1000),
             no_answer,
             no_answer,
             writes=writes,
         )
-        return self.calls.make(site, ask)
+        return self.calls.make(site, ask, "/".join(about))
