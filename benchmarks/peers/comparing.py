@@ -26,8 +26,7 @@ NAMES = {
 }
 #: What of a system stands for something that its users would not run.
 STAND_IN = "stand_in"
-#: Two figures are alike unless one is more than so many times the other: a busy machine differs by
-#: that much from one run to the next.
+#: Two figures are alike unless one is more than so many times the other: less may be the machine's.
 ALIKE = 1.25
 
 

@@ -36,7 +36,7 @@ class Spillway(System):
         "Each request's token, receipt and price are checked; the peers' programs check nothing.",
     )
     victims: ClassVar[Mapping[str, str]] = {
-        "functions": "every process that runs a function at that moment",
+        "functions": "every process that runs a function; what stands for AWS is not",
     }
 
     upgrades: ClassVar[Mapping[str, str]] = {
