@@ -21,7 +21,7 @@ class Called:
         return do(None)
 
     def answer(self, *_: object) -> Answer:
-        return Answer(200, b"{}")
+        return Answer(200, {})
 
 
 def test_the_place_of_a_call_names_no_payment() -> None:
