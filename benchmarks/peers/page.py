@@ -148,7 +148,7 @@ def _when_not(results: Results, prices: Sequence[Priced]) -> Iterator[str]:
     )
     first = month(prices[0], VOLUMES[0])
     yield (
-        "**You have a server and a PostgreSQL that are paid for.** DBOS is a library: it adds"
+        "**You have a server and a PostgreSQL with room to spare.** DBOS is a library: it adds"
         f" nothing to their bill. Spillway adds {first} for {VOLUMES[0]:,} orders a month."
     )
     for orders in VOLUMES:

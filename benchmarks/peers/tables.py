@@ -164,4 +164,5 @@ def _spread(seconds: Mapping[str, float | None]) -> str:
 
 
 def _kilobytes(count: float | None) -> str:
-    return _NOTHING if count is None else f"{count / 1000:.1f}"
+    """Where files did not grow, what is kept was not on the disk yet: that is no figure either."""
+    return f"{count / 1000:.1f}" if count else _NOTHING
