@@ -53,8 +53,8 @@ class Outcomes:
         """Record what it tells of a parcel.
 
         Raises PermanentFailure for news of an order that it was never commanded to ship, or that
-        has left the table: a person must decide what follows. Contradiction where they cannot be
-        true beside what is on record.
+        has left the table, and for news that cannot be true beside what is on record: a person must
+        decide what follows. Contradiction where it had refused to ship.
         """
         try:
             progress = self._progress(told, downstream)
@@ -91,6 +91,8 @@ def _may_be_shipped(progress: Progress) -> bool:
 
 
 def _raise_if_contradicted(there: parcels.AllNews, news: parcels.News) -> None:
+    """No `Contradiction`, which says that a step has two effects: a tracking number that was
+    corrected has none."""
     why = parcels.contradiction(there, news)
     if why is not None:
-        raise Contradiction(f"news of a parcel: {why}")
+        raise PermanentFailure(f"news of a parcel: {why}")
