@@ -20,8 +20,8 @@ from infra.metrics import LogMetric, Metric, Unanswered
 from infra.stage import Stage
 from orders.domain.promises import Promise
 
-#: A command is retried after at most 15 min (orders.domain.backoff.DELIVER), so a stuck order is
-#: logged at least so often.
+#: A stuck order is logged at least so often, and where its command is retried several times in this
+#: (orders.domain.backoff.DELIVER).
 LOGGED_EVERY_SECONDS = 900
 #: Drain's longest wait is 180 s; this leaves a margin.
 DRAIN_RETRY_SECONDS = 300
@@ -31,7 +31,7 @@ RELAY_ERRORS_MAX = 20
 FORGED_MAX = 10
 #: Relay runs within a second of an order. Some minutes more may pass until its metric is there.
 UNRELAYED_PERIODS = 10
-#: A minute more than the longest wait, so that the alarm goes on while something waits.
+#: Several of the longest waits, so that the alarm goes on while something waits.
 NEEDS_FIX_PERIODS = LOGGED_EVERY_SECONDS // 60 + 1
 #: One failed run an hour is made up for by the next.
 RECONCILE_ERRORS_MAX, RECONCILE_HOURS = 2, 3
@@ -240,7 +240,7 @@ def _before_the_promises(stage: Stage) -> list[Alarm]:
             "A downstream gave an answer that says nothing of the order, such as 401 to a wrong key"
             " (`misconfigured`), or our code failed (`bug`). It fails again until somebody has"
             " fixed it; what waits for a downstream then goes on without help.",
-            # The first line rings. In an hour without new orders a line comes every 15 min.
+            # The first line rings, and each further one keeps it ringing.
             period_seconds=limits.period(60),
             periods=NEEDS_FIX_PERIODS,
         ),

@@ -12,20 +12,16 @@ from typing import Any
 
 from infra.stage import Stage
 from orders.aws import items
-from orders.domain import backoff
-from orders.domain.backoff import Backoff
 from orders.domain.saga import ONCE_RESERVED, Outcome, Step
 from orders.domain.units import Millis
 
 #: The longest outage that messages must outlast.
 OUTAGE_SECONDS_MAX = 24 * 60 * 60
-#: The largest count that SQS allows.
+#: The largest count that SQS allows. Each receive uses up one, also one whose function died or
+#: could not start.
 RECEIVES_MAX = 1_000
-#: AWS's own advice (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html): a
-#: batch can be retried while Lambda is throttled, before the queue hands it to a second worker. A
-#: batching window comes on top: a message's time begins when it is received, not when the batch is
-#: full.
-VISIBILITY_TO_FUNCTION_TIMEOUT = 6
+#: Lambda ends an init after so long, and begins to count the function's timeout after it.
+INIT_SECONDS_MAX = 10
 
 #: The largest batch without a batching window, which would delay every order.
 DELIVER_BATCH_SIZE = 10
@@ -60,21 +56,27 @@ RECORD_AGE_SECONDS_MAX = 22 * 60 * 60
 class QueueSource:
     """A queue and the function that processes it.
 
-    `receives_max`: after so many receives a message is a dead letter. `window_seconds`: how long a
-    batch may wait to be filled.
+    `window_seconds`: how long a batch may wait to be filled.
     """
 
     function: str
     function_timeout_seconds: int
     batch_size: int
     concurrency_max: int
-    receives_max: int
     delay_seconds: int = 0
     window_seconds: int = 0
 
     @property
     def visibility_seconds(self) -> int:
-        return VISIBILITY_TO_FUNCTION_TIMEOUT * self.function_timeout_seconds + self.window_seconds
+        """How long a message that was received is hidden, unless the function postpones it: for as
+        long as its function may take, and no longer, for a function that died tells nobody.
+
+        AWS advises six times the timeout, in which Lambda would try a batch again that was
+        throttled (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html). These
+        queues have a maximum concurrency, and whatever throttles besides costs one of
+        `RECEIVES_MAX` receives at a time (decision 0064).
+        """
+        return self.window_seconds + INIT_SECONDS_MAX + self.function_timeout_seconds
 
 
 #: A filter pattern of Lambda's: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-filtering.html
@@ -157,13 +159,6 @@ def queue_sources(stage: Stage) -> Mapping[str, QueueSource]:
                 function_timeout_seconds=functions.deliver.timeout_seconds,
                 batch_size=DELIVER_BATCH_SIZE,
                 concurrency_max=stage.deliveries_max[name],
-                # Whoever decides later may take its time, and a command that it has taken comes
-                # back until then: as long as SQS keeps it, or the watchdog sends it again.
-                receives_max=(
-                    RECEIVES_MAX
-                    if stage.description_of(name).decides_later
-                    else receives_to_outlast(OUTAGE_SECONDS_MAX, backoff.DELIVER)
-                ),
             )
             for name in stage.deliveries_max
         },
@@ -173,7 +168,6 @@ def queue_sources(stage: Stage) -> Mapping[str, QueueSource]:
                 function_timeout_seconds=functions.outcomes.timeout_seconds,
                 batch_size=OUTCOMES_BATCH_SIZE,
                 concurrency_max=OUTCOMES_CONCURRENCY_MAX,
-                receives_max=receives_to_outlast(OUTAGE_SECONDS_MAX, backoff.DRAIN),
             )
             for name in stage.tellers
         },
@@ -182,28 +176,13 @@ def queue_sources(stage: Stage) -> Mapping[str, QueueSource]:
             function_timeout_seconds=functions.drain.timeout_seconds,
             batch_size=DRAIN_BATCH_SIZE,
             concurrency_max=DRAIN_CONCURRENCY_MAX,
-            receives_max=receives_to_outlast(OUTAGE_SECONDS_MAX, backoff.DRAIN),
         ),
         "watchdog": QueueSource(
             function="watchdog",
             function_timeout_seconds=functions.watchdog.timeout_seconds,
             batch_size=WATCHDOG_BATCH_SIZE,
             concurrency_max=WATCHDOG_CONCURRENCY_MAX,
-            # A repeated check is no failure: it continues as long as SQS keeps the message.
-            receives_max=RECEIVES_MAX,
             delay_seconds=stage.watchdog.delay_seconds,
             window_seconds=stage.watchdog.window_seconds,
         ),
     }
-
-
-def receives_to_outlast(outage_seconds: int, backoff: Backoff) -> int:
-    """How many receives a message needs so that none is dead-lettered before the outage is over.
-
-    Counted for the unluckiest message: every wait is the shortest that jitter allows.
-    """
-    waited_seconds = receives = 0
-    while waited_seconds < outage_seconds:
-        receives += 1
-        waited_seconds += backoff.delay_seconds(receives, jitter=0.0)
-    return receives + 1

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-#: Never reached when all is well: a message whose worker was killed is hidden for 60 s, a check for
-#: 180 s.
+#: Never reached when all is well: a message whose worker was killed is hidden for less than a
+#: minute.
 PATIENCE_SECONDS = 300
 
 Seen = TypeVar("Seen")

@@ -34,10 +34,12 @@ _POLL_SECONDS = 0.05
 
 
 def retries(
-    first_seconds: float = RETRY_FIRST_SECONDS, max_seconds: float = RETRY_MAX_SECONDS
+    first_seconds: float = RETRY_FIRST_SECONDS,
+    max_seconds: float = RETRY_MAX_SECONDS,
+    growing: str = "doubling",
 ) -> str:
     """Of the notes: how long a command that was not answered waits. The peers' own by default."""
-    waits = f"after {first_seconds:g} s, doubling, at most {max_seconds:g} s apart"
+    waits = f"after {first_seconds:g} s, {growing}, at most {max_seconds:g} s apart"
     return f"A command is sent again {waits}."
 
 

@@ -28,7 +28,7 @@ from spillway.run.workload import Draft
 from spillway.ui.statistics import percentile
 
 #: A trial is over when nothing has been done for so long, whole or not. Temporal waits up to 100 s
-#: between two attempts, Spillway's watchdog up to 3 min for a message of a function that died.
+#: between two attempts, Spillway up to 3 min.
 STALL_SECONDS = 240.0
 REQUEST_SECONDS_MAX = 30.0
 _POLL_SECONDS = 0.25

@@ -10,7 +10,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.constructs.function import OrderFunction
-from infra.event_sources import QueueSource
+from infra.event_sources import RECEIVES_MAX, QueueSource
 from infra.stage import Stage
 
 #: The longest SQS keeps a message: a dead letter waits for a person over a long weekend and more.
@@ -58,7 +58,7 @@ class WorkQueue(Construct):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             dead_letter_queue=sqs.DeadLetterQueue(
-                queue=self.dead_letters, max_receive_count=source.receives_max
+                queue=self.dead_letters, max_receive_count=RECEIVES_MAX
             ),
         )
 

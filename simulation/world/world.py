@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from infra import stage as stages
 from infra.event_sources import (
     DELIVER_BATCH_SIZE,
+    RECEIVES_MAX,
     QueueSource,
     StreamSource,
     queue_sources,
@@ -343,7 +344,7 @@ class World:
                 name,
                 visibility_seconds=source.visibility_seconds,
                 delay_seconds=source.delay_seconds,
-                receives_max=source.receives_max,
+                receives_max=RECEIVES_MAX,
                 dead_letters=queues[f"{name}-dead-letters"],
             )
         return queues

@@ -298,7 +298,7 @@ def wire_deliver(runtime: Runtime) -> tuple[Consumer, Deliver]:
         express=_express(settings, runtime),
         asks=backoff.TOLD
         if described(own.description, settings.downstream).outcomes
-        else backoff.DELIVER,
+        else backoff.ASK,
     )
     consumer = replace(
         _consumer("deliver", settings, runtime, backoff.DELIVER, DELIVER_CALL_SECONDS),

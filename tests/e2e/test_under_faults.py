@@ -37,7 +37,7 @@ ON_THE_WAY = {"intake", "relay", "deliver-inventory"}
 #: If one of them was never killed by then, that isn't chance.
 ORDERS_MAX = 400
 #: The queues that a function reads, and soon enough that no test waits for it: as deployed, what
-#: dies with its worker comes back after 60 s, a check after 180 s.
+#: dies with its worker comes back after 22 s, a check after 40 s.
 QUEUES = ("inventory", "fulfilment", "accounting", "overflow", "watchdog")
 SOON = {"VisibilityTimeout": "10"}
 MUG = {"sku": "MUG-SAGE", "quantity": 1}

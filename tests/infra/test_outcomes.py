@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from infra.alarms import alarms
-from infra.event_sources import RECEIVES_MAX
 from infra.metrics import log_metrics_of
 from tests.infra.templates import Templates
 
@@ -130,14 +129,3 @@ def test_its_lines_are_counted(calling_back: Templates) -> None:
     }
     assert filters == {metric.name for metric in log_metrics_of("outcomes")}
     assert {"ForgedOutcomes", "Contradictions", "NeedsFix", "SettleMs"} <= filters
-
-
-def test_what_was_taken_may_come_back_until_it_is_decided(calling_back: Templates) -> None:
-    """A downstream may decide after the weekend, and its command must not be a dead letter."""
-    for name, later in (("inventory", False), ("fulfilment", False), ("accounting", True)):
-        [queue] = [
-            queue
-            for queue in calling_back.resources("AWS::SQS::Queue")
-            if queue["QueueName"] == calling_back.stage.resource_name(name)
-        ]
-        assert (queue["RedrivePolicy"]["maxReceiveCount"] == RECEIVES_MAX) == later

@@ -32,7 +32,7 @@ class Spillway(System):
     notes: ClassVar[Sequence[str]] = (
         "The emulator stands for AWS's own services, and its share is named apart.",
         "The emulator keeps its data in memory: no order waits for a disk, as the others do.",
-        retries(DELIVER.first_seconds, DELIVER.max_seconds),
+        retries(DELIVER.first_seconds, DELIVER.max_seconds, "longer by a quarter each time"),
         "Each request's token, receipt and price are checked; the peers' programs check nothing.",
     )
     victims: ClassVar[Mapping[str, str]] = {

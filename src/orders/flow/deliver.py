@@ -57,7 +57,7 @@ class Deliver:
     clock: Clock
     turns_ms: int
     express: Express | None = None
-    asks: Backoff = backoff.DELIVER
+    asks: Backoff = backoff.ASK
 
     def is_decided(self, command: Command) -> bool:
         """Whether the outcome of a command that was taken is on record meanwhile."""

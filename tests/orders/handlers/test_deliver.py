@@ -105,10 +105,11 @@ def test_only_the_message_with_the_unknown_outcome_comes_again() -> None:
     bench = Bench(answer)
     orders += [bench.order(), bench.order()]
     again = bench.handle(
-        record(reserve(orders[0]), receives=3, name="slow"), record(reserve(orders[1]), name="good")
+        record(reserve(orders[0]), receives=10, name="slow"),
+        record(reserve(orders[1]), name="good"),
     )
     assert again == ["slow"]
-    assert bench.inbox.postponed == {"receipt of slow": 4}
+    assert bench.inbox.postponed == {"receipt of slow": 7}
 
 
 class TestTaken:

@@ -239,7 +239,7 @@ def test_a_batch_comes_again_in_the_world_as_aws_brings_it_again(
     failed: list[str] = []
     QueueReader(
         queue,
-        QueueSource("answering", 10, batch_size=10, concurrency_max=2, receives_max=9),
+        QueueSource("answering", 10, batch_size=10, concurrency_max=2),
         Answering(answer),  # type: ignore[arg-type]
         scheduler,
         Faults(0, {}, 0),

@@ -9,7 +9,7 @@ from spillway.operate.logs.reading import Line, trouble_of
 from spillway.ui.formatting import clock, counted
 
 FIX = "The answer is not about the order: see needs-a-fix in docs/runbook/alarms.md."
-RETRIES_CONTINUE = "Retries continue by themselves, at most 15 minutes apart."
+RETRIES_CONTINUE = "Retries continue by themselves, at most 3 minutes apart."
 
 _TO_DO: Mapping[Step, str] = {
     Step.RESERVE: "reserve the goods",

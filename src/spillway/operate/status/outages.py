@@ -30,7 +30,7 @@ from spillway.target.service import Service
 from spillway.ui.formatting import clock, counted, date_and_clock
 
 #: A downstream that has many commands to retry fails at one every minute. With few, each of them is
-#: retried at least every 15 min (orders.domain.backoff.DELIVER), and a minute more.
+#: retried several times in this (orders.domain.backoff.DELIVER).
 RECENT_SECONDS = 60
 RETRIED_SECONDS = LOGGED_EVERY_SECONDS + 60
 #: On the emulator the orders in more messages are not counted: every page would wait for it.
@@ -98,7 +98,7 @@ class Outage:
         waits = "waits" if self.orders == 1 else "wait"
         number = counted(self.orders, "order") if self.exact else f"{self.orders:,} orders or more"
         if self.answers:
-            return f"{number} {waits} for {self.downstream}'s next attempt, within 15 minutes."
+            return f"{number} {waits} for {self.downstream}'s next attempt, within 3 minutes."
         goes = "goes" if self.orders == 1 else "go"
         when = "that is done" if self.misconfigured else "it answers"
         return f"{number} {waits} for {self.downstream} and {goes} on when {when}."

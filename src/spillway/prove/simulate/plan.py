@@ -69,9 +69,9 @@ _PHASES = (
 #: After an outage of a day messages are still retried (infra/event_sources.py); some attempts go to
 #: other faults.
 _OUTAGE_MAX = 23 * HOUR
-#: A function that cannot start, and a message that cannot be postponed, use up an attempt every
-#: three minutes, where a downstream that is out uses up one in a quarter of an hour: the message
-#: would be a dead letter after ten hours. An operator must have acted by then.
+#: A function that cannot start, and a message that cannot be postponed, use up an attempt every 40
+#: seconds, where a downstream that is out uses up one in two or three minutes: the message would be
+#: a dead letter after eleven hours. An operator must have acted by then.
 _OUTAGE_OF_TRIES_MAX = 2 * HOUR
 
 _RATES = (0.01, 0.02, 0.05, 0.12)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-#: Longer than the longest pause in which all is well: after its function was killed, a watchdog's
-#: message is hidden for 3 min (six times the function's timeout), an order's message for 1 min.
+#: Longer than the longest pause in which all is well: after a long outage a command waits for up to
+#: 3 min (orders.domain.backoff.DELIVER), and a message whose function was killed for less than one.
 STALL_SECONDS = 300.0
 
 

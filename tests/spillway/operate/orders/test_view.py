@@ -42,7 +42,7 @@ def shown(*lines: Line) -> str:
 @pytest.mark.parametrize(
     ("outcome", "next_step"),
     [
-        ("postponed", "at most 15 minutes apart"),
+        ("postponed", "at most 3 minutes apart"),
         ("misconfigured", "see needs-a-fix in docs/runbook/alarms.md. Retries continue"),
         ("dead_lettered", "spillway redrive accounting --port 9000"),
     ],

@@ -88,7 +88,7 @@ def test_after_an_outage_what_still_waits_for_its_next_attempt_is_said() -> None
     assert outage is not None
     assert outage.answers_since == AT - 60_000
     assert "answers again since" in outage.sentence
-    assert outage.waiting.endswith("within 15 minutes.")
+    assert outage.waiting.endswith("within 3 minutes.")
 
 
 def test_a_downstream_that_fails_now_and_then_is_not_called_down() -> None:

@@ -18,7 +18,6 @@ SOURCE = QueueSource(
     function_timeout_seconds=60,
     batch_size=100,
     concurrency_max=2,
-    receives_max=1_000,
     delay_seconds=900,
     window_seconds=60,
 )
