@@ -219,15 +219,16 @@ _COMPUTES = "tests/infra/"
 
 def _longest_first(items: list[pytest.Item]) -> None:
     """Files that need a browser or a stack go first: they take minutes, and the processes that run
-    tests side by side would wait for the last of them. What waits runs beside what computes."""
+    tests side by side would wait for the last of them. What waits runs beside what computes, which
+    also has the second core while all who need a stack wait for the first one's templates."""
     rank: dict[Path, int] = {}
     for item in items:
         needed = (NEEDS.index(need) for need in NEEDS if item.get_closest_marker(need))
         rank[item.path] = min(rank.get(item.path, len(NEEDS)), *needed, len(NEEDS))
 
-    def place(item: pytest.Item) -> tuple[bool, int, bool]:
+    def place(item: pytest.Item) -> tuple[bool, bool, int]:
         waits, computes = (item.nodeid.startswith(name) for name in (_WAITS, _COMPUTES))
-        return not waits, rank[item.path], not computes
+        return not waits, not computes, rank[item.path]
 
     items.sort(key=place)
 
