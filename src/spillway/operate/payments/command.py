@@ -78,6 +78,8 @@ def reconcile(
     check_writable(report)
     if stripe == bool(file):
         raise UsageError("Where are the payments? Name a --file, or --stripe.")
+    if report is not None and report.resolve() in [path.resolve() for path in file or ()]:
+        raise UsageError(f"The report would be written over {report}: give it another name.")
     columns = columns_of(column or ())
     most = REFUNDS_MAX if refunds_max is None else refunds_max
     files = SettlementFiles.read(file, columns) if file else None

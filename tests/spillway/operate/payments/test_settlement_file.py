@@ -6,9 +6,11 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from orders.domain.payments import Paid
 from orders.domain.units import Millis
+from spillway.cli import app
 from spillway.errors import UsageError
 from spillway.operate.payments.settlement_file import SettlementFiles, columns_of
 from tests.builders import CUSTOMER, NOW, order_id, order_key
@@ -96,6 +98,16 @@ def test_it_may_be_a_spreadsheets_file(tmp_path: Path) -> None:
     path.write_text(f"{HEADER}\n{PAID}\n".replace(",", ";"))
     with pytest.raises(UsageError, match="semicolons"):
         SettlementFiles.read([path], {})
+
+
+def test_the_report_is_not_written_over_a_file_that_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "settlement.csv"
+    path.write_text(f"{HEADER}\n{PAID}\n")
+    done = CliRunner().invoke(
+        app, ["payments", "reconcile", "--file", str(path), "--report", f"{tmp_path}/./{path.name}"]
+    )
+    assert isinstance(done.exception, UsageError)
+    assert "another name" in str(done.exception)
 
 
 def test_a_file_may_have_names_of_its_own(tmp_path: Path) -> None:
