@@ -1,8 +1,8 @@
 """What fulfilment tells of an order's parcels: what it is asked to tell, and nothing by itself.
 
 A parcel leaves, arrives and comes back days after its order. On a laptop somebody says so, by a
-POST to `PARCELS` that has the fake's API key (`spillway downstreams tell`); the fake then tells it
-in its own form, as its contract says, to whoever commanded the shipment.
+POST to `PARCELS` that has the fake's API key (`spillway downstreams parcel`); the fake then tells
+it in its own form, as its contract says, to whoever commanded the shipment.
 
 The first of these that applies answers: body (400, 422), an order that was not shipped (404), a
 shipment that was cancelled, or commanded without a correlation id (409), a message that nobody took
