@@ -26,13 +26,12 @@ _Named = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 
 
 class News(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What became of one parcel. `parcel` is its number; only all of them may come back without
-    one. `parcels`: how many the order has. Carrier and tracking number are of a parcel that left.
-    """
+    """What became of one parcel. `parcel` is its number, which all of the order has none of.
+    `parcels`: how many the order has. Carrier and tracking number are of a parcel that left."""
 
     customer_id: CustomerId
     order_id: OrderId
-    status: Literal["shipped", "delivered", "returned"]
+    status: Literal["shipped", "delivered", "returned", "order_returned"]
     parcel: _Named | None = None
     parcels: Annotated[int, msgspec.Meta(ge=1, le=PARCELS_MAX)] | None = None
     carrier: _Named | None = None
@@ -40,8 +39,9 @@ class News(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     def check(self) -> None:
         """Raises `Problem`."""
-        if self.parcel is None and self.status != "returned":
-            raise Problem(422, "parcel_missing", f"Which parcel was {self.status} is missing.")
+        if (self.parcel is None) != (self.status == "order_returned"):
+            detail = "A parcel has its number, and a return of all of the order has none."
+            raise Problem(422, "parcel_wrong", detail)
         if self.status != "shipped" and (self.carrier or self.tracking_number):
             detail = "Only of a parcel that was shipped there is a carrier and a tracking number."
             raise Problem(422, "carrier_unexpected", detail)

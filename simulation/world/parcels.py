@@ -39,7 +39,7 @@ _AFTER_CONFIRMED = frozenset({"confirmed", "cancelling", "cancelled"})
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
-    """As docs/contracts/outcomes.yaml has it. Without `parcel`: all of the order."""
+    """As docs/contracts/outcomes.yaml has it."""
 
     correlation_id: str
     status: str
@@ -50,8 +50,10 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def name(self) -> str:
-        """Of its fact."""
-        return f"{self.status}#{self.parcel or ''}"
+        """Of its fact; empty where it can have none."""
+        if self.status == "order_returned":
+            return "returned#"
+        return f"{self.status}#{self.parcel}" if self.parcel else ""
 
     @property
     def content(self) -> tuple[str | None, str | None, int | None]:
@@ -115,7 +117,7 @@ class ParcelTeller:
             if chance() < 0.8:
                 yield self._message(key, "delivered", str(number), told)
         if back < 0.15:
-            yield self._message(key, "returned", None, told)
+            yield self._message(key, "order_returned", None, told)
         elif back < 0.65:
             # All of them, or some.
             many = count if back < 0.4 else count - 1
@@ -142,7 +144,7 @@ class ParcelTeller:
         if self._injects(Fault.MISDIRECTED, f"{place} is told of another"):
             self.scheduler.after(at, self._misdirect, key, message, f"{place}, misdirected", chance)
         if self._injects(Fault.FORGED_OUTCOME, f"{place} is forged"):
-            forged = msgspec.json.encode(self._message(key, "returned", None, None))
+            forged = msgspec.json.encode(self._message(key, "order_returned", None, None))
             if forged not in self.sent:
                 self.scheduler.after(at, self.forge, forged)
 
@@ -151,7 +153,7 @@ class ParcelTeller:
         self.sent[body] = key
         self.last_at = max(self.last_at, self.scheduler.now + after)
         self.scheduler.after(after, self.tell, body, label)
-        if message.status == "returned":
+        if message.status in ("returned", "order_returned"):
             self.scheduler.after(after, self.on_returned, key)
 
     def tell_again(self, key: Key) -> None:
@@ -159,7 +161,7 @@ class ParcelTeller:
         if key not in {*self.sent.values()}:
             return
         self.for_a_person.add(key)
-        self._send(key, self._message(key, "returned", None, None), 0, "months later")
+        self._send(key, self._message(key, "order_returned", None, None), 0, "months later")
 
     def _misdirect(self, key: Key, message: Message, label: str, chance: Chance) -> None:
         """About an order that there is not, one of which nothing was shipped, or a step that is not
@@ -183,7 +185,9 @@ class ParcelTeller:
 
 
 def _other(message: Message, chance: Chance) -> Message:
-    """The same news with other content."""
+    """The same news with other content, or without saying of which parcel."""
+    if message.parcel is not None and chance() < 0.3:
+        return msgspec.structs.replace(message, parcel=None)
     if message.status == "shipped" and chance() < 0.6:
         return msgspec.structs.replace(message, carrier="Royal Mail")
     return msgspec.structs.replace(message, parcels=(message.parcels or 0) + 1)

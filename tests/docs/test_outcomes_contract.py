@@ -35,7 +35,7 @@ NEWS = {
     "shipped": News("1", What.SHIPPED, NOW, "DHL", "00340434161094042557", 2),
     "delivered": News("1", What.DELIVERED, NOW),
     "returned": News("1", What.RETURNED, NOW),
-    "all_returned": News("", What.RETURNED, NOW),
+    "order_returned": News("", What.RETURNED, NOW),
 }
 TAKERS: list[tuple[str, Downstream, bool, bool]] = [
     ("accounting-later", "accounting", True, False),
@@ -79,7 +79,7 @@ def test_each_example_is_taken_by_the_descriptions_that_the_contract_names(
 def test_what_the_contract_rules_out_is_not_taken() -> None:
     outcomes = described("fulfilment-parcels", "fulfilment").outcomes
     assert outcomes is not None
-    shipped = EXAMPLES["shipped"]
+    shipped, returned = EXAMPLES["shipped"], EXAMPLES["returned"]
     for wrong in (
         {"status": "lost"},
         {"parcel": "x" * (TEXT_MAX + 1)},
@@ -89,6 +89,8 @@ def test_what_the_contract_rules_out_is_not_taken() -> None:
         {"parcels": PARCELS_MAX + 1},
         {"parcel": ""},
         {"correlation_id": None},
+        returned | {"parcel": None},
+        returned | {"parcel": ""},
     ):
         message = shipped | wrong
         assert not valid(message)

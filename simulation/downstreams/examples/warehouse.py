@@ -124,6 +124,7 @@ _NEWS = {
     "shipped": "PARCEL_DISPATCHED",
     "delivered": "PARCEL_DELIVERED",
     "returned": "PARCEL_RETURNED",
+    "order_returned": "ORDER_RETURNED",
 }
 
 

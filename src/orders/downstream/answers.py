@@ -15,11 +15,13 @@ from msgspec import Meta
 
 from orders.downstream.transport import Answer
 
-#: What fulfilment tells of a parcel (orders.domain.parcels).
+#: What fulfilment tells of a parcel, and of all of the order at once (orders.domain.parcels).
 OfParcel = Literal["shipped", "delivered", "returned"]
-OF_PARCELS: tuple[str, ...] = get_args(OfParcel)
+OfOrder = Literal["order_returned"]
+_OF_ONE: tuple[str, ...] = get_args(OfParcel)
+OF_PARCELS: tuple[str, ...] = (*_OF_ONE, *get_args(OfOrder))
 Meaning = Literal[
-    "done", "refused", "unknown", "misconfigured", "wrong", "later", "nothing", OfParcel
+    "done", "refused", "unknown", "misconfigured", "wrong", "later", "nothing", OfParcel, OfOrder
 ]
 #: Those that decide nothing about an order.
 _UNDECIDED = frozenset({"unknown", "misconfigured"})
@@ -34,7 +36,7 @@ _GOES_WITH: dict[str, tuple[str, ...]] = {
     "reference": ("done",),
     "code": ("refused",),
     "ask": ("later",),
-    "parcel": OF_PARCELS,
+    "parcel": _OF_ONE,
     "carrier": ("shipped",),
     "tracking_number": ("shipped",),
     "parcels": OF_PARCELS,
@@ -48,8 +50,7 @@ _CODE = re.compile(rf"{_POINTER}|[A-Za-z0-9_.-]{{1,100}}")
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`status`: of the answer, any where there is none. `where`: by pointer into the body, the
     values that fit. A rule with a `code` fits an answer that has one; a lookup that means `done`
-    one that has the reference, for an empty list is no proof that anything was done. A rule with a
-    `parcel` fits a message that names one, and news without it are of the whole order."""
+    one that has the reference, for an empty list is no proof that anything was done."""
 
     means: Meaning
     status: tuple[Annotated[int, Meta(ge=100, le=599)] | StatusRange, ...] = ()
@@ -73,7 +74,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(
                     f'{name} goes with means = "{" or ".join(goes_with)}", not "{self.means}"'
                 )
-        if self.means in ("shipped", "delivered") and self.parcel is None:
+        if self.means in _OF_ONE and self.parcel is None:
             raise ValueError(f'means = "{self.means}" goes with a parcel, which says of which')
         if self.means == "refused" and self.code is None:
             raise ValueError('means = "refused" goes with a code, which says why')
@@ -94,6 +95,13 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return False
         return not self.status or not {"3xx", "4xx", "5xx"}.isdisjoint(self.status)
 
+    def is_told_from(self, other: Rule) -> bool:
+        """Whether what it asks for rules the other out, so that no message fits both."""
+        return any(
+            pointer in other.where and not any(_in(other.where[pointer], value) for value in values)
+            for pointer, values in self.where.items()
+        )
+
     def fits(self, answer: Answer, document: Any, *, lookup: bool) -> bool:
         if self.means == "nothing" and not lookup:
             return False
@@ -105,8 +113,6 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return False
         if self.means == "refused":
             return bool(self.refusal(document))
-        if self.parcel is not None and pointed_at(document, self.parcel) is None:
-            return False
         return self.means != "done" or self._names(document, lookup=lookup)
 
     def named(self, document: Any) -> str | None:

@@ -102,6 +102,24 @@ class Outcomes(_Strict, frozen=True):
             raise ValueError(f"an outcome has no status, and is {', '.join(TELLABLE)}")
         if any(rule.ask is not None for rule in self.answers):
             raise ValueError("an outcome has no ask: whoever tells it tells it again")
+        if any(not rule.where and rule.means != "later" for rule in self.answers):
+            raise ValueError("an outcome has a where, or each message that no rule knows would fit")
+        for place, rule in enumerate(self.answers):
+            if rule.means == "order_returned":
+                self._raise_if_others_fit_too(place, rule)
+
+    def _raise_if_others_fit_too(self, place: int, whole: Rule) -> None:
+        """The money of an order goes back by this rule, so it must be told from a parcel's return
+        by what a message has, and never by what it lacks: a misspelt field would be lacking."""
+        for other_place, other in enumerate(self.answers):
+            if other.means not in OF_PARCELS or other.means == whole.means:
+                continue
+            asks_for_more = place < other_place and whole.where.keys() - other.where.keys()
+            if not asks_for_more and not whole.is_told_from(other):
+                raise ValueError(
+                    f'the where of means = "{whole.means}" must rule out means = "{other.means}",'
+                    " or ask for more and stand before it"
+                )
 
     @property
     def of_parcels(self) -> bool:

@@ -173,7 +173,7 @@ class HttpDownstream:
                 raise TransientFailure(answered)
             case "misconfigured":
                 raise Misconfigured(answered)
-            case "wrong" | "shipped" | "delivered" | "returned":
+            case "wrong" | "shipped" | "delivered" | "returned" | "order_returned":
                 # No description has news of a parcel among its answers.
                 raise PermanentFailure(answered)
 

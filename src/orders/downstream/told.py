@@ -111,14 +111,14 @@ def _news(rule: Rule, document: Any, now: Millis) -> News:
 
     parcel = text("parcel", rule.parcel)
     if parcel is None and rule.parcel is not None:
-        # Taken for no parcel, it would be the whole order's money that goes back.
-        raise PermanentFailure("its parcel has an empty number")
+        # A field that somebody has misspelt looks the same, and says nothing of the whole order.
+        raise PermanentFailure("its parcel's number is missing")
     count = text("count of parcels", rule.parcels)
     if count is not None and not (_COUNT.fullmatch(count) and 1 <= int(count) <= PARCELS_MAX):
         raise PermanentFailure(f"its count of parcels is not 1 to {PARCELS_MAX}")
     return News(
         parcel=parcel or WHOLE_ORDER,
-        what=What(rule.means),
+        what=What.RETURNED if rule.means == "order_returned" else What(rule.means),
         at=now,
         carrier=text("carrier", rule.carrier),
         tracking_number=text("tracking number", rule.tracking_number),

@@ -13,6 +13,7 @@ import pytest
 from orders.domain.order import OrderKey
 from orders.domain.saga import DOWNSTREAM_OF, Step
 from orders.domain.units import CustomerId
+from orders.downstream.answers import first_that_fits
 from orders.downstream.description import (
     DESCRIPTIONS,
     Description,
@@ -21,6 +22,7 @@ from orders.downstream.description import (
 )
 from orders.downstream.keys import correlated, correlation_id
 from orders.downstream.template import Scope
+from orders.downstream.transport import Answer
 from orders.failures import PermanentFailure
 from orders.ports import Command, Needs
 from tests.builders import an_order, order_id
@@ -240,6 +242,117 @@ def test_whatever_is_wrong_is_told_in_one_sentence(
     assert says in str(told.value)
     assert str(told.value).count("\n") == 0
     assert str(told.value).endswith(".")
+
+
+FULFILMENT = (
+    'by = "queue"\n[ship]\n[cancel_shipment]\n[recall_shipment]\n'
+    '[[answers]]\nstatus = [200]\nmeans = "later"\n'
+)
+BY_QUEUE = '[outcomes]\nby = "queue"\ncorrelation_id = "/id"\n'
+
+
+def outcome(means: str, where: str | None = None, *more: str) -> str:
+    asks = [] if where is None else [f"where = {{ {where} }}"]
+    return "\n".join(["[[outcomes.answers]]", f'means = "{means}"', *asks, *more, ""])
+
+
+def returned(where: str) -> str:
+    return outcome("returned", where, 'parcel = "/no"')
+
+
+RET, WHOLE, SCOPE = '"/e" = ["RET"]', '"/e" = ["ALL"]', '"/e" = ["RET"], "/scope" = ["ORDER"]'
+OUTCOMES_WRONG: list[tuple[str, str, str]] = [
+    (BY_QUEUE, "", "missing required field `answers`"),
+    (BY_QUEUE.replace("queue", "callback"), outcome("done", RET), "signature goes with by ="),
+    (
+        BY_QUEUE + "signature = { header = 'a', timestamp_header = 'b' }\n",
+        outcome("done", RET),
+        "sign",
+    ),
+    (BY_QUEUE, outcome("done", RET, "status = [200]"), "an outcome has no status, and is done,"),
+    (BY_QUEUE, outcome("unknown", RET), "an outcome has no status, and is done, refused, later,"),
+    (BY_QUEUE, outcome("later", RET, 'ask = "/at"'), "an outcome has no ask"),
+    # Without a where it would decide about orders by messages that say nothing.
+    (BY_QUEUE, outcome("done", None, 'reference = "/r"'), "an outcome has a where"),
+    (BY_QUEUE, outcome("refused", None, 'code = "no"'), "an outcome has a where"),
+    (BY_QUEUE, outcome("order_returned"), "an outcome has a where"),
+    (
+        BY_QUEUE,
+        outcome("shipped", RET),
+        'means = "shipped" goes with a parcel, which says of which',
+    ),
+    (BY_QUEUE, outcome("delivered", RET), 'means = "delivered" goes with a parcel'),
+    (BY_QUEUE, outcome("returned", RET), 'means = "returned" goes with a parcel'),
+    (BY_QUEUE, outcome("order_returned", RET, 'parcel = "/no"'), 'not "order_returned"'),
+    (BY_QUEUE, outcome("delivered", RET, 'parcel = "/no"', 'carrier = "/c"'), "carrier goes with"),
+    # The whole order is told by what a message has, and never by what it lacks.
+    (BY_QUEUE, returned(RET) + outcome("order_returned", RET), 'must rule out means = "returned"'),
+    (BY_QUEUE, outcome("order_returned", RET) + returned(RET), "must rule out"),
+    (BY_QUEUE, outcome("order_returned", RET) + returned(SCOPE), "must rule out"),
+    (BY_QUEUE, returned(SCOPE) + outcome("order_returned", RET), "must rule out"),
+    (BY_QUEUE, returned(RET) + outcome("order_returned", SCOPE), "and stand before it"),
+    (BY_QUEUE, outcome("order_returned", '"/e" = ["ALL", "RET"]') + returned(RET), "must rule out"),
+    (
+        BY_QUEUE,
+        outcome("order_returned", RET) + outcome("shipped", RET, 'parcel = "/no"'),
+        'must rule out means = "shipped"',
+    ),
+]
+
+
+@pytest.mark.parametrize(("outcomes", "rules", "says"), OUTCOMES_WRONG)
+def test_whatever_is_wrong_with_outcomes_is_told_in_one_sentence(
+    tmp_path: Path, outcomes: str, rules: str, says: str
+) -> None:
+    (tmp_path / "a.toml").write_text(FULFILMENT + outcomes + rules)
+    with pytest.raises(DescriptionError) as told:
+        described("a", "fulfilment", tmp_path)
+    assert says in str(told.value)
+    assert str(told.value).count("\n") == 0
+    assert str(told.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("rules", "message", "means"),
+    [
+        (returned(RET) + outcome("order_returned", WHOLE), {"e": "RET"}, "returned"),
+        (returned(RET) + outcome("order_returned", WHOLE), {"e": "ALL"}, "order_returned"),
+        (outcome("order_returned", SCOPE) + returned(RET), {"e": "RET"}, "returned"),
+        (
+            outcome("order_returned", SCOPE) + returned(RET),
+            {"e": "RET", "scope": "ORDER", "no": "1"},
+            "order_returned",
+        ),
+        (
+            outcome("order_returned", '"/all" = [true]') + returned('"/all" = [1]'),
+            {"all": 1},
+            "returned",
+        ),
+        # What is passed over may fit anything.
+        (outcome("later") + outcome("order_returned", WHOLE), {"e": "ALL"}, "later"),
+    ],
+)
+def test_the_whole_order_has_a_rule_that_no_parcel_s_return_fits(
+    tmp_path: Path, rules: str, message: dict[str, Any], means: str
+) -> None:
+    (tmp_path / "a.toml").write_text(FULFILMENT + BY_QUEUE + rules)
+    outcomes = described("a", "fulfilment", tmp_path).outcomes
+    assert outcomes is not None
+    rule = first_that_fits(outcomes.answers, Answer(200, {}, b""), message, lookup=False)
+    assert rule is not None
+    assert rule.means == means
+
+
+def test_only_fulfilment_tells_of_parcels_and_only_later(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(
+        f"[reserve]\npath = '/r'\n{RELEASE}{DONE}{BY_QUEUE}{outcome('order_returned', RET)}"
+    )
+    with pytest.raises(DescriptionError, match="only fulfilment tells of parcels"):
+        described("a", "inventory", tmp_path)
+    at_once = '[[ship.answers]]\nstatus = [200]\nmeans = "order_returned"\n'
+    (tmp_path / "b.toml").write_text(FULFILMENT + at_once)
+    with pytest.raises(DescriptionError, match="is told later, by a rule of"):
+        described("b", "fulfilment", tmp_path)
 
 
 @pytest.mark.parametrize("by", ["lambda", "queue"])

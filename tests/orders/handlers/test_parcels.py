@@ -138,16 +138,22 @@ def test_an_order_has_so_many_parcels_and_no_more_and_its_item_has_room_for_them
         key, "shipped", parcel=parcel, carrier=longest, tracking_number=longest, parcels=PARCELS_MAX
     )
     assert "would have 101 parcels" in bench.tell(key, "shipped", parcel="one more")
-    assert not bench.tell(key, "returned", parcels=PARCELS_MAX)
+    assert not bench.tell(key, "order_returned", parcels=PARCELS_MAX)
     assert len(bench.facts(key).news) == 3 * PARCELS_MAX + 1
 
 
 @pytest.mark.parametrize(
     ("told", "why"),
     [
-        ({"status": "shipped"}, "nothing that its description knows"),
-        ({"status": "shipped", "parcel": ""}, "its parcel has an empty number"),
-        ({"status": "returned", "parcel": ""}, "its parcel has an empty number"),
+        ({"status": "shipped"}, "its parcel's number is missing"),
+        ({"status": "shipped", "parcel": ""}, "its parcel's number is missing"),
+        # Read as one of all of the order, each of these would have its money go back.
+        ({"status": "returned"}, "its parcel's number is missing"),
+        ({"status": "returned", "parcle": "1", "parcels": 2}, "its parcel's number is missing"),
+        ({"status": "returned", "parcel": None}, "its parcel's number is missing"),
+        ({"status": "returned", "parcel": ""}, "its parcel's number is missing"),
+        ({"status": "returned", "parcel": []}, "its parcel is no text"),
+        ({"status": "returned", "parcel": False}, "its parcel is no text"),
         ({"status": "shipped", "parcel": "x" * (TEXT_MAX + 1)}, "its parcel is no text"),
         ({"status": "shipped", "parcel": True}, "its parcel is no text"),
         ({"status": "shipped", "parcel": {"id": "1"}}, "its parcel is no text"),
@@ -255,8 +261,10 @@ def test_of_two_who_write_at_once_the_first_stays(
     assert ((What.SHIPPED, "1") in news) is (other.get("parcels") is None)
 
 
+ALL: dict[str, Any] = {"status": "order_returned"}
 RETURNS: list[list[dict[str, Any]]] = [
-    [{}],
+    [ALL],
+    [ALL | {"parcels": 3}],
     [{"parcel": "1", "parcels": 1}],
     [{"parcel": "1"}, {"parcel": "2", "parcels": 2}],
 ]
@@ -270,7 +278,7 @@ def test_an_order_of_which_all_came_back_owes_its_refund_and_stays_confirmed(
     before = bench.facts(key)
     for one in returns:
         assert saga.at_rest(bench.facts(key))
-        assert not bench.tell(key, "returned", **one)
+        assert not bench.tell(key, **{"status": "returned"} | one)
     facts = bench.facts(key)
     assert saga.owed(facts) == {Step.REFUND}
     assert saga.settled(facts)
@@ -301,7 +309,7 @@ def test_an_order_that_comes_back_while_it_is_cancelled_is_refunded_once(
 ) -> None:
     key = bench.confirmed()
     bench.orders.request_cancellation(key, NOW, reserved=True)
-    assert not bench.tell(key, "returned")
+    assert not bench.tell(key, "order_returned")
     answer = Outcome(NOW, refusal=None if stopped else "too_late")
     bench.orders.record(key, {Step.CANCEL_SHIPMENT: answer})
     for step in sorted(saga.owed(bench.facts(key))):

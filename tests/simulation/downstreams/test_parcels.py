@@ -7,6 +7,11 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from orders.domain.units import Millis
+from orders.downstream.description import described
+from orders.downstream.told import told
+from orders.failures import PermanentFailure
+from orders.ports import ToldOfParcel
 from simulation.downstreams.callback import Callback
 from simulation.downstreams.examples.warehouse import Warehouse, parcel_form
 from simulation.downstreams.exchange import Request, Response
@@ -96,11 +101,11 @@ def test_a_parcel_is_told_in_our_form_under_the_shipment_correlation_id(
     assert service.delay_ms(Request("POST", "/parcels")) == 0
 
 
-def test_all_may_be_returned_without_the_number_of_a_parcel(listener: Listener) -> None:
+def test_that_all_was_returned_is_told_without_the_number_of_a_parcel(listener: Listener) -> None:
     service = fulfilment(listener)
     ship(service)
-    tell(service, status="returned", parcel=None, parcels=None, carrier=None)
-    assert listener.heard == [{"correlation_id": CORRELATION, "status": "returned"}]
+    tell(service, status="order_returned", parcel=None, parcels=None, carrier=None)
+    assert listener.heard == [{"correlation_id": CORRELATION, "status": "order_returned"}]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +113,9 @@ def test_all_may_be_returned_without_the_number_of_a_parcel(listener: Listener) 
     [
         (ship, {"order_id": ORDER.replace("1", "2")}, 404, "nothing_on_record"),
         (ship, {"status": "lost"}, 422, "body_invalid"),
-        (ship, {"parcel": None}, 422, "parcel_missing"),
+        (ship, {"parcel": None}, 422, "parcel_wrong"),
+        (ship, {"status": "returned", "parcel": None, "carrier": None}, 422, "parcel_wrong"),
+        (ship, {"status": "order_returned", "carrier": None}, 422, "parcel_wrong"),
         (ship, {"status": "delivered"}, 422, "carrier_unexpected"),
         (ship, {"parcels": 101}, 422, "body_invalid"),
         (lambda service: ship(service, None), {}, 409, "correlation_missing"),
@@ -156,10 +163,17 @@ def test_the_warehouse_tells_in_its_own_form(listener: Listener) -> None:
     tell(service, tracking_number="JD0146")
     tell(service, status="delivered", carrier=None)
     tell(service, status="returned", carrier=None)
-    tell(service, status="returned", parcel=None, parcels=None, carrier=None)
+    tell(service, status="order_returned", parcel=None, parcels=None, carrier=None)
     schema = document("warehouse")["components"]["messages"]["parcel"]["payload"]
+    described_as = described("warehouse", "fulfilment").outcomes
+    assert described_as is not None
     for message in listener.heard:
         check("warehouse", schema, message)
+        assert isinstance(told(json.dumps(message).encode(), described_as, Millis(1)), ToldOfParcel)
+    assert len(listener.heard) == 4
+    without_its_number = {"type": "PARCEL_RETURNED", "correlation": CORRELATION}
+    with pytest.raises(PermanentFailure, match="number is missing"):
+        told(json.dumps(without_its_number).encode(), described_as, Millis(1))
     assert listener.heard[0] == {
         "type": "PARCEL_DISPATCHED",
         "correlation": CORRELATION,

@@ -75,6 +75,7 @@ class _News(StrEnum):
     shipped = "shipped"
     delivered = "delivered"
     returned = "returned"
+    order_returned = "order_returned"
 
 
 @downstreams.command()
@@ -84,12 +85,17 @@ def parcel(
     order_id: Annotated[
         str, typer.Argument(metavar="ORDER_ID", help="The order's id, or its first or last digits.")
     ],
-    news: Annotated[_News, typer.Argument(metavar="NEWS", help="shipped, delivered or returned.")],
+    news: Annotated[
+        _News,
+        typer.Argument(
+            metavar="NEWS", help="shipped, delivered, returned, or order_returned: all of it."
+        ),
+    ],
     number: Annotated[
         str | None,
         typer.Option(
             metavar="N",
-            help="Which parcel. Left out: 1, or where all is returned, the whole order.",
+            help="Which parcel; 1 if left out. order_returned has none.",
         ),
     ] = None,
     of: Annotated[
@@ -107,7 +113,7 @@ def parcel(
     """Have the fulfilment of a stack on this machine tell what became of an order's parcel.
 
     It tells it as a real one does, in the form of its contract, by callback or by queue. What it
-    says is taken for true: once all parcels have come back, or the whole order, the money goes
+    says is taken for true: once all parcels have come back, or with order_returned, the money goes
     back too. Fine to repeat.
 
     Example: `spillway downstreams parcel 019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10 shipped
@@ -120,10 +126,12 @@ def parcel(
         raise UsageError(
             "Only the fulfilment of a stack on this machine tells what you say: leave --stage out."
         )
+    if news is _News.order_returned and number is not None:
+        raise UsageError("order_returned is of all of the order: leave --number out.")
     check_id_or_prefix(order_id)
     stack = attach(target.port)
     key = key_of(target.reach(), order_id)
-    if number is None and news is not _News.returned:
+    if number is None and news is not _News.order_returned:
         number = "1"
     told = stack.tell_of_parcel(
         customer_id=key.customer_id,
@@ -137,10 +145,11 @@ def parcel(
     if as_json:
         print_json(told)
         return
-    what = "all of the order" if number is None else f"parcel {number}"
+    what = (
+        "all of the order was returned" if number is None else f"parcel {number} was {news.value}"
+    )
     typer.echo(
-        f"Fulfilment told that {what} was {news.value}: see `spillway orders show"
-        f" {key.order_id}{target.options}`."
+        f"Fulfilment told that {what}: see `spillway orders show {key.order_id}{target.options}`."
     )
 
 

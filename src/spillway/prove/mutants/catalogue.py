@@ -787,6 +787,13 @@ original
         ),
     ),
     Mutant(
+        "return-of-no-parcel-refunds",
+        "a return whose parcel is missing is one of the whole order",
+        ReplaceExpression(
+            "downstream.told:_news", "parcel is None and rule.parcel is not None", "False"
+        ),
+    ),
+    Mutant(
         "news-overwritten",
         "later news of a parcel replace the first",
         ReplaceExpression(

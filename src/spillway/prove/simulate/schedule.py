@@ -713,11 +713,12 @@ class _Schedule:
             if key in erased:
                 content = (content[0], None, content[2])
             told[key, message.name].add(content)
+            named = message.name or f"{message.status} of no parcel"
             is_on_record = on_record.get((key, message.name)) == content
             if body in kept and _key(key) not in parcels.for_a_person:
-                self._break(ALWAYS_TOLD, key, f"{message.name} is kept for a person")
+                self._break(ALWAYS_TOLD, key, f"{named} is kept for a person")
             elif body in self.world.told["fulfilment"] and not is_on_record and body not in kept:
-                self._break(ALWAYS_TOLD, key, f"{message.name} was taken, and is nowhere")
+                self._break(ALWAYS_TOLD, key, f"{named} was taken, and is nowhere")
         for (key, name), content in on_record.items():
             if content not in told[key, name]:
                 self._break(ALWAYS_TOLD, key, f"{name} is on record, and was never told so")

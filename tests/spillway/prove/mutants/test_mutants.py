@@ -72,7 +72,7 @@ def test_each_mutant_changes_the_files_it_names_and_is_still_python(mutant: Muta
 
 def test_every_mutant_has_a_name_and_a_sentence_of_its_own() -> None:
     assert len({each.name for each in MUTANTS}) == len({each.sentence for each in MUTANTS})
-    assert len({each.name for each in MUTANTS}) == len(MUTANTS) == 122
+    assert len({each.name for each in MUTANTS}) == len(MUTANTS) == 123
 
 
 @pytest.mark.parametrize(
