@@ -91,11 +91,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """An order with all that is known of it. `archived`: it has left the table for the archive."""
+    """An order with all that is known of it. `archived`: it has left the table for the archive.
+    `erased`: who its customer is was erased from it."""
 
     order: AcceptedOrder
     facts: Facts
     archived: bool = False
+    erased: bool = False
 
 
 @dataclass(slots=True, eq=False)

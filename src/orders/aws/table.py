@@ -358,10 +358,10 @@ class DynamoOrders:
         for item in found:
             key = items.key_of(item)
             order, progress = archived.get(key, (item, progress_of.get(key)))
-            accepted = items.accepted_order(order)
+            accepted, erased = items.accepted_order(order), items.ERASED_AT in order
             # Of an order that is just being placed a query may see the order before its progress.
             facts = items.facts(progress) if progress else Facts(held_until=accepted.held_until)
-            complete.append(Progress(accepted, facts, key in archived))
+            complete.append(Progress(accepted, facts, key in archived, erased))
         return complete
 
     def _from_archive(self, stubs: Sequence[Item]) -> Sequence[Items]:

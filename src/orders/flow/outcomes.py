@@ -11,7 +11,7 @@ Fulfilment may also tell of the order's parcels, for as long as the order is in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orders.domain import parcels, saga
 from orders.domain.saga import DOWNSTREAM_OF, Downstream, Step
@@ -61,6 +61,9 @@ class Outcomes:
             if not _may_be_shipped(progress):
                 raise PermanentFailure("this order was never commanded to be shipped")
             news, there = told.news, progress.facts.news
+            if progress.erased:
+                # The number says where its customer lives: it is neither stored nor kept again.
+                news = replace(news, tracking_number=None)
             _raise_if_contradicted(there, news)
             if news.key not in there:
                 # Another copy may have come between: the first stays.

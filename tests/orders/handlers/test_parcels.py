@@ -12,7 +12,7 @@ import pytest
 from orders.aws import items
 from orders.domain import saga
 from orders.domain.events import all_true, became_true
-from orders.domain.order import OrderKey
+from orders.domain.order import AcceptedOrder, OrderKey
 from orders.domain.parcels import PARCELS_MAX, TEXT_MAX, News, What
 from orders.domain.saga import Approval, Facts, Outcome, Step
 from orders.domain.status import Status, status
@@ -22,6 +22,7 @@ from orders.downstream.keys import correlation_id
 from orders.flow.relay import called_for
 from orders.ports import Command
 from simulation.world.table import MemoryOrders
+from spillway.operate.customers.erasing import erased_items, without_people
 from tests.builders import NOW, accepted, order_id, order_key
 from tests.orders.handlers.test_outcomes import Bench
 
@@ -208,6 +209,32 @@ def test_an_archived_order_s_parcel_is_for_a_person(bench: Parcels) -> None:
     stub = items.stub_item(order.key, items.Location("2026/11/23", "1", 1, 1))
     bench.orders.client.put_item(TableName=bench.orders.table, Item=stub)
     assert "has left the table" in bench.tell(order.key, "returned", parcel="1")
+
+
+def test_a_tracking_number_that_was_erased_does_not_come_back(bench: Parcels) -> None:
+    order = bench.order(Step.RESERVE, Step.SHIP, Step.POST)
+    first: dict[str, Any] = {
+        "parcel": "1",
+        "carrier": "DHL",
+        "tracking_number": "00340",
+        "parcels": 2,
+    }
+    assert not bench.tell(order.key, "shipped", **first)
+    erase(bench.orders, order)
+    # Told again it is on record, and nothing holds the number; another carrier still contradicts.
+    assert not bench.tell(order.key, "shipped", **first)
+    assert not bench.tell(order.key, "shipped", parcel="2", tracking_number="00341")
+    left = News("1", What.SHIPPED, NOW, "DHL", parcels=2), News("2", What.SHIPPED, NOW)
+    assert bench.facts(order.key).news == {one.key: one for one in left}
+    assert bench.outcomes() == ["shipped", "shipped"]
+    assert "other content" in bench.tell(order.key, "shipped", parcel="1", carrier="UPS")
+
+
+def erase(orders: MemoryOrders, order: AcceptedOrder) -> None:
+    at = items.progress_key(order.key)
+    progress = orders.client.get_item(TableName=orders.table, Key=at)["Item"]
+    for left in (erased_items(items.order_item(order), NOW), without_people(progress)):
+        orders.client.put_item(TableName=orders.table, Item=left)
 
 
 def test_news_may_come_before_the_answer_to_the_command(bench: Parcels) -> None:
