@@ -87,16 +87,16 @@ def all_returned(news: AllNews) -> bool:
 
 
 def all_returned_at(news: AllNews) -> Millis | None:
-    """When the last of it did; None where not all did. What is told of it again by the parcel, or
-    as a whole, changes nothing."""
-    if not all_returned(news):
-        return None
-    parcels, back = count(news), [one for one in in_order(news) if one.what is What.RETURNED]
-    return next(
-        one.at
-        for place, one in enumerate(back, start=1)
-        if one.parcel == WHOLE_ORDER or place == parcels
-    )
+    """Since when it is known that all of it came back; None where it is not. Where the count comes
+    last, that is since the count: else a refund would be days late before anybody could owe it.
+    What is told of it again by the parcel, or as a whole, changes nothing."""
+    parcels, whole = count(news), news.get((What.RETURNED, WHOLE_ORDER))
+    since = [] if whole is None else [whole.at]
+    back = [one.at for one in in_order(news) if one.what is What.RETURNED and one != whole]
+    if parcels is not None and len(back) >= parcels:
+        counted_at = min(one.at for one in news.values() if one.parcels is not None)
+        since.append(max(back[parcels - 1], counted_at))
+    return min(since, default=None)
 
 
 @dataclass(frozen=True, slots=True)

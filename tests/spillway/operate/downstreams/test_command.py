@@ -1,4 +1,4 @@
-"""`spillway downstreams check` on a stack."""
+"""`spillway downstreams` on a stack."""
 
 from __future__ import annotations
 
@@ -59,3 +59,19 @@ def test_bad_usage_is_one_sentence(stack: Stack, words: list[str], says: str) ->
     done = CliRunner().invoke(app, [*CHECK, *words, "--port", str(stack.port)])
     assert done.exit_code != 0
     assert says in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["order_returned", "--number", "1"], "order_returned is of all of the order"),
+        (["lost"], "'lost' is not one of"),
+    ],
+)
+def test_what_no_parcel_can_become_is_said_before_anybody_is_asked(
+    words: list[str], says: str
+) -> None:
+    id_ = "019aafcf-6ac0-7c3e-b1a5-5f0c8f1f2a10"
+    done = CliRunner().invoke(app, ["downstreams", "parcel", id_, *words])
+    assert done.exit_code != 0
+    assert says in f"{done.output}{done.exception}"
