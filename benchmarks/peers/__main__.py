@@ -27,7 +27,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks.peers import page, tables, trials, usage
+from benchmarks.peers import descendants, page, tables, trials, usage
 from benchmarks.peers.catalogue import SYSTEMS
 from benchmarks.peers.counting import COUNTED, counted
 from benchmarks.peers.fakes import Fakes, serving_fakes
@@ -82,23 +82,34 @@ def main(
     wanted = system or known
     if unknown := [name for name in wanted if name not in known]:
         raise typer.BadParameter(f"There is no {unknown[0]}: choose from {', '.join(known)}.")
-    results: dict[str, Any] = {"machine": _machine(), "systems": {}}
-    jobs = _jobs(results, wanted, only, tuple(_drafts(orders, file)), minutes)
+    real, drafts = _drafts(orders, file)
+    results: dict[str, Any] = {
+        "machine": _machine(),
+        "orders": {"real": real, "made_up": len(drafts) - real},
+        "systems": {},
+    }
+    jobs = _jobs(results, wanted, only, drafts, minutes)
     to = out or home() / "peers" / "results.json"
-    with _alone():
-        for job in jobs:
-            if job.test != OUTAGE:
-                job.carry_out()
-                _write(results, to)
-        _side_by_side([job for job in jobs if job.test == OUTAGE])
-        _write(results, to)
+    began = time.monotonic()
+    with _alone(), descendants.watched() as peak:
+        try:
+            _carry_out(jobs, lambda: _write(results, to))
+        finally:
+            left = descendants.end_all()
+    results["run"] = {
+        "minutes": round((time.monotonic() - began) / 60, 1),
+        "peak_memory_bytes": peak.memory_bytes,
+        "left_running": left,
+    }
+    _write(results, to)
     for table in tables.tables(results):
         Console().print(table.panel())
+    _say(tables.of_the_run(results))
     if record:
         shutil.copy(to, page.RECORD)
         page.write(results)
     done = [test for one in results["systems"].values() for test in one["tests"].values()]
-    if any("failed" in test for test in done):
+    if left or any("failed" in test for test in done):
         sys.exit(1)
 
 
@@ -137,13 +148,19 @@ class _Job:
     system: dict[str, Any]
     ends_at: float
 
-    def carry_out(self) -> None:
-        self.system["tests"][self.test] = self._figures()
+    def carry_out(self, number: str) -> None:
+        """`number` says which of how many it is."""
+        which = f"{number} {self.system['title']}: {self.test}"
+        _say(f"{which} ...")
+        began = time.monotonic()
+        figures = self._figures()
+        seconds = time.monotonic() - began
+        self.system["tests"][self.test] = {**figures, "took_seconds": round(seconds)}
+        _say(f"{which}: {tables.in_short(figures)} ({seconds:.0f} s)")
 
     def _figures(self) -> dict[str, Any]:
         if time.monotonic() > self.ends_at:
             return {"not_run": "The run's time was over."}
-        print(f"{self.system['title']}: {self.test}", file=sys.stderr)  # noqa: T201
         try:
             install(self.name)
             with _folder(self.name) as folder, serving_fakes() as fakes:
@@ -154,14 +171,27 @@ class _Job:
             return {"failed": f"{type(failure).__name__}: {failure}"}
 
 
-def _side_by_side(jobs: Sequence[_Job]) -> None:
-    """Nearly all of an outage is waiting, and nothing in it is measured that others disturb."""
-    # Daemons, so that an interrupted run ends at once: with it end the processes that they started.
-    threads = [threading.Thread(target=job.carry_out, daemon=True) for job in jobs]
+def _carry_out(jobs: Sequence[_Job], after_each: Callable[[], None]) -> None:
+    """One after the other, and the outages last and side by side: nearly all of an outage is
+    waiting, and nothing in it is measured that others disturb."""
+    outages = [job for job in jobs if job.test == OUTAGE]
+    others = [job for job in jobs if job.test != OUTAGE]
+    for number, job in enumerate(others, 1):
+        job.carry_out(f"[{number}/{len(jobs)}]")
+        after_each()
+    # Daemons, so that an interrupted run ends at once.
+    threads = [
+        threading.Thread(target=job.carry_out, args=[f"[{number}/{len(jobs)}]"], daemon=True)
+        for number, job in enumerate(outages, len(others) + 1)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")  # at once, so that no two of them mix
 
 
 @contextmanager
@@ -173,17 +203,18 @@ def _alone() -> Iterator[None]:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            print("Another `make peers` runs: wait until it has ended.", file=sys.stderr)  # noqa: T201
+            _say("Another `make peers` runs: wait until it has ended.")
             sys.exit(1)
         yield
 
 
-def _drafts(count: int, file: Path | None) -> Sequence[Draft]:
-    """Half of them real, where there is a file of such, and the others made up."""
+def _drafts(count: int, file: Path | None) -> tuple[int, tuple[Draft, ...]]:
+    """Half of them real, where there is a file of such, and the others made up; and how many are
+    real."""
     real = [] if file is None else read_sales(file).orders[: count // 2]
     made_up = [*generate(seed=1, count=count - len(real))]
     random.Random(1).shuffle(drafts := [*real, *made_up])  # noqa: S311 -- repeatable is the point
-    return drafts
+    return len(real), tuple(drafts)
 
 
 def _tests(name: str, drafts: tuple[Draft, ...]) -> tuple[str, Sequence[str], Mapping[str, Trial]]:
@@ -250,7 +281,11 @@ def _machine() -> dict[str, Any]:
     return {
         "measured": time.strftime("%Y-%m-%d"),
         **_commit(),
+        "processor": usage.processor(),
         "processors": os.cpu_count(),
+        "memory_gib": usage.memory_gib(),
+        "system": platform.platform(terse=True),
+        "busy_before": round(os.getloadavg()[0], 1),
         "architecture": platform.machine(),
         "python": platform.python_version(),
         "filesystem": usage.filesystem(home()),

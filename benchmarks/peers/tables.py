@@ -26,6 +26,26 @@ def tables(results: Results) -> Iterator[Table]:
             yield table
 
 
+def in_short(figures: Mapping[str, Any]) -> str:
+    """How a test went, in a few words."""
+    if "audit" not in figures:
+        return str(figures.get("not_run") or figures["failed"])
+    audit = figures["audit"]
+    kinds = (*KINDS, "unfinished", "unanswered")
+    found = [f"{audit[kind]} {kind.replace('_', ' ')}" for kind in kinds if audit.get(kind)]
+    return ", ".join(found) or "all well"
+
+
+def of_the_run(results: Results) -> str:
+    run = results["run"]
+    gib = run["peak_memory_bytes"] / 2**30
+    left = ", ".join(run["left_running"]) or "nothing"
+    return (
+        f"It took {run['minutes']:.0f} minutes and at most {gib:.1f} GiB, all processes together, "
+        f"and left {left} running."
+    )
+
+
 def markdown(results: Results) -> str:
     shown = [f"## {table.title}\n\n{table.markdown()}" for table in tables(results)]
     notes = [

@@ -30,6 +30,10 @@ class Usage:
         )
 
 
+def has_proc() -> bool:
+    return (_PROC / "self" / "stat").exists()
+
+
 def tree(root: int) -> set[int]:
     """A process and all that descend from it."""
     children: defaultdict[int, list[int]] = defaultdict(list)
@@ -51,6 +55,20 @@ def of(pids: Iterable[int]) -> Usage:
     return total
 
 
+def resident_bytes(pid: int) -> int:
+    """What it holds, also of what it shares; quicker to know than `memory_bytes`."""
+    return 1024 * _named(pid, "status", "VmRSS")
+
+
+def command(pid: int) -> str | None:
+    """Its command line; None once it has ended."""
+    try:
+        line = (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+    except OSError:
+        return None
+    return line or None
+
+
 def ended_children_seconds(pid: int) -> float:
     """Processor time of the children that have ended."""
     fields = _stat(pid)
@@ -60,6 +78,18 @@ def ended_children_seconds(pid: int) -> float:
 def folder_bytes(folder: Path) -> int:
     """What the files in it take on the disk."""
     return sum(512 * path.lstat().st_blocks for path in folder.rglob("*") if path.is_file())
+
+
+def processor() -> str:
+    """What Linux calls it."""
+    for line in (_PROC / "cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return "unknown"
+
+
+def memory_gib() -> float:
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
 
 
 def filesystem(folder: Path) -> str:
