@@ -8,8 +8,6 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -169,31 +167,14 @@ def _launch(playwright: Playwright, name: str) -> Browser:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection(session: pytest.Session) -> Iterator[None]:
+def pytest_collection() -> Iterator[None]:
     """What is collected stays until the end: it isn't searched for garbage, then or later."""
     gc.disable()
     try:
-        _import_own_share(session.config)
         return (yield)
     finally:
         gc.freeze()
         gc.enable()
-
-
-def _import_own_share(config: pytest.Config) -> None:
-    """Of processes side by side, each begins with other files. Pytest rewrites a file's assertions
-    when it is first imported, and keeps that: on a fresh clone each process would do it for all
-    files, which is half of its collection."""
-    worker = getattr(config, "workerinput", None)
-    if worker is None:
-        return
-    folders = (config.rootpath / argument for argument in config.args)
-    files = sorted(path for folder in folders for path in folder.rglob("test_*.py"))
-    first, count = int(worker["workerid"].removeprefix("gw")), worker["workercount"]
-    for path in files[first::count]:
-        # Whatever is wrong with a file is reported when it is collected.
-        with suppress(Exception):
-            import_module(".".join(path.relative_to(config.rootpath).with_suffix("").parts))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
