@@ -8,7 +8,11 @@ the queue of fulfilment run empty first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
+from types import ModuleType
+
+from orders.domain.saga import Facts
 
 SAGA = "domain/saga.py"
 #: Each text of the saga, which is there exactly once, and what stands in its place.
@@ -36,3 +40,12 @@ def changed(sources: Mapping[str, str]) -> dict[str, str]:
             raise ValueError(f"The saga has changed, and the change of it must follow: {old!r}")
         saga = saga.replace(old, new)
     return {**sources, SAGA: saga}
+
+
+def settled_by(sources: Mapping[str, str]) -> Callable[[Facts], bool]:
+    """The saga's own `settled` in this source."""
+    module = ModuleType("changed_saga")
+    sys.modules[module.__name__] = module  # its dataclasses look themselves up there
+    exec(compile(sources[SAGA], SAGA, "exec"), module.__dict__)  # noqa: S102 - it is our own
+    settled: Callable[[Facts], bool] = module.settled
+    return settled

@@ -14,7 +14,7 @@ import httpx
 
 from benchmarks.peers import usage
 from benchmarks.peers.fakes import Fakes
-from benchmarks.peers.spillway.changed import changed
+from benchmarks.peers.spillway.changed import changed, settled_by
 from benchmarks.peers.system import System, retries
 from benchmarks.peers.usage import Usage
 from orders.domain.backoff import DELIVER
@@ -50,6 +50,7 @@ class Spillway(System):
         self._fakes = fakes
         self._parts = ExitStack()
         self._code = ExitStack()
+        self._settled = settled
         self._stack: Stack | None = None
 
     def __enter__(self) -> Spillway:
@@ -106,14 +107,17 @@ class Spillway(System):
         return {
             record.key.order_id
             for record in of_stack(self.stack).orders.orders()
-            if record.stored and not settled(record.facts)
+            if record.stored and not self._settled(record.facts)
         }
 
     def deploy(self, upgrade: str) -> None:  # noqa: ARG002 - there is one
-        self._code.enter_context(code_deployed(self.stack, changed(sources())))
+        code = changed(sources())
+        self._code.enter_context(code_deployed(self.stack, code))
+        self._settled = settled_by(code)
 
     def restore(self) -> None:
         self._code.close()
+        self._settled = settled
 
     def kill(self, victim: str) -> None:  # noqa: ARG002 - there is one
         for pid in self._workers():

@@ -11,7 +11,9 @@ import pytest
 from benchmarks.peers import audit
 from benchmarks.peers.commands import Order, Refused, downstreams, send
 from benchmarks.peers.fakes import Fakes
-from benchmarks.peers.spillway.changed import SAGA, changed
+from benchmarks.peers.spillway.changed import SAGA, changed, settled_by
+from orders.domain.saga import Facts, Outcome, Step, settled
+from orders.domain.units import Millis
 from simulation.downstreams.fault_settings import FaultSettings
 from spillway.paths import PROJECT
 from spillway.prove.mutants.service import sources
@@ -105,4 +107,7 @@ def test_the_change_of_the_saga_that_is_deployed_under_running_orders_still_fits
     after = changed(before)
 
     assert [name for name in after if after[name] != before[name]] == [SAGA]
-    compile(after[SAGA], SAGA, "exec")
+    done, refused = Outcome(Millis(1)), Outcome(Millis(1), refusal="closed")
+    undone = {Step.RESERVE: done, Step.POST: refused, Step.RELEASE: done, Step.REFUND: done}
+    assert settled_by(after)(Facts(undone))  # it was never shipped
+    assert not settled(Facts(undone))
