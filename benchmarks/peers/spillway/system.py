@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,7 @@ from benchmarks.peers.spillway.changed import changed, settled_by
 from benchmarks.peers.system import System, retries
 from benchmarks.peers.usage import Usage
 from orders.domain.backoff import DELIVER
-from orders.domain.saga import settled
+from orders.domain.saga import Facts, settled
 from spillway.prove.chaos.mutant import code_deployed
 from spillway.prove.mutants.service import sources
 from spillway.run.load.clients import Client, Tokens
@@ -50,7 +50,7 @@ class Spillway(System):
         self._fakes = fakes
         self._parts = ExitStack()
         self._code = ExitStack()
-        self._settled = settled
+        self._settled: Callable[[Facts], bool] = settled
         self._stack: Stack | None = None
 
     def __enter__(self) -> Spillway:
