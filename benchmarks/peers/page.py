@@ -109,8 +109,11 @@ def _run(results: Results) -> str:
     only = [name for name in NAMES if "fulfilled" in trial_of(results, name, "healthy")]
     if not ran:
         return "**No run has been recorded yet**: there are only prices so far.\n"
-    orders = trial_of(results, ran[0], "healthy")["orders"]
-    said = f"{_named(ran)} ran, with {orders:,} orders in the first test."
+    real, made_up = results["orders"]["real"], results["orders"]["made_up"]
+    said = (
+        f"{_named(ran)} ran, each with {real + made_up:,} orders in the first test, {real:,} of"
+        f" them real, and the first of these in the others. {tables.of_the_run(results)}"
+    )
     return said + (f" What an order takes of {_named(only)} was counted.\n" if only else "\n")
 
 

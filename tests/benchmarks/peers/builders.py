@@ -120,7 +120,12 @@ def a_record() -> dict[str, Any]:
     systems = {name: _system(name, of) for name, of in ran.items()}
     missing = {"healthy": {"not_run": "no server for this machine"}}
     systems["restate"] = _system("restate", missing)
-    return {"machine": {"processors": 2}, "systems": systems}
+    return {
+        "machine": {"processors": 2},
+        "orders": {"real": 250, "made_up": 250},
+        "run": {"minutes": 51.0, "peak_memory_bytes": 2**31, "left_running": []},
+        "systems": systems,
+    }
 
 
 def _system(name: str, tests: dict[str, Any]) -> dict[str, Any]:
