@@ -215,7 +215,9 @@ METRICS = (
         more=True,
         by_emulator=True,
     ),
-    Metric("memory at rest", _memory_at_rest, lambda mib: f"{mib:.0f} MiB" if mib else "none"),
+    Metric(
+        "memory at rest", _memory_at_rest, lambda mib: f"{mib:.0f} MiB" if mib else "none on AWS"
+    ),
     Metric("time until all is well after the last kill", _slowest("killed"), duration),
     Metric("time until all is well after the outage", _slowest("outage"), duration),
     Metric(

@@ -296,9 +296,10 @@ def _assumptions(book: Book, prices: Sequence[Priced]) -> Iterator[str]:
         f" three a million orders cost ${_without_contexts(book, prices):,.2f}."
     )
     yield (
-        "Step Functions Standard and durable functions keep an order's id for 90 days at most, so a"
-        " repeat after that is a second order. Express keeps none, and has a table for that; it"
-        " ends an order after five minutes, which the outage above is."
+        "Step Functions Standard and durable functions start 300 orders a second unless AWS raises"
+        " that, and keep an order's id for 90 days at most, so a repeat after that is a second"
+        " order. Express keeps none, and has a table for that; it ends an order after five minutes,"
+        " which the outage above is."
     )
     rest = book.model.idle().dollars + priced(book.model.working(), book.prices).dollars
     billed = book.model.month(VOLUMES[0], ONE_BY_ONE, free_tiers=True).dollars

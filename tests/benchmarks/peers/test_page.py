@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from xml.etree import ElementTree
 
@@ -134,6 +135,8 @@ def test_what_the_page_says_of_the_tests_is_so() -> None:
     assert "five minutes" in page.TESTS["outage"][0]
     assert run.OUTAGE_SECONDS == 5 * 60  # so much may an Express workflow take
     assert "at most five minutes" in alternatives()["Step Functions Express"].but
+    for design in ("Step Functions Standard", "Lambda durable functions"):
+        assert re.match(r"300 starts/s: .* kept for 90 days", alternatives()[design].but)
     assert {*NAMES} == {*SYSTEMS, *COUNTED}
 
 
