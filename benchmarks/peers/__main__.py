@@ -166,9 +166,9 @@ class _Job:
             with _folder(self.name) as folder, serving_fakes() as fakes:
                 return self.trial(folder, fakes)
         except Unavailable as unavailable:
-            return {"not_run": str(unavailable)}
+            return {"not_run": without_paths(str(unavailable))}
         except Exception as failure:  # noqa: BLE001 -- it must not take the others' figures with it
-            return {"failed": f"{type(failure).__name__}: {failure}"}
+            return {"failed": without_paths(f"{type(failure).__name__}: {failure}")}
 
 
 def _carry_out(jobs: Sequence[_Job], after_each: Callable[[], None]) -> None:
@@ -275,6 +275,13 @@ def _versions(name: str) -> dict[str, str]:
     except Unavailable:
         own = {}  # its tests say so
     return {**versions(name), **own}
+
+
+def without_paths(text: str) -> str:
+    """What goes into a record tells nothing of where its maker keeps things."""
+    for folder in (home(), PROJECT):
+        text = text.replace(f"{folder}/", "")
+    return text
 
 
 def _machine() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 from xml.etree import ElementTree
@@ -15,6 +16,7 @@ from benchmarks.peers.comparing import NAMES, compared
 from benchmarks.peers.counting import COUNTED
 from benchmarks.peers.page import FAULTS_PICTURE, PAGE, PRICE_PICTURE, recorded, written
 from benchmarks.peers.pricing import HOURS, Book, Measured, database, tasks
+from spillway.paths import PROJECT, home
 from spillway.plan.cost.alternatives import alternatives
 from tests.benchmarks.peers.builders import a_record, audited
 
@@ -138,6 +140,11 @@ def test_what_the_page_says_of_the_tests_is_so() -> None:
     for design in ("Step Functions Standard", "Lambda durable functions"):
         assert re.match(r"300 starts/s: .* kept for 90 days", alternatives()[design].but)
     assert {*NAMES} == {*SYSTEMS, *COUNTED}
+
+
+def test_the_record_has_no_path_of_a_machine() -> None:
+    assert str(PROJECT) not in json.dumps(recorded())
+    assert run.without_paths(f"no server ({PROJECT}/x.log, {home()}/y)") == "no server (x.log, y)"
 
 
 def test_only_a_whole_run_is_recorded() -> None:
