@@ -91,6 +91,7 @@ def test_what_the_contract_rules_out_is_not_taken() -> None:
         {"correlation_id": None},
         returned | {"parcel": None},
         returned | {"parcel": ""},
+        EXAMPLES["order_returned"] | {"parcel": "1"},
     ):
         message = shipped | wrong
         assert not valid(message)

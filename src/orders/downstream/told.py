@@ -87,11 +87,20 @@ def told(body: bytes, outcomes: Outcomes, now: Millis) -> Told | ToldOfParcel | 
     if named is None:
         raise PermanentFailure(f"{outcomes.correlation_id} names no command of ours")
     key, step = named
+    if rule.means == "order_returned" and _names_a_parcel(document, outcomes):
+        raise PermanentFailure("all of the order came back by it, and it names a parcel")
     if rule.means in OF_PARCELS:
         return ToldOfParcel(key, step, _news(rule, document, now))
     if rule.means == "done":
         return Told(key, step, Outcome(now, reference=rule.named(document)))
     return Told(key, step, Outcome(now, refusal=named_code(rule.refusal(document))))
+
+
+def _names_a_parcel(document: Any, outcomes: Outcomes) -> bool:
+    """Where its description's other rules have a parcel's number: a sender who takes the whole
+    order's return for one parcel's would have all of the money go back."""
+    pointers = {rule.parcel for rule in outcomes.answers if rule.parcel is not None}
+    return any(pointed_at(document, pointer) is not None for pointer in pointers)
 
 
 def _news(rule: Rule, document: Any, now: Millis) -> News:

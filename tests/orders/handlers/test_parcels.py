@@ -153,6 +153,7 @@ def test_an_order_has_so_many_parcels_and_no_more_and_its_item_has_room_for_them
         ({"status": "returned", "parcle": "1", "parcels": 2}, "its parcel's number is missing"),
         ({"status": "returned", "parcel": None}, "its parcel's number is missing"),
         ({"status": "returned", "parcel": ""}, "its parcel's number is missing"),
+        ({"status": "order_returned", "parcel": "1"}, "and it names a parcel"),
         ({"status": "returned", "parcel": []}, "its parcel is no text"),
         ({"status": "returned", "parcel": False}, "its parcel is no text"),
         ({"status": "shipped", "parcel": "x" * (TEXT_MAX + 1)}, "its parcel is no text"),
