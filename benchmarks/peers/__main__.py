@@ -41,6 +41,8 @@ from spillway.run.workload import Draft, generate, read_sales
 #: Kept in memory, or not written through: there a database loses what it has confirmed.
 _NOT_DURABLE = frozenset({"tmpfs", "ramfs"})
 KILLS_AFTER_EACH_STEP = 3
+#: As many as the engines are busy with while one part of them is killed so often.
+KILLED_ORDERS = 250
 FAULTED_ORDERS = 120
 CHANGED_ORDERS = 60
 #: What does not move for so long after a careless deployment waits for a person.
@@ -231,7 +233,10 @@ def _tests(name: str, drafts: tuple[Draft, ...]) -> tuple[str, Sequence[str], Ma
     tests = {"healthy": on(trials.healthy, Load(drafts))}
     for victim in kind.victims:
         tests[f"killed: {victim}"] = on(
-            trials.killed, few, victim=victim, kills=KILLS_AFTER_EACH_STEP
+            trials.killed,
+            Load(drafts[:KILLED_ORDERS]),
+            victim=victim,
+            kills=KILLS_AFTER_EACH_STEP,
         )
     tests["answers lost"] = on(trials.answers_lost, few)
     for upgrade in kind.upgrades:

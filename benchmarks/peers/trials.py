@@ -54,6 +54,8 @@ class Load:
     #: By each downstream, so that every step is done and undone.
     refused_share: float = 0.05
     rest_seconds: float = 10.0
+    #: Between the return of a victim and its next end.
+    up_seconds: float = 1.0
     stall_seconds: float = STALL_SECONDS
 
 
@@ -119,7 +121,7 @@ def killed(system: System, fakes: Fakes, load: Load, victim: str, kills: int) ->
     """`victim` dies after a side effect and before its answer arrives: `kills` times after each
     step, or as often as the orders have that step."""
     refusing(fakes, load)
-    killer = Killer(system, victim, kills)
+    killer = Killer(system, victim, kills, load.up_seconds)
     fakes.on_entry = killer
 
     async def up_again() -> None:
@@ -275,12 +277,14 @@ def _at(step: str, entries: Iterable[Entry]) -> int:
 
 @dataclass(eq=False)
 class Killer:
-    """Kills the victim in the thread that answers the command, and starts it again on another. As
-    long as it is not up again, nothing more is killed."""
+    """Kills the victim in the thread that answers the command, and starts it again on another.
+    Until it has been up again for `up_seconds` nothing more is killed: whether it starts quickly or
+    not, it has the same time to work and to take orders."""
 
     system: System
     victim: str
     each: int
+    up_seconds: float
     after: Counter[str] = field(default_factory=Counter)
     killed_at: list[float] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
@@ -312,6 +316,7 @@ class Killer:
     def _revive(self) -> None:
         try:
             self.system.revive(self.victim)
+            time.sleep(self.up_seconds)
         except Exception as failure:  # noqa: BLE001 -- raised in the thread that waits
             self.failures.append(failure)
 

@@ -32,7 +32,7 @@ class _Victim:
 
 
 def _killer(victim: Any, each: int = 1) -> Killer:
-    return Killer(cast("System", victim), "worker", each)
+    return Killer(cast("System", victim), "worker", each, up_seconds=0.0)
 
 
 def test_each_step_has_its_kills_and_no_more() -> None:
