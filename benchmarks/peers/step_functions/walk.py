@@ -8,12 +8,17 @@ one after the other, and a retry comes at once.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jsonata  # type: ignore[import-untyped] # comes with the AWS emulator
+_RECURSION_LIMIT = sys.getrecursionlimit()
+import jsonata  # type: ignore[import-untyped] # noqa: E402 -- comes with the AWS emulator
+
+# It has raised the limit of the whole process, where others count on running into it.
+sys.setrecursionlimit(_RECURSION_LIMIT)
 
 DEFINITION = Path(__file__).with_name("order.asl.json")
 #: Where each HTTP task's endpoint begins: a deployment puts the downstreams' address there.
