@@ -75,6 +75,9 @@ def main(
         bool, typer.Option(help="Keep a whole run's figures, and write docs/compared.md from them.")
     ] = False,
 ) -> None:
+    if not usage.has_proc():
+        _say("Processes are measured by /proc: run `make peers` on Linux.")
+        sys.exit(1)
     # Both end the blocks that they interrupt, and with them every process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -170,7 +173,8 @@ class _Job:
         except Unavailable as unavailable:
             return {"not_run": without_paths(str(unavailable))}
         except Exception as failure:  # noqa: BLE001 -- it must not take the others' figures with it
-            return {"failed": without_paths(f"{type(failure).__name__}: {failure}")}
+            said = f"{type(failure).__name__}: {failure} Its logs are in {_logs_of(self.name)}."
+            return {"failed": without_paths(said)}
 
 
 def _carry_out(jobs: Sequence[_Job], after_each: Callable[[], None]) -> None:
@@ -261,8 +265,8 @@ def _counts(name: str, drafts: tuple[Draft, ...]) -> tuple[str, Sequence[str], M
 
 @contextmanager
 def _folder(name: str) -> Iterator[Path]:
-    """For data and logs: gone after. A run that was killed has left it, and the next one takes it
-    away."""
+    """For data and logs: gone after, but for the logs of what failed. A run that was killed has
+    left it, and the next one takes it away."""
     folder = home() / "peers" / f"run-{name}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -270,8 +274,18 @@ def _folder(name: str) -> Iterator[Path]:
         raise Unavailable(f"{folder} is in memory: set SPILLWAY_HOME to a folder on a disk.")
     try:
         yield folder
+    except Exception:
+        _logs_of(name).mkdir(exist_ok=True)
+        for log in folder.glob("*.log"):
+            shutil.copy(log, _logs_of(name))
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _logs_of(name: str) -> Path:
+    """Those of its last failure."""
+    return home() / "peers" / f"failed-{name}"
 
 
 def _versions(name: str) -> dict[str, str]:

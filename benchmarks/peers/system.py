@@ -298,4 +298,4 @@ def is_root() -> bool:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return f"{lines[-1]} ({log})" if lines else f"its log, {log}, is empty"
+    return lines[-1] if lines else f"its log, {log.name}, is empty"
