@@ -171,6 +171,9 @@ class Parts:
     def restart(self, name: str) -> None:
         self.start(name, self._parts[name])
 
+    def pid(self, name: str) -> int:
+        return self._running[name].pid
+
     def usage(self) -> dict[str, Usage]:
         return {name: usage.of(usage.tree(one.pid)) for name, one in self._running.items()}
 

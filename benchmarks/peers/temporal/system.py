@@ -82,10 +82,10 @@ class Temporal(Peer):
         return "SERVING" in self._ask("operator", "cluster", "health")
 
     def _polls(self) -> bool:
-        """A worker has asked for work. After a kill the dead one is still listed: then this says
-        no more than that the server answers, and the new one begins as soon as it can."""
+        """The worker has asked for work. One that was killed is listed, too, by its own name: the
+        SDK names a worker by its process."""
         said = self._ask("task-queue", "describe", "--task-queue", "orders", "--output", "json")
-        return '"identity"' in said
+        return f'"identity": "{self.parts.pid("worker")}@' in said
 
     def _ask(self, *command: str) -> str:
         return subprocess.run(  # noqa: S603
