@@ -32,8 +32,6 @@ from spillway.ui.statistics import percentile
 STALL_SECONDS = 240.0
 REQUEST_SECONDS_MAX = 30.0
 _POLL_SECONDS = 0.25
-#: So long after the last effect a system may take to note that the order is done with.
-ENDING_SECONDS = 10.0
 
 #: So many answers never arrive, though what they tell of is done.
 LOST = 0.2
@@ -113,7 +111,7 @@ def healthy(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
         },
         "memory_after_bytes": {part: usage.memory_bytes for part, usage in busy.items()},
         "paced": {"per_second": load.paced_per_second, **_times(paced, fakes.entries())},
-        "audit": _audit(system, fakes, [*first, *placed, *paced]),
+        "audit": _audit(system, fakes, [*first, *placed, *paced], load.stall_seconds),
     }
 
 
@@ -133,7 +131,7 @@ def killed(system: System, fakes: Fakes, load: Load, victim: str, kills: int) ->
         "victim": system.victims[victim],
         "kills": dict(killer.after),
         **_times(placed, fakes.entries()),
-        **_judged(system, fakes, placed, killer.killed_at[-1] if killer.killed_at else None),
+        **_judged(system, fakes, placed, load, killer.killed_at[-1] if killer.killed_at else None),
     }
 
 
@@ -144,7 +142,7 @@ def answers_lost(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
     return {
         "lost_share": LOST,
         **_times(placed, fakes.entries()),
-        **_judged(system, fakes, placed, None),
+        **_judged(system, fakes, placed, load, None),
     }
 
 
@@ -176,7 +174,7 @@ def outage(system: System, fakes: Fakes, load: Load, seconds: float) -> dict[str
         "reserved": len(reserved),
         "answered_by_fulfilment_meanwhile": len(unharmed),
         **_times(placed, fakes.entries()),
-        **_judged(system, fakes, placed, ends_at),
+        **_judged(system, fakes, placed, load, ends_at),
     }
 
 
@@ -220,7 +218,7 @@ def changed_code(system: System, fakes: Fakes, load: Load, upgrade: str) -> dict
         "later_fulfilled": len(later),
         "by_new_code": sum(_at("post", own) <= _at("ship", own) for own in later),
         **found,
-        **_judged(system, fakes, [*before, *after], deployed_at, ended_at),
+        **_verdict(system, _audit(system, fakes, [*before, *after]), deployed_at, ended_at),
     }
 
 
@@ -367,28 +365,30 @@ def refusing(fakes: Fakes, load: Load, **faults: Any) -> None:
 
 
 def _judged(
-    system: System,
-    fakes: Fakes,
-    placed: Sequence[Placed],
-    since: float | None,
-    until: float | None = None,
+    system: System, fakes: Fakes, placed: Sequence[Placed], load: Load, since: float | None
 ) -> dict[str, Any]:
-    """The audit, what a person had to do, and how long after `since` (Unix seconds) all was well,
-    which was at the last effect or `until`: None if it never was."""
-    found = _audit(system, fakes, placed)
+    """The verdict, and how long after `since` (Unix seconds) the last effect was."""
+    found = _audit(system, fakes, placed, load.stall_seconds)
+    last = max((entry.at for entry in fakes.entries()), default=0) / 1000
+    return _verdict(system, found, since, last)
+
+
+def _verdict(
+    system: System, found: Mapping[str, Any], since: float | None, until: float
+) -> dict[str, Any]:
+    """The audit, what a person had to do, and how long it took until all was well: None if it never
+    was."""
     well = not any(found[kind] for kind in ("lost", "half_done", "stuck", "unfinished"))
-    until = until or max((entry.at for entry in fakes.entries()), default=0) / 1000
-    return {
-        "seconds_until_whole": (
-            max(0.0, round(until - since, 1)) if well and since is not None else None
-        ),
-        "by_hand": [*system.by_hand],
-        "audit": found,
-    }
+    took = max(0.0, round(until - since, 1)) if well and since is not None else None
+    return {"seconds_until_whole": took, "by_hand": [*system.by_hand], "audit": found}
 
 
-def _audit(system: System, fakes: Fakes, placed: Sequence[Placed]) -> dict[str, Any]:
-    unfinished = _unfinished(system, placed, ENDING_SECONDS)
+def _audit(
+    system: System, fakes: Fakes, placed: Sequence[Placed], stall_seconds: float = 0.0
+) -> dict[str, Any]:
+    """Once the system has ended all of them, or has ended none for `stall_seconds`: it may learn of
+    the last effect long after that."""
+    unfinished = _unfinished(system, placed, stall_seconds)
     return audit.judge(placed, fakes.entries(), unfinished).document()
 
 

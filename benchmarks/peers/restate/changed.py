@@ -4,9 +4,9 @@ began with the code before: those stay with the endpoint that has it."""
 from restate import TerminalError, Workflow, WorkflowContext
 
 from benchmarks.peers.commands import Order
-from benchmarks.peers.restate.program import do, main
+from benchmarks.peers.restate.program import AGAIN, do, main
 
-orders = Workflow("Orders")
+orders = Workflow("Orders", invocation_retry_policy=AGAIN)
 
 
 @orders.main()

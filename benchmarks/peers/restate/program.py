@@ -8,7 +8,14 @@ from datetime import timedelta
 import restate
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
-from restate import RestateDurableFuture, RunOptions, TerminalError, Workflow, WorkflowContext
+from restate import (
+    InvocationRetryPolicy,
+    RestateDurableFuture,
+    RunOptions,
+    TerminalError,
+    Workflow,
+    WorkflowContext,
+)
 
 from benchmarks.peers.commands import (
     RETRY_FIRST_SECONDS,
@@ -19,13 +26,18 @@ from benchmarks.peers.commands import (
     send,
 )
 
-orders = Workflow("Orders")
 client = downstreams()
 # Without end: left to its default an invocation that has failed 70 times waits for a person.
 RETRIES: RunOptions[str] = RunOptions(
     initial_retry_interval=timedelta(seconds=RETRY_FIRST_SECONDS),
     max_retry_interval=timedelta(seconds=RETRY_MAX_SECONDS),
 )
+# The same where all of an invocation is tried again, for its program has died.
+AGAIN = InvocationRetryPolicy(
+    initial_interval=timedelta(seconds=RETRY_FIRST_SECONDS),
+    max_interval=timedelta(seconds=RETRY_MAX_SECONDS),
+)
+orders = Workflow("Orders", invocation_retry_policy=AGAIN)
 
 
 async def call(step: str, order: Order) -> str:

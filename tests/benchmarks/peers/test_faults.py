@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
-import pytest
 
 from benchmarks.peers import counting, tables, trials
 from benchmarks.peers.audit import KINDS
@@ -26,11 +25,6 @@ from tests.benchmarks.peers.systems import Inline
 #: Nothing here works while the trial waits, so what does not move at once never will.
 LOAD = Load(tuple(generate(seed=1, count=12)), refused_share=0.3, stall_seconds=0.0)
 ATTEMPTS = 20
-
-
-@pytest.fixture(autouse=True)
-def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trials, "ENDING_SECONDS", 0.0)
 
 
 @dataclass(eq=False)
