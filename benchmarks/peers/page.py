@@ -186,7 +186,8 @@ def _became(results: Results) -> str:
             f"![Time until all is well, by fault and system]({FAULTS_PICTURE.name})\n"
         )
     kinds = [kind.replace("_", " ") for kind in FINDINGS]
-    head = ("", "what", "orders", *kinds, "open", "all well after", "what a person had to do")
+    counts = ("acknowledged", *kinds, "open", "unanswered")
+    head = ("", "what", *counts, "all well after", "what a person had to do")
     for test, (heading, what) in TESTS.items():
         rows = [
             _verdict_row(system, name, one)
@@ -216,7 +217,7 @@ def _verdict_row(system: str, name: str, test: Mapping[str, Any]) -> list[str]:
         NAMES[system],
         what,
         f"{audit['acknowledged']:,}",
-        *(str(audit[kind]) for kind in (*FINDINGS, "unfinished")),
+        *(str(audit[kind]) for kind in (*FINDINGS, "unfinished", "unanswered")),
         duration(test.get("seconds_until_whole")),
         _by_hand(test),
     ]

@@ -33,10 +33,12 @@ def test_the_page_and_its_pictures_are_made_of_the_record() -> None:
 def test_every_figure_of_a_record_is_on_the_page_and_in_a_picture() -> None:
     files = written(a_record())
     text = files[PAGE]
-    assert "| DBOS | program, 3 times | 120 | 0 | 0 | 0 | 0 | 0 | 0 | 3.1 s | nothing |" in text
-    assert "| DBOS | careless | 60 | 0 | 0 | 2 | 0 | 0 | 2 | - | 2 orders left to mend |" in text
+    assert "| DBOS | program, 3 times | 120 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 3.1 s | nothing |" in text
     assert (
-        "| DBOS | patched | 60 | 0 | 0 | 0 | 0 | 0 | 0 | 40 s |"
+        "| DBOS | careless | 60 | 0 | 0 | 2 | 0 | 0 | 2 | 0 | - | 2 orders left to mend |" in text
+    )
+    assert (
+        "| DBOS | patched | 60 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 40 s |"
         " 1 order waited for a person; put the old code back |"
     ) in text
     assert "Missing: Restate, healthy: no server for this machine" in text
