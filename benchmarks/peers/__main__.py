@@ -100,7 +100,7 @@ def main(
         try:
             _carry_out(jobs, lambda: _write(results, to))
         finally:
-            left = descendants.end_all()
+            left = [without_paths(command) for command in descendants.end_all()]
     results["run"] = {
         "minutes": round((time.monotonic() - began) / 60, 1),
         "peak_memory_bytes": peak.memory_bytes,
