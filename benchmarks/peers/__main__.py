@@ -45,8 +45,6 @@ KILLS_AFTER_EACH_STEP = 3
 KILLED_ORDERS = 250
 FAULTED_ORDERS = 120
 CHANGED_ORDERS = 60
-#: What does not move for so long after a careless deployment waits for a person.
-CHANGED_STALL_SECONDS = 120.0
 OUTAGE = "outage"
 OUTAGE_SECONDS = 300.0
 
@@ -246,7 +244,7 @@ def _tests(name: str, drafts: tuple[Draft, ...]) -> tuple[str, Sequence[str], Ma
     for upgrade in kind.upgrades:
         tests[f"changed code: {upgrade}"] = on(
             trials.changed_code,
-            Load(drafts[:CHANGED_ORDERS], stall_seconds=CHANGED_STALL_SECONDS),
+            Load(drafts[:CHANGED_ORDERS], stall_seconds=trials.CHANGED_STALL_SECONDS),
             upgrade=upgrade,
         )
     tests[OUTAGE] = on(trials.outage, few, seconds=OUTAGE_SECONDS)

@@ -41,6 +41,7 @@ from benchmarks.peers.pricing import (
     Book,
     Priced,
 )
+from benchmarks.peers.trials import CHANGED_STALL_SECONDS
 from spillway.paths import PROJECT
 from spillway.plan.cost.batches import ONE_BY_ONE
 from spillway.plan.docs import DOCS, filled
@@ -68,7 +69,11 @@ TESTS = {
     "outage": ("Accounting out for five minutes", "The orders are placed while it is."),
     "changed code": (
         "Code changed under running orders",
-        "An order is now booked before it is shipped. Half of the orders began with the old code.",
+        (
+            "An order is now booked before it is shipped. Half of the orders began with the old"
+            " code. Where orders wait for a person, one comes when nothing has moved for"
+            f" {CHANGED_STALL_SECONDS:.0f} s, and the time counts that too."
+        ),
     ),
 }
 #: Whose price is worked out line by line.

@@ -30,6 +30,8 @@ from spillway.ui.statistics import percentile
 #: A trial is over when nothing has been done for so long, whole or not. Temporal waits up to 100 s
 #: between two attempts, Spillway up to 3 min.
 STALL_SECONDS = 240.0
+#: What does not move for so long after a careless deployment waits for a person.
+CHANGED_STALL_SECONDS = 120.0
 REQUEST_SECONDS_MAX = 30.0
 _POLL_SECONDS = 0.25
 
