@@ -287,9 +287,13 @@ def _assumptions(book: Book, prices: Sequence[Priced]) -> Iterator[str]:
     )
     yield (
         "Servers, workers and databases are in two zones. Of Restate's nodes, in three zones, two"
-        " bear the peak, each with the 4 GB that its default settings ask for. A month's orders"
-        " stay stored. One node cannot tell what Restate's copies take, nor can a development"
-        " server for Temporal's database."
+        " bear the peak, each with the 4 GB that its default settings ask for. One node cannot tell"
+        " what Restate's copies take, nor can a development server for Temporal's database."
+    )
+    yield (
+        "A month's orders stay stored, and their ids taken, in Spillway, DBOS and Temporal Cloud,"
+        " whose default is 30 days. On one's own Temporal and Restate a day's do, so that the price"
+        " is the least that there is; an id is free again after it."
     )
     yield (
         f"Temporal Cloud counts {ACTIONS} actions for an order: a start, three activities. Of its"

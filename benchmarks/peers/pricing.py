@@ -38,6 +38,8 @@ MEMORY_SPARE = 1.5
 _BURSTABLE = {"micro": (0.2, 1), "small": (0.4, 2), "medium": (0.4, 4)}
 _BURSTABLE_VCPUS = 2
 _DISK_GB_MIN = 20.0
+#: Of a month's orders, those whose histories are kept at the least: a day's.
+A_DAY = 1 / 30
 #: Of one family; a price goes by their number.
 _VCPUS = (1, 2, 4, 8, 16, 32, 48, 64)
 #: New connections a second that a unit of the load balancer bears.
@@ -180,7 +182,7 @@ class Book:
             return (
                 own(orders)
                 + tasks("servers", parts["server"], orders)
-                + database(smallest, orders, self._stored("temporal"))
+                + database(smallest, orders, A_DAY * self._stored("temporal"))
             )
 
         def cloud(orders: int) -> Usage | None:
@@ -229,7 +231,7 @@ class Book:
         # Two of three nodes must bear the peak. That each log is written on two of them could not
         # be measured on one.
         vcpus = _at_least(parts["server"].vcpus(orders, PEAK) / 2 / BUSY_AT_PEAK)
-        disk = max(_DISK_GB_MIN, self._stored("restate") * orders)
+        disk = max(_DISK_GB_MIN, A_DAY * self._stored("restate") * orders)
         return (
             tasks("endpoint", parts["program"], orders)
             + _monthly(
@@ -259,7 +261,7 @@ def tasks(name: str, part: Measured, orders: float) -> Usage:
 
 
 def database(part: Measured, orders: float, stored_gb: float) -> Usage:
-    """PostgreSQL in two zones, for the peak. A month's orders stay in it."""
+    """PostgreSQL in two zones, for the peak, with so many GB kept of each order."""
     disk = max(_DISK_GB_MIN, stored_gb * orders)
     return _monthly(_database_server(part, orders), ("its disk", "rds.storage_two_zones", disk))
 
