@@ -56,6 +56,8 @@ class Load:
     rest_seconds: float = 10.0
     #: Between the return of a victim and its next end.
     up_seconds: float = 1.0
+    #: From the first end of a victim to the last.
+    kill_seconds_max: float = 240.0
     stall_seconds: float = STALL_SECONDS
 
 
@@ -119,9 +121,9 @@ def healthy(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
 
 def killed(system: System, fakes: Fakes, load: Load, victim: str, kills: int) -> dict[str, Any]:
     """`victim` dies after a side effect and before its answer arrives: `kills` times after each
-    step, or as often as the orders have that step."""
+    step, or as often as the orders have that step in the time."""
     refusing(fakes, load)
-    killer = Killer(system, victim, kills, load.up_seconds)
+    killer = Killer(system, victim, kills, load.up_seconds, load.kill_seconds_max)
     fakes.on_entry = killer
 
     async def up_again() -> None:
@@ -285,6 +287,7 @@ class Killer:
     victim: str
     each: int
     up_seconds: float
+    seconds_max: float
     after: Counter[str] = field(default_factory=Counter)
     killed_at: list[float] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
@@ -296,7 +299,7 @@ class Killer:
             return
         try:
             up = self._revival is None or not self._revival.is_alive()
-            if not up or self.failures or self.after[entry.step] >= self.each:
+            if not up or self.failures or self.after[entry.step] >= self.each or self._is_over():
                 return
             self.after[entry.step] += 1
             self.system.kill(self.victim)
@@ -305,6 +308,9 @@ class Killer:
             self._revival.start()
         finally:
             self._lock.release()
+
+    def _is_over(self) -> bool:
+        return bool(self.killed_at) and time.time() - self.killed_at[0] > self.seconds_max
 
     def wait(self) -> None:
         """Until the last victim is up again. Raises what went wrong with one."""

@@ -31,8 +31,8 @@ class _Victim:
             raise self.failure
 
 
-def _killer(victim: Any, each: int = 1) -> Killer:
-    return Killer(cast("System", victim), "worker", each, up_seconds=0.0)
+def _killer(victim: Any, each: int = 1, seconds_max: float = 60.0) -> Killer:
+    return Killer(cast("System", victim), "worker", each, up_seconds=0.0, seconds_max=seconds_max)
 
 
 def test_each_step_has_its_kills_and_no_more() -> None:
@@ -71,3 +71,14 @@ def test_a_victim_that_does_not_come_back_fails_the_trial() -> None:
 
     with pytest.raises(RuntimeError, match="it is gone"):
         killer.wait()
+
+
+def test_when_its_time_is_over_nothing_more_is_killed() -> None:
+    victim = _Victim()
+    victim.up.set()
+    killer = _killer(victim, seconds_max=-1.0)
+    for entry in entries(ORDER, *DONE):
+        killer(entry)
+        killer.wait()
+
+    assert killer.after == {"reserve": 1}
