@@ -263,7 +263,7 @@ def _prices(book: Book, prices: Sequence[Priced]) -> str:
     rows = [
         (
             one.offer.name,
-            *(str(month(one, orders) or "no public price") for orders in VOLUMES),
+            *(str(month(one, orders) or one.offer.without) for orders in VOLUMES),
             one.offer.of,
         )
         for one in prices
@@ -288,7 +288,8 @@ def _assumptions(book: Book, prices: Sequence[Priced]) -> Iterator[str]:
     yield (
         "Servers, workers and databases are in two zones. Of Restate's nodes, in three zones, two"
         " bear the peak, each with the 4 GB that its default settings ask for. One node cannot tell"
-        " what Restate's copies take, nor can a development server for Temporal's database."
+        " what Restate's copies take, nor a development server what Temporal's database would:"
+        " where the smallest may not bear it, there is no price."
     )
     yield (
         "A month's orders stay stored, and their ids taken, in Spillway, DBOS and Temporal Cloud,"
@@ -375,7 +376,7 @@ def _price_groups(prices: Sequence[Priced]) -> Iterator[Group]:
         for one in prices:
             price = month(one, orders)
             name = one.offer.name.replace("Lambda d", "D")
-            shown = "not public" if price is None else str(price)
+            shown = one.offer.without if price is None else str(price)
             value = None if price is None else price.dollars
             dots.append(Dot(name, value, shown, ours=one.offer.system == OURS))
         yield Group(f"{orders:,} orders a month", dots)

@@ -70,14 +70,15 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One way to run a system. `usage` of a month with so many orders; None: no public price.
-    `at_least`: something that it needs could not be measured."""
+    """One way to run a system. `usage` of a month with so many orders; None: it has no price, and
+    `without` says why. `at_least`: something that it needs could not be measured."""
 
     system: str
     name: str
     of: str
     usage: Callable[[int], Usage | None]
     at_least: bool = False
+    without: str = "no public price"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +177,12 @@ class Book:
                 + balancer(orders)
             )
 
-        def hosted(orders: int) -> Usage:
-            # The development server's time is its database's too, which cannot be told apart.
+        def hosted(orders: int) -> Usage | None:
+            # The development server's time is its database's too, which cannot be told apart. As
+            # long as the smallest would bear all of it, the smallest it is.
             smallest = Measured(0.0, 0.0, 0.0)
+            if parts["server"].vcpus(orders) > _BURSTABLE["micro"][0] * BUSY:
+                return None
             return (
                 own(orders)
                 + tasks("servers", parts["server"], orders)
@@ -195,6 +199,7 @@ class Book:
             "servers, worker and API in two zones, the smallest database in two zones, balancer",
             hosted,
             at_least=True,
+            without="not measured",
         )
         yield Offer(
             "temporal",

@@ -18,7 +18,7 @@ from benchmarks.peers.page import FAULTS_PICTURE, PAGE, PRICE_PICTURE, recorded,
 from benchmarks.peers.pricing import HOURS, Book, Measured, database, tasks
 from spillway.paths import PROJECT, home
 from spillway.plan.cost.alternatives import alternatives
-from tests.benchmarks.peers.builders import a_record, audited
+from tests.benchmarks.peers.builders import a_record, audited, healthy
 
 MILLION = 1_000_000
 
@@ -82,12 +82,19 @@ def test_an_emulators_figure_is_held_against_us_and_never_against_another() -> N
 
 def test_a_price_of_at_least_so_much_is_not_told_as_lower() -> None:
     record = a_record()
-    crowd = record["systems"]["temporal"]["tests"]["healthy"]["crowd"]
-    crowd["an_order"] = {part: {"processor_seconds": 0.0001} for part in crowd["an_order"]}
-    crowd["stored_bytes_an_order"] = 1_000
-    found = compared(record, Book(record).priced(), "temporal")
-    assert any("self-hosted, for 100,000,000 orders (≥ $" in one for one in found["perhaps"])
-    assert not any("self-hosted" in one for one in found["better"])
+    temporal = record["systems"]["temporal"]["tests"]
+    temporal["healthy"]["crowd"]["an_order"]["server"] = {"processor_seconds": 0.0001}
+    restate = {"program": 0.0001, "server": 0.0001}
+    record["systems"]["restate"]["tests"]["healthy"] = healthy(restate, stored=0)
+    prices = Book(record).priced()
+    found = compared(record, prices, "restate")
+    assert any("100,000,000 orders (≥ $" in one for one in found["perhaps"])
+    assert not found["better"]
+    bills = {one.offer.name: one.bills[100 * MILLION] for one in prices}
+    assert bills["Temporal, self-hosted"] is not None
+    temporal["healthy"]["crowd"]["an_order"]["server"] = {"processor_seconds": 0.01}
+    bills = {one.offer.name: one.bills[100 * MILLION] for one in Book(record).priced()}
+    assert bills["Temporal, self-hosted"] is None  # its database is not the smallest then
 
 
 def _kinds(record: dict[str, Any], figure: str) -> list[str]:
