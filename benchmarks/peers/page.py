@@ -143,8 +143,8 @@ def _short(results: Results, prices: Sequence[Priced]) -> str:
 def _program_lines(results: Results) -> str:
     """How much a user of each wrote for this process."""
     lines = {name: one.get("program_lines") for name, one in results["systems"].items()}
-    said = [f"{NAMES[name]} {count} lines" for name, count in lines.items() if count]
-    return f" Here that is {_listed(said)}." if said else ""
+    said = [f"{count} lines with {NAMES[name]}" for name, count in lines.items() if count]
+    return f" This one took {_listed(said)}." if said else ""
 
 
 def _when_not(results: Results, prices: Sequence[Priced]) -> Iterator[str]:
