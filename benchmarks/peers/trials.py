@@ -56,6 +56,8 @@ class Load:
     rest_seconds: float = 10.0
     #: Between the return of a victim and its next end.
     up_seconds: float = 1.0
+    #: So long an engine has to record what fulfilment answered, before changed code is deployed.
+    recording_seconds: float = 3.0
     #: From the first end of a victim to the last.
     kill_seconds_max: float = 240.0
     stall_seconds: float = STALL_SECONDS
@@ -202,6 +204,7 @@ def changed_code(system: System, fakes: Fakes, load: Load, upgrade: str) -> dict
 
     before = asyncio.run(place(load.drafts[:half]))
     _until_shipped(fakes, before, load)
+    time.sleep(load.recording_seconds)
     system.deploy(upgrade)
     deployed_at = time.time()
     after = asyncio.run(place(load.drafts[half:]))

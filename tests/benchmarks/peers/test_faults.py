@@ -23,7 +23,9 @@ from tests.benchmarks.peers.builders import client_of_sync
 from tests.benchmarks.peers.systems import Inline
 
 #: Nothing here works while the trial waits, so what does not move at once never will.
-LOAD = Load(tuple(generate(seed=1, count=12)), refused_share=0.3, stall_seconds=0.0)
+LOAD = Load(
+    tuple(generate(seed=1, count=12)), refused_share=0.3, stall_seconds=0.0, recording_seconds=0.0
+)
 ATTEMPTS = 20
 
 
