@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
 from tests.guard import sitecustomize as guard
@@ -28,6 +29,10 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, (str(Path(guard.__file__).parent), os.environ.get("PYTHONPATH")))
 )
 os.environ[guard.ALLOWED] = ""
+
+# Hypothesis would fail a case that takes 0.2 s, which on a busy machine any may.
+settings.register_profile("any-machine", deadline=None)
+settings.load_profile("any-machine")
 
 #: By name: its programs, and the package that brings one. Chromium's first has no windows to draw,
 #: and takes a third of the time.

@@ -859,7 +859,7 @@ NUMBERS = (
     ),
     mended=st.booleans(),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_numbers_are_accepted_are_the_books(
     of: str, numbers: dict[str, int], mended: bool
 ) -> None:
@@ -883,7 +883,7 @@ def test_whatever_numbers_are_accepted_are_the_books(
     quantities=st.tuples(st.integers(1, 300), st.integers(1, 300)),
     of=st.sampled_from(sorted(HONEST)),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_an_honest_client_counts_by_the_book_is_accepted(
     quantities: tuple[int, int], of: str
 ) -> None:

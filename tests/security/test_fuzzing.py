@@ -46,7 +46,6 @@ schema = schemathesis.openapi.from_path(CONTRACT)
 schema.app = door
 fuzz = settings(
     max_examples=CASES,
-    deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.generate],

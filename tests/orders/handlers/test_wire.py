@@ -161,7 +161,6 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(json_values)
 def test_any_json_gets_an_answer(body: Any) -> None:
     read = content_of(msgspec.json.encode(body))
@@ -169,7 +168,7 @@ def test_any_json_gets_an_answer(body: Any) -> None:
     assert read
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_what_is_converted_at_once_is_what_the_readers_read(data: st.DataObject) -> None:
     """An order with any one value replaced, or with a field more."""

@@ -399,7 +399,7 @@ SENDINGS = st.tuples(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(SENDINGS, max_size=12))
 def test_whatever_is_sent_in_whatever_order_a_key_never_changes_its_answer(
     sendings: list[tuple[str, str, str, bool]],

@@ -128,7 +128,7 @@ def test_the_request_in_the_contract_is_one_that_the_fake_does(step: str) -> Non
     assert send(service, step, example).status == 201
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(STEPS), st.data())
 def test_contract_and_fake_agree_on_what_a_good_body_is(step: str, data: st.DataObject) -> None:
     body = body_of(step)

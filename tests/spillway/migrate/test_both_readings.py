@@ -456,7 +456,7 @@ CASES = int(os.environ.get("SPILLWAY_FUZZ_CASES", "25"))
 
 
 #: The first texts of any kind take a second to make.
-@limits(max_examples=CASES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@limits(max_examples=CASES, suppress_health_check=[HealthCheck.too_slow])
 @given(settings=ANY_CONFIG, changes=st.dictionaries(st.sampled_from(list(ROW)[1:]), TEXTS))
 @example(settings=NO_TOTAL, changes={"cur": "BIF"})
 @example(settings=LONDON, changes={"at": "2019-W05-3"})
@@ -471,7 +471,7 @@ def test_whatever_the_copy_reads_the_verification_reads_alike(
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6)
 
 
-@limits(max_examples=CASES, deadline=None)
+@limits(max_examples=CASES)
 @given(
     lines=st.lists(
         st.fixed_dictionaries(
