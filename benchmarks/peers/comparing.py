@@ -169,18 +169,21 @@ def _memory_at_rest(results: Results, system: str) -> float | None:
 
 
 def _slowest(kind: str) -> Callable[[Results, str], float | None]:
-    """Of the tests of a kind, if all was well again after each of them."""
+    """Of the tests of a kind, if all was well again after each of them. A server that was killed
+    has nothing to stand against: what stands for AWS is not killed."""
 
     def value(results: Results, system: str) -> float | None:
-        found = [one["seconds_until_whole"] for one in judged(results, system, kind).values()]
+        tests = judged(results, system, kind).items()
+        found = [one["seconds_until_whole"] for name, one in tests if not name.endswith(": server")]
         return max(found) if found and None not in found else None
 
     return value
 
 
 def _waiting(results: Results, system: str) -> float | None:
+    """In the best of its ways: a careless one was tried of the others alone."""
     found = [waited(test) for test in judged(results, system, "changed code").values()]
-    return float(max(found)) if found else None
+    return float(min(found)) if found else None
 
 
 def _found(results: Results, system: str) -> float | None:
@@ -218,10 +221,12 @@ METRICS = (
     Metric(
         "memory at rest", _memory_at_rest, lambda mib: f"{mib:.0f} MiB" if mib else "none on AWS"
     ),
-    Metric("time until all is well after the last kill", _slowest("killed"), duration),
+    Metric(
+        "time until all is well after the last kill of the program", _slowest("killed"), duration
+    ),
     Metric("time until all is well after the outage", _slowest("outage"), duration),
     Metric(
-        "orders that wait for a person after careless changes of code",
+        "orders that wait for a person after the best way to change code",
         _waiting,
         lambda count: f"{count:.0f}",
     ),

@@ -27,8 +27,8 @@ from spillway.run.stack import SigningKey
 from spillway.run.workload import Draft
 from spillway.ui.statistics import percentile
 
-#: A trial is over when nothing has been done for so long, whole or not. Temporal waits up to 100 s
-#: between two attempts, Spillway up to 3 min.
+#: A trial is over when nothing has been done for so long, whole or not. Spillway waits up to 3 min
+#: between two attempts, the others as `commands` has it.
 STALL_SECONDS = 240.0
 #: What does not move for so long after a careless deployment waits for a person.
 CHANGED_STALL_SECONDS = 120.0

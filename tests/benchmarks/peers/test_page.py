@@ -66,6 +66,20 @@ def test_which_of_two_is_better_is_the_figures_to_say() -> None:
     assert not _kinds(record, "the outage")
 
 
+def test_what_was_tried_of_the_others_alone_is_in_no_verdict() -> None:
+    """Spillway's server is AWS, which is not killed, and its code was never changed carelessly."""
+    record = a_record()
+    dbos, spillway = (record["systems"][name]["tests"] for name in ("dbos", "spillway"))
+    killed = dbos["killed: program"]
+    spillway["killed: functions"] = killed
+    dbos["killed: server"] = {**killed, "seconds_until_whole": 1_000.0}
+    assert _kinds(record, "after the last kill of the program") == ["alike"]
+    del dbos["changed code: patched"]["before_a_person_came"]
+    assert _kinds(record, "the best way to change code") == ["alike"]
+    dbos["changed code: patched"]["audit"]["stuck"] = 3
+    assert _kinds(record, "the best way to change code") == ["worse"]
+
+
 def test_one_stuck_order_in_any_test_is_told_first() -> None:
     record = a_record()
     tests = record["systems"]["spillway"]["tests"]
