@@ -10,7 +10,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -30,6 +30,8 @@ from spillway.run.stack.processes import guarded, isolated_environment, kill_gro
 from spillway.run.workload import Customer
 
 START_SECONDS_MAX = 90.0
+#: As Kubernetes and ECS give, unless told otherwise.
+END_SECONDS_MAX = 30.0
 _POLL_SECONDS = 0.05
 
 
@@ -167,6 +169,13 @@ class Parts:
 
     def kill(self, name: str) -> None:
         kill_group(self._running[name])
+
+    def end(self, name: str) -> None:
+        """As whatever deploys new code does it: asked first, killed where that takes too long."""
+        self._running[name].terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._running[name].wait(END_SECONDS_MAX)
+        self.kill(name)
 
     def restart(self, name: str) -> None:
         self.start(name, self._parts[name])

@@ -1,7 +1,8 @@
 """The workflow changed: goods leave only once the order is booked.
 
-Orders that began with the code before go on by it: the upgrade that Temporal's documentation asks
-for. `Careless` leaves that out.
+With `Patched` orders that began with the code before go on by it. `Unpatched` does without: it is
+for workers of a version of their own, which Temporal's documentation prefers, and careless
+otherwise.
 """
 
 import asyncio
@@ -51,7 +52,7 @@ class Patched:
 
 
 @workflow.defn(name="Fulfil")
-class Careless:
+class Unpatched:
     @workflow.run
     async def run(self, order: Order) -> str:
         return await _life(order, post_first=True)

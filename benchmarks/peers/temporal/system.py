@@ -27,8 +27,9 @@ class Temporal(Peer):
     }
 
     upgrades: ClassVar[Mapping[str, str]] = {
+        "versioned": "a version of its own; workers of the old one run until its orders are done",
         "patched": "with a call of `workflow.patched`",
-        "careless": "with no patch",
+        "careless": "with neither, and no replay of histories before, which would find it",
     }
 
     def start(self) -> None:
@@ -52,12 +53,38 @@ class Temporal(Peer):
         worker, environment = self.program("worker", PEERS_TEMPORAL=self.address, **code)
         self.parts.start("worker", Part(worker, self._polls, environment))
 
+    def prepare(self, upgrade: str) -> None:
+        if upgrade == "versioned":
+            self.parts.end("worker")
+            self._run_version("worker", "old")
+
     def deploy(self, upgrade: str) -> None:
-        self.parts.kill("worker")
-        self._run_worker(PEERS_CODE=upgrade)
+        if upgrade == "versioned":
+            self._run_version("changed", "new", PEERS_CODE="unpatched")
+            self.by_hand += [
+                "ran workers of the old and of the new version side by side",
+                "made the new version the current one",
+            ]
+        else:
+            self.parts.end("worker")
+            self._run_worker(PEERS_CODE="patched" if upgrade == "patched" else "unpatched")
+
+    def _run_version(self, part: str, build: str, **code: str) -> None:
+        """Orders begin with it from now on. Temporal takes no version that it has not seen."""
+        worker, environment = self.program(
+            "worker", PEERS_TEMPORAL=self.address, PEERS_VERSION=build, **code
+        )
+        version = ["--deployment-name", "orders", "--build-id", build, "--yes"]
+        command = ["worker", "deployment", "set-current-version", *version]
+
+        def current() -> bool:
+            return self._asked(*command).returncode == 0
+
+        self.parts.start(part, Part(worker, current, environment))
 
     def restore(self) -> None:
-        self.deploy("")
+        self.parts.end("worker")
+        self._run_worker()
 
     @property
     def url(self) -> str:
@@ -89,9 +116,12 @@ class Temporal(Peer):
         return f'"identity": "{self.parts.pid("worker")}@' in said
 
     def _ask(self, *command: str) -> str:
+        return self._asked(*command).stdout
+
+    def _asked(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603
             [self._binary, *command, "--address", self.address],
             capture_output=True,
             text=True,
             check=False,
-        ).stdout
+        )
