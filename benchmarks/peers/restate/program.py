@@ -37,6 +37,9 @@ AGAIN = InvocationRetryPolicy(
     initial_interval=timedelta(seconds=RETRY_FIRST_SECONDS),
     max_interval=timedelta(seconds=RETRY_MAX_SECONDS),
 )
+# Restate's own connections to a program, as its documentation sets them for production: Hypercorn
+# would end each after 1,000 requests, or 5 s without one, and take 100 at a time.
+UNBOUNDED = 2**31 - 1
 orders = Workflow("Orders", invocation_retry_policy=AGAIN)
 
 
@@ -74,6 +77,9 @@ async def run(ctx: WorkflowContext, order: Order) -> str:
 def main(workflow: Workflow) -> None:
     config = Config()
     config.bind = [f"127.0.0.1:{os.environ['PEERS_PORT']}"]
+    config.h2_max_concurrent_streams = UNBOUNDED
+    config.keep_alive_max_requests = UNBOUNDED
+    config.keep_alive_timeout = UNBOUNDED
     asyncio.run(serve(restate.app([workflow]), config))
 
 
