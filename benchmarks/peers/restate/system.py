@@ -43,7 +43,10 @@ class Restate(Peer):
     }
 
     upgrades: ClassVar[Mapping[str, str]] = {
-        "beside": "the new code at an address of its own; the old code runs until it is drained",
+        "beside": (
+            "the new code at an address of its own, which the server is told of; the old code runs"
+            " until it is drained"
+        ),
         "careless": "the new code in the place of the old",
     }
 
@@ -78,10 +81,6 @@ class Restate(Peer):
             port = free_port()
             self._serve("changed", "changed", port)
             self._register(port)
-            self.by_hand += [
-                "ran old and new code side by side, each at an address of its own",
-                "registered the new code's address with the server",
-            ]
         else:
             self.parts.kill("program")
             self._serve("program", "changed", self.port)
