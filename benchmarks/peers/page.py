@@ -293,9 +293,11 @@ def _assumptions(book: Book, prices: Sequence[Priced]) -> Iterator[str]:
     )
     yield (
         "Servers, workers and databases are in two zones. Of Restate's nodes, in three zones, two"
-        " bear the peak, each with the 4 GB that its default settings ask for. One node cannot tell"
-        " what Restate's copies take, nor a development server what Temporal's database would:"
-        " where the smallest may not bear it, there is no price."
+        " bear the peak, and the smallest has the memory that its documentation sets for little"
+        " traffic. One node cannot tell what Restate's copies take, nor a development server what"
+        " Temporal's database would: where the smallest may not bear it, there is no price."
+        " Restate's handlers on Lambda, in the place of the endpoint's tasks, would cost less for"
+        " few orders, and were not measured."
     )
     yield (
         "A month's orders stay stored, and their ids taken, in Spillway, DBOS and Temporal Cloud,"
@@ -333,7 +335,7 @@ def _assumptions(book: Book, prices: Sequence[Priced]) -> Iterator[str]:
     )
     yield (
         "DBOS recommends its Conductor for more than one process. We found no price of that, nor of"
-        " Restate Cloud."
+        " Restate Cloud, which has plans and a free tier."
     )
     yield (
         "Prices are in `src/spillway/plan/price_list/us-east-1.toml` and"

@@ -34,10 +34,14 @@ PEAK = 10
 BUSY, BUSY_AT_PEAK = 0.5, 0.8
 #: Of what a process was measured to hold, for it to hold so many orders more.
 MEMORY_SPARE = 1.5
-#: Burstable databases of two vCPUs: what of them each has all the time, and its memory in GB.
+#: Burstable servers of two vCPUs: what of them each has all the time, and its memory in GB.
 _BURSTABLE = {"micro": (0.2, 1), "small": (0.4, 2), "medium": (0.4, 4)}
 _BURSTABLE_VCPUS = 2
 _DISK_GB_MIN = 20.0
+#: Of a node of Restate's, by the least that its documentation sets for little traffic.
+_NODE_GB_MIN = 1.5
+#: Of three, those that bear the load.
+_NODES_BUSY = 2
 #: Of a month's orders, those whose histories are kept at the least: a day's.
 A_DAY = 1 / 30
 #: Of one family; a price goes by their number.
@@ -233,14 +237,11 @@ class Book:
         return used + Usage((Use("plan", "temporal_cloud.plan", max(dollars_min, share)),))
 
     def _restate(self, parts: Mapping[str, Measured], orders: int) -> Usage:
-        # Two of three nodes must bear the peak. That each log is written on two of them could not
-        # be measured on one.
-        vcpus = _at_least(parts["server"].vcpus(orders, PEAK) / 2 / BUSY_AT_PEAK)
         disk = max(_DISK_GB_MIN, A_DAY * self._stored("restate") * orders)
         return (
             tasks("endpoint", parts["program"], orders)
             + _monthly(
-                (f"3 nodes of {vcpus} vCPU", "ec2.m7g_large_hours", 3 * HOURS * vcpus / 2),
+                _restate_nodes(parts["server"], orders),
                 ("their disks", "ebs.gp3_storage", 3 * disk),
             )
             + balancer(orders)
@@ -274,14 +275,34 @@ def database(part: Measured, orders: float, stored_gb: float) -> Usage:
 def _database_server(part: Measured, orders: float) -> tuple[str, str, float]:
     """The smallest that has the processors and the memory."""
     mean, peak = part.vcpus(orders), part.vcpus(orders, PEAK) / BUSY_AT_PEAK
-    held = MEMORY_SPARE * part.memory_bytes / 2**30
-    for size, (always, memory) in _BURSTABLE.items():
-        if mean <= always * BUSY and peak <= _BURSTABLE_VCPUS and held <= memory:
-            price = f"rds_postgresql.t4g_{size}_hours"
-            return f"database: {ZONES} x db.t4g.{size}", price, ZONES * HOURS
+    if size := _burstable(mean, peak, MEMORY_SPARE * part.memory_bytes / 2**30):
+        price = f"rds_postgresql.t4g_{size}_hours"
+        return f"database: {ZONES} x db.t4g.{size}", price, ZONES * HOURS
     vcpus = max(2, _at_least(peak))
     hours = ZONES * HOURS * vcpus / 2
     return (f"database: {ZONES} x db.m7g of {vcpus} vCPU", "rds_postgresql.m7g_large_hours", hours)
+
+
+def _restate_nodes(part: Measured, orders: float) -> tuple[str, str, float]:
+    """Three of the smallest of which two bear the peak. That each log is written on two of them
+    could not be measured on one."""
+    mean = part.vcpus(orders) / _NODES_BUSY
+    peak = part.vcpus(orders, PEAK) / _NODES_BUSY / BUSY_AT_PEAK
+    held = max(_NODE_GB_MIN, MEMORY_SPARE * part.memory_bytes / 2**30)
+    if size := _burstable(mean, peak, held):
+        return f"3 nodes, t4g.{size}", f"ec2.t4g_{size}_hours", 3 * HOURS
+    vcpus = _at_least(peak)
+    return f"3 nodes, m7g of {vcpus} vCPU", "ec2.m7g_large_hours", 3 * HOURS * vcpus / 2
+
+
+def _burstable(mean_vcpus: float, peak_vcpus: float, memory_gb: float) -> str | None:
+    """The smallest that has them; None where none has."""
+    if peak_vcpus > _BURSTABLE_VCPUS:
+        return None
+    for size, (always, memory) in _BURSTABLE.items():
+        if mean_vcpus <= always * BUSY and memory_gb <= memory:
+            return size
+    return None
 
 
 def balancer(orders: float) -> Usage:

@@ -153,6 +153,20 @@ def test_servers_grow_with_what_was_measured() -> None:
     assert disk.units == 600
     [_, memory] = tasks("x", Measured(0, 0, 1.1 * 2**30), 1)
     assert memory.units == 2 * HOURS * 2.0
+    for held_gb, orders, nodes, dollars_an_hour in (
+        (0.2, MILLION, "3 nodes, t4g.small", 0.0168),  # 1.5 GB are the least
+        (1.5, MILLION, "3 nodes, t4g.medium", 0.0336),  # and half as much again as it held
+        (0.2, 100 * MILLION, "3 nodes, m7g of 4 vCPU", 2 * 0.0816),  # 0.386, ten times, on two
+    ):
+        record = a_record()
+        measured = healthy({"program": 0.0001, "server": 0.01}, stored=0)
+        measured["memory_after_bytes"]["server"] = held_gb * 2**30
+        record["systems"]["restate"]["tests"]["healthy"] = measured
+        [bill] = [one.bills[orders] for one in Book(record).priced() if one.offer.name == "Restate"]
+        assert bill is not None
+        [item] = [item for item in bill.items if "nodes" in item.use.name]
+        assert item.use.name == nodes
+        assert item.dollars == pytest.approx(3 * HOURS * dollars_an_hour)
 
 
 def test_what_the_page_says_of_the_tests_is_so() -> None:
