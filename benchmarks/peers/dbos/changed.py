@@ -1,7 +1,7 @@
 """The workflow changed: goods leave only once the order is booked.
 
-Orders that began with the code before go on by it: the upgrade that DBOS's documentation asks for.
-A deployment without that call is `PEERS_CODE=careless`.
+Orders that began with the code before go on by it: one of the two upgrades in DBOS's documentation.
+Without that call it is `PEERS_CODE=unpatched`: the other upgrade, or none.
 """
 
 import asyncio
@@ -12,14 +12,14 @@ from dbos import DBOS
 from benchmarks.peers.commands import Order, Refused
 from benchmarks.peers.dbos.steps import Step, post, recall, refund, release, reserve, ship
 
-CARELESS = os.environ.get("PEERS_CODE") == "careless"
+UNPATCHED = os.environ.get("PEERS_CODE") == "unpatched"
 
 
 @DBOS.workflow()
 async def fulfil(order: Order) -> str:
     # Asked before the first step: that is on record when the others begin. Asked where the change
     # is, an old order that was shipped and has no record of that yet would go on as a new one.
-    post_first = CARELESS or await DBOS.patch_async("post before ship")
+    post_first = UNPATCHED or await DBOS.patch_async("post before ship")
     undo: list[Step] = [refund]  # the payment was taken before the order was sent
     try:
         await reserve(order)

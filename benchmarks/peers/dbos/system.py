@@ -15,7 +15,8 @@ from spillway.run.stack.ports import LOOPBACK, free_port
 _VERSION = "orders"
 _CODE = {
     "patched": {"PEERS_CODE": "patched", "PEERS_VERSION": _VERSION},
-    "careless": {"PEERS_CODE": "careless"},
+    "beside": {"PEERS_CODE": "unpatched"},
+    "careless": {"PEERS_CODE": "unpatched"},
 }
 #: PostgreSQL refuses to run as root, and its package makes this user.
 _USER = "postgres"
@@ -36,7 +37,8 @@ class Dbos(Peer):
 
     upgrades: ClassVar[Mapping[str, str]] = {
         "patched": "with a call of `DBOS.patch`, and one application version for all code",
-        "careless": "with no patch; DBOS makes a version of the code by itself",
+        "beside": "new code at an address of its own; the old code runs until it is drained",
+        "careless": "in the place of the old code; DBOS keeps old orders for code of their version",
     }
 
     def prepare(self, upgrade: str) -> None:
@@ -56,19 +58,25 @@ class Dbos(Peer):
             f"unix_socket_directories={self.data}",
         ]
         self.parts.start("server", Part(server, self._accepts))
-        self.api = free_port()
-        self._url = f"http://{LOOPBACK}:{self.api}"
         self._run_program()
 
-    def _run_program(self, **code: str) -> None:
+    def _run_program(self, part: str = "program", **code: str) -> None:
+        self.api = free_port()
         command, environment = self.program(
             "program", PEERS_PORT=str(self.api), PEERS_DATABASE_URL=self._database, **code
         )
-        self.parts.start("program", Part(command, answers(f"{self._url}/health"), environment))
+        self.parts.start(part, Part(command, answers(f"{self.url}/health"), environment))
 
     def deploy(self, upgrade: str) -> None:
-        self.parts.kill("program")
-        self._run_program(**_CODE[upgrade])
+        if upgrade == "beside":
+            self._run_program("changed", **_CODE[upgrade])
+            self.by_hand += [
+                "ran old and new code side by side, each at an address of its own",
+                "sent customers to the new code's address",
+            ]
+        else:
+            self.parts.kill("program")
+            self._run_program(**_CODE[upgrade])
 
     @classmethod
     def versions(cls) -> Mapping[str, str]:
@@ -80,7 +88,7 @@ class Dbos(Peer):
 
     @property
     def url(self) -> str:
-        return self._url
+        return f"http://{LOOPBACK}:{self.api}"
 
     def stored_bytes(self) -> int | None:
         """Without the log, which PostgreSQL keeps in files of 16 MB and uses again."""
