@@ -214,6 +214,13 @@ original
         ReplaceExpression(
             "downstream.http:undeclared", "_ABOUT_THE_ORDER", "{*_ABOUT_THE_ORDER, 401}"
         ),
+        # Where our key is what a token is asked for with, only its endpoint sees that it is wrong.
+        ReplaceStatement(
+            "downstream.oauth:_token_in",
+            "_code",
+            """from orders.failures import PermanentFailure
+raise PermanentFailure(asked)""",
+        ),
     ),
     Mutant(
         "looked-up-too-late",
