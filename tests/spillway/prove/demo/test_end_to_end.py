@@ -37,7 +37,8 @@ def test_every_promise_holds_and_every_order_settles(finished: Run) -> None:
     assert finished.proven, json.dumps(document_["promises"], indent=2)
     assert all(verdict.judged for verdict in finished.promises.values())
     assert counts["sent"] == counts["accepted"] == ORDERS
-    assert counts["replayed"] == ORDERS
+    # Each was sent twice. On a busy machine a first answer may be lost, and its client asks again.
+    assert counts["replayed"] >= ORDERS
     assert counts["unsettled"] == 0
     # What became of it depends on what its downstreams refuse.
     assert any(order.cancellation_taken for order in finished.placed)
