@@ -308,7 +308,8 @@ def _assumptions(book: Book, prices: Sequence[Priced]) -> Iterator[str]:
         f"Temporal Cloud counts {ACTIONS} actions for an order: a start, three activities; each"
         " further try is one more. Three local activities of one workflow task would count as one."
         " Of its two plans with public prices the cheaper one; these end at"
-        f" {PUBLIC_ACTIONS_MAX / 1e6:.0f} million actions a month, and sales gives discounts."
+        f" {PUBLIC_ACTIONS_MAX / 1e6:.0f} million actions a month, and sales gives discounts. What"
+        " it keeps is as large as the development server says that the histories are."
     )
     yield (
         "A durable function's operations are all that the SDK's local runner keeps. We found no"

@@ -113,6 +113,10 @@ class System(ABC):
         no such count."""
         return None
 
+    def history_bytes(self) -> int | None:
+        """The size of the orders' histories as their service would bill it; None where none is."""
+        return None
+
     @abstractmethod
     def unfinished(self) -> set[str]:
         """The ids of the orders that it holds for unfinished."""

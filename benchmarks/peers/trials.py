@@ -101,8 +101,10 @@ def healthy(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
     rest = system.usage()
     first = asyncio.run(_placing(system, fakes, load, warm))
     warmed, stored, logged = system.usage(), system.stored_bytes(), system.logged_bytes()
+    history = system.history_bytes()
     placed = asyncio.run(_placing(system, fakes, load, crowd))
     busy, kept, written = system.usage(), system.stored_bytes(), system.logged_bytes()
+    histories = system.history_bytes()
     paced = asyncio.run(_placing(system, fakes, load, steady, paced=True))
     return {
         "orders": len(load.drafts),
@@ -114,6 +116,7 @@ def healthy(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
             "an_order": {part: _each(warmed[part], busy[part], len(crowd)) for part in busy},
             "stored_bytes_an_order": _grown(stored, kept, len(crowd)),
             "logged_bytes_an_order": _grown(logged, written, len(crowd)),
+            "history_bytes_an_order": _grown(history, histories, len(crowd)),
         },
         "memory_after_bytes": {part: usage.memory_bytes for part, usage in busy.items()},
         "paced": {"per_second": load.paced_per_second, **_times(paced, fakes.entries())},

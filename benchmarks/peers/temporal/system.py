@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from benchmarks.peers import usage
 from benchmarks.peers.system import Part, Peer, Unavailable, answers, environment_of, retries
@@ -93,10 +93,19 @@ class Temporal(Peer):
     def stored_bytes(self) -> int | None:
         return usage.folder_bytes(self.data)
 
+    def history_bytes(self) -> int | None:
+        """By the server's own count, which it makes when an order ends."""
+        ended = self._workflows("ExecutionStatus != 'Running'")
+        return sum(int(one["historySizeBytes"]) for one in ended)
+
     def unfinished(self) -> set[str]:
-        query = "ExecutionStatus = 'Running'"
+        running = self._workflows("ExecutionStatus = 'Running'")
+        return {one["execution"]["workflowId"] for one in running}
+
+    def _workflows(self, query: str) -> list[dict[str, Any]]:
         command = ["workflow", "list", "--query", query, "--limit", "100000", "--output", "json"]
-        return {one["execution"]["workflowId"] for one in json.loads(self._ask(*command) or "[]")}
+        found: list[dict[str, Any]] = json.loads(self._ask(*command) or "[]")
+        return found
 
     @property
     def _binary(self) -> str:

@@ -120,6 +120,7 @@ def a_record() -> dict[str, Any]:
     systems = {name: _system(name, of) for name, of in ran.items()}
     missing = {"healthy": {"not_run": "no server for this machine"}}
     systems["restate"] = _system("restate", missing)
+    temporal["healthy"]["crowd"]["history_bytes_an_order"] = 8_000
     return {
         "machine": {"processors": 2},
         "orders": {"real": 250, "made_up": 250},

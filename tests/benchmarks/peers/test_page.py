@@ -138,7 +138,7 @@ def test_a_month_by_hand() -> None:
     cloud = bills["Temporal Cloud"]
     assert cloud is not None
     items = {item.use.name: item.dollars for item in cloud.items}
-    stored = 20_000e-9 * MILLION * 720 * 0.00105
+    stored = 8_000e-9 * MILLION * 720 * 0.00105
     assert items["actions"] == pytest.approx(4 * 50)
     assert items["plan"] == pytest.approx(0.1 * (4 * 50 + stored))
 
