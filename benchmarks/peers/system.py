@@ -67,7 +67,7 @@ class System(ABC):
     @abstractmethod
     def __init__(self, folder: Path, fakes: Fakes) -> None:
         #: What the trial had to do that a person would, beyond starting again what was killed and
-        #: starting the changed code.
+        #: deploying the changed code, of which `upgrades` tells.
         self.by_hand: list[str] = []
 
     @classmethod

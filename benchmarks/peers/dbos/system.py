@@ -37,7 +37,10 @@ class Dbos(Peer):
 
     upgrades: ClassVar[Mapping[str, str]] = {
         "patched": "with a call of `DBOS.patch`, and one application version for all code",
-        "beside": "new code at an address of its own; the old code runs until it is drained",
+        "beside": (
+            "new code at an address of its own, to which customers are sent; the old code runs"
+            " until it is drained"
+        ),
         "careless": "in the place of the old code; DBOS keeps old orders for code of their version",
     }
 
@@ -70,10 +73,6 @@ class Dbos(Peer):
     def deploy(self, upgrade: str) -> None:
         if upgrade == "beside":
             self._run_program("changed", **_CODE[upgrade])
-            self.by_hand += [
-                "ran old and new code side by side, each at an address of its own",
-                "sent customers to the new code's address",
-            ]
         else:
             self.parts.kill("program")
             self._run_program(**_CODE[upgrade])

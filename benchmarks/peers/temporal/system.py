@@ -27,7 +27,10 @@ class Temporal(Peer):
     }
 
     upgrades: ClassVar[Mapping[str, str]] = {
-        "versioned": "a version of its own; workers of the old one run until its orders are done",
+        "versioned": (
+            "a version of its own, which is made the current one; workers of the old one run until"
+            " its orders are done"
+        ),
         "patched": "with a call of `workflow.patched`",
         "careless": "with neither, and no replay of histories before, which would find it",
     }
@@ -61,10 +64,6 @@ class Temporal(Peer):
     def deploy(self, upgrade: str) -> None:
         if upgrade == "versioned":
             self._run_version("changed", "new", PEERS_CODE="unpatched")
-            self.by_hand += [
-                "ran workers of the old and of the new version side by side",
-                "made the new version the current one",
-            ]
         else:
             self.parts.end("worker")
             self._run_worker(PEERS_CODE="patched" if upgrade == "patched" else "unpatched")
