@@ -34,6 +34,7 @@ class Restate(Peer):
     title: ClassVar[str] = "Restate"
     notes: ClassVar[Sequence[str]] = (
         "One node with its default settings, in place of a cluster that replicates its log.",
+        "Such a cluster of three goes on when one of its nodes dies.",
         "Its log is synced to the disk before a request is answered.",
         retries(),
     )
