@@ -168,7 +168,7 @@ def _memory_at_rest(results: Results, system: str) -> float | None:
     return 0.0 if system == OURS else sum(part["memory_bytes"] for part in parts.values()) / 2**20
 
 
-def _slowest(kind: str) -> Callable[[Results, str], float | None]:
+def slowest(kind: str) -> Callable[[Results, str], float | None]:
     """Of the tests of a kind, if all was well again after each of them. A server that was killed
     has nothing to stand against: what stands for AWS is not killed."""
 
@@ -222,9 +222,9 @@ METRICS = (
         "memory at rest", _memory_at_rest, lambda mib: f"{mib:.0f} MiB" if mib else "none on AWS"
     ),
     Metric(
-        "time until all is well after the last kill of the program", _slowest("killed"), duration
+        "time until all is well after the last kill of the program", slowest("killed"), duration
     ),
-    Metric("time until all is well after the outage", _slowest("outage"), duration),
+    Metric("time until all is well after the outage", slowest("outage"), duration),
     Metric(
         "orders that wait for a person after the best way to change code",
         _waiting,

@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.peers import tables
 from benchmarks.peers.audit import KINDS as FINDINGS
+from benchmarks.peers.commands import RETRY_MAX_SECONDS
 from benchmarks.peers.comparing import (
     ALIKE,
     KINDS,
@@ -26,6 +27,7 @@ from benchmarks.peers.comparing import (
     month,
     open_,
     settled,
+    slowest,
     trial_of,
     waited,
 )
@@ -81,6 +83,24 @@ TESTS = {
 IN_ITS_PLACE = {
     "temporal": ", of which its development server ran in the place of a cluster",
     "restate": ", of which one node ran in the place of a cluster",
+}
+#: By the kind of a test: why an engine on a server may be well again sooner.
+LATER = {
+    "killed": (
+        "After a kill",
+        (
+            "a queue is not told that a function died. It brings the order back once that function"
+            " could run no longer."
+        ),
+    ),
+    "outage": (
+        "After the outage",
+        (
+            "what waits for a downstream is tried again ever less often, because a queue counts the"
+            " tries, and each is paid for. The others were told to wait"
+            f" {RETRY_MAX_SECONDS:.0f} s at most, on a server that is paid for anyway."
+        ),
+    ),
 }
 #: Whose price is worked out line by line.
 MILLION = 1_000_000
@@ -196,6 +216,12 @@ def _became(results: Results) -> str:
             "Until all was well again:\n\n"
             f"![Time until all is well, by fault and system]({FAULTS_PICTURE.name})\n"
         )
+    if later := [*_later(results)]:
+        parts.append(
+            "Why Spillway was well again later than others, and"
+            " [what that saves](decisions/README.md#0064-what-waited-goes-on-soon):\n\n"
+            + _bullets(iter(later))
+        )
     kinds = [kind.replace("_", " ") for kind in FINDINGS]
     counts = ("acknowledged", *kinds, "open", "unanswered")
     head = ("", "what", *counts, "all well after", "what a person had to do")
@@ -209,6 +235,20 @@ def _became(results: Results) -> str:
             table = Table("", head, rows, range(2, len(head) - 1)).markdown()
             parts.append(f"### {heading}\n\n{what}\n\n{table}\n{_bullets(_meant(results, test))}")
     return "\n".join(parts)
+
+
+def _later(results: Results) -> Iterator[str]:
+    """After which faults others were well again sooner than Spillway, and why."""
+    for kind, (after, why) in LATER.items():
+        own = slowest(kind)(results, OURS)
+        times = {system: slowest(kind)(results, system) for system in NAMES}
+        sooner = [
+            f"{NAMES[system]} {duration(time)}"
+            for system, time in times.items()
+            if time is not None and own is not None and time * ALIKE < own
+        ]
+        if sooner:
+            yield f"{after} ({duration(own)}; {_listed(sooner)}): {why}"
 
 
 def _meant(results: Results, kind: str) -> Iterator[str]:

@@ -113,6 +113,19 @@ def test_a_price_of_at_least_so_much_is_not_told_as_lower() -> None:
     assert bills["Temporal, self-hosted"] is None  # its database is not the smallest then
 
 
+def test_why_spillway_is_well_again_later_is_said_only_where_it_is() -> None:
+    record = a_record()
+    killed = record["systems"]["dbos"]["tests"]["killed: program"]
+    ours = {**killed, "seconds_until_whole": 20.0}
+    record["systems"]["spillway"]["tests"]["killed: functions"] = ours
+    said = "- After a kill (20 s; DBOS 3.1 s): a queue is not told"
+    text = written(record)[PAGE]
+    assert said in text
+    assert "- After the outage" not in text
+    ours["seconds_until_whole"] = 3.5  # alike
+    assert "well again later" not in written(record)[PAGE]
+
+
 def _kinds(record: dict[str, Any], figure: str) -> list[str]:
     found = compared(record, Book(record).priced(), "dbos")
     return [kind for kind, ones in found.items() for one in ones if figure in one]
