@@ -112,7 +112,10 @@ COUNTED: Mapping[str, Counted] = {
     ),
     "step_functions": Counted(
         "Step Functions",
-        ("Counted by a walk through the definition: nothing of it ran on AWS.",),
+        (
+            "Counted by a walk through the definition: nothing of it ran on AWS.",
+            "Its waits grow to a minute: each try is paid for, and 25,000 events end an execution.",
+        ),
         lambda _, fakes, orders: step_functions(fakes, orders),
     ),
 }

@@ -31,6 +31,7 @@ from benchmarks.peers.comparing import (
     trial_of,
     waited,
 )
+from benchmarks.peers.counting import COUNTED
 from benchmarks.peers.pictures import Dot, Group, svg
 from benchmarks.peers.pricing import (
     ACTIONS,
@@ -45,7 +46,6 @@ from benchmarks.peers.pricing import (
 )
 from benchmarks.peers.trials import CHANGED_STALL_SECONDS
 from spillway.paths import PROJECT
-from spillway.plan.cost.batches import ONE_BY_ONE
 from spillway.plan.docs import DOCS, filled
 from spillway.plan.price_list import priced
 from spillway.plan.tables import UNCONFIRMED, Table
@@ -352,27 +352,35 @@ def _assumptions(book: Book, prices: Sequence[Priced]) -> Iterator[str]:
         " it keeps is as large as the development server says that the histories are."
     )
     yield (
-        "A durable function's operations are all that the SDK's local runner keeps. We found no"
-        " statement that AWS bills contexts, the parallel and its branches, as such; without these"
-        f" three a million orders cost ${_without_contexts(book, prices):,.2f}."
+        "A durable function's operations are those that AWS [meters]"
+        "(https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-sdk.html): the start,"
+        " three steps, the parallel and each of its branches. With the SDK for JavaScript one"
+        " promise of both steps, one operation, can stand for these three: a million orders cost"
+        f" ${_with_a_promise(book, prices):,.2f} then."
     )
     yield (
         "Step Functions Standard and durable functions start 300 orders a second unless AWS raises"
         " that, and keep an order's id for 90 days at most, so a repeat after that is a second"
-        " order. Express keeps none, and has a table for that; it ends an order after five minutes,"
-        " which the outage above is."
+        " order. Step Functions [makes](https://docs.aws.amazon.com/step-functions/latest/dg/"
+        "service-quotas.html) 300 HTTP calls a second, Express too, so 100 orders; functions that"
+        " make the calls have no such quota, and are paid for."
+    )
+    yield (
+        "Express keeps no id, and has a table for that. It may run an order twice, and ends one"
+        " after five minutes, which the outage above is. One that hands such an order to a Standard"
+        " workflow in time outlives it, at the same price while all is well; that was not counted."
     )
     rest = book.model.idle().dollars + priced(book.model.working(), book.prices).dollars
-    billed = book.model.month(VOLUMES[0], ONE_BY_ONE, free_tiers=True).dollars
     yield (
         f"Of Spillway's month ${rest:.2f} are there whatever comes: alarms, a dashboard, metrics,"
         " secrets and the polling of queues. Left out of all others, in their favour: logs, alarms,"
-        " backups, addresses, NAT, traffic between zones, and the people who run servers."
+        " backups, addresses, NAT, traffic between zones, what durable functions keep, and the"
+        " people who run servers. Left out of all: customers' looks at their"
+        " orders, and what is sent to downstreams."
     )
     yield (
         "Left out of AWS's engines and of Spillway, in favour of servers: free tiers. After them a"
-        f" month of {VOLUMES[0]:,} orders costs ${billed:.2f} on Spillway, customers' looks at them"
-        " included."
+        f" month of {VOLUMES[0]:,} orders costs {_listed([*_after_free_tiers(book, prices)])}."
     )
     yield (
         "DBOS recommends its Conductor for more than one process. We found no price of that, nor of"
@@ -385,11 +393,21 @@ def _assumptions(book: Book, prices: Sequence[Priced]) -> Iterator[str]:
     )
 
 
-def _without_contexts(book: Book, prices: Sequence[Priced]) -> float:
+def _with_a_promise(book: Book, prices: Sequence[Priced]) -> float:
     """Dollars for a million orders on durable functions."""
     [bill] = [one.bills[MILLION] for one in prices if one.offer.system == "durable_functions"]
-    contexts = 3 * MILLION
-    return (bill.dollars if bill else 0.0) - book.prices["durable.operations"].of(contexts)
+    fewer = 2 * MILLION  # one operation in the place of three
+    return (bill.dollars if bill else 0.0) - book.prices["durable.operations"].of(fewer)
+
+
+def _after_free_tiers(book: Book, prices: Sequence[Priced]) -> Iterator[str]:
+    """Of what has no server: the same month as in the table."""
+    for one in prices:
+        if one.offer.system not in {OURS, *COUNTED}:
+            continue
+        if (usage := one.offer.usage(VOLUMES[0])) is not None:
+            dollars = priced(usage, book.prices, free_tiers=True).dollars
+            yield f"${dollars:.2f} on {one.offer.name}"
 
 
 def _worked_out(prices: Sequence[Priced]) -> str:
