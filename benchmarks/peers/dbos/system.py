@@ -46,7 +46,7 @@ class Dbos(Peer):
 
     def prepare(self, upgrade: str) -> None:
         if upgrade == "patched":
-            self.parts.kill("program")
+            self.parts.end("program")
             self._run_program(PEERS_VERSION=_VERSION)
 
     def start(self) -> None:
@@ -74,7 +74,7 @@ class Dbos(Peer):
         if upgrade == "beside":
             self._run_program("changed", **_CODE[upgrade])
         else:
-            self.parts.kill("program")
+            self.parts.end("program")
             self._run_program(**_CODE[upgrade])
 
     @classmethod
@@ -82,7 +82,7 @@ class Dbos(Peer):
         return {"PostgreSQL": run([_binary("postgres"), "--version"]).split()[2]}
 
     def restore(self) -> None:
-        self.parts.kill("program")
+        self.parts.end("program")
         self._run_program()
 
     @property
