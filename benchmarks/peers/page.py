@@ -383,8 +383,9 @@ def _assumptions(book: Book, prices: Sequence[Priced]) -> Iterator[str]:
         f" month of {VOLUMES[0]:,} orders costs {_listed([*_after_free_tiers(book, prices)])}."
     )
     yield (
-        "DBOS recommends its Conductor for more than one process. We found no price of that, nor of"
-        " Restate Cloud, which has plans and a free tier."
+        "DBOS recommends its Conductor for more than one process; without it each has an id of its"
+        " own, and goes on with its own orders when it starts again. We found no price of that, nor"
+        " of Restate Cloud, which has plans and a free tier."
     )
     yield (
         "Prices are in `src/spillway/plan/price_list/us-east-1.toml` and"
