@@ -84,8 +84,11 @@ def test_one_stuck_order_in_any_test_is_told_first() -> None:
     record = a_record()
     tests = record["systems"]["spillway"]["tests"]
     tests["killed: functions"] = {"kills": {}, "seconds_until_whole": 3.0, "audit": audited()}
+    found = compared(record, Book(record).priced(), "dbos")
+    assert found["alike"][0].endswith("at the end of all common tests (0, Spillway 0)")
+    record["systems"]["dbos"]["tests"]["changed code: patched"]["audit"]["stuck"] = 1
     [first, *_] = compared(record, Book(record).priced(), "dbos")["worse"]
-    assert first.endswith("at the end of all tests (2, Spillway 0)")
+    assert first.endswith("at the end of all common tests (1, Spillway 0)")
 
 
 def test_an_emulators_figure_is_held_against_us_and_never_against_another() -> None:
