@@ -160,14 +160,6 @@ def _healthy(part: str, figure: str, share: str = "") -> Callable[[Results, str]
     return value
 
 
-def _memory_at_rest(results: Results, system: str) -> float | None:
-    """MiB. Of a stage on AWS nothing: no process waits for orders there."""
-    parts = trial_of(results, system, "healthy").get("at_rest")
-    if not parts:
-        return None
-    return 0.0 if system == OURS else sum(part["memory_bytes"] for part in parts.values()) / 2**20
-
-
 def _of_one_side(test: str) -> bool:
     """It has nothing to stand against: what stands for AWS is not killed, and Spillway's code was
     never changed carelessly."""
@@ -222,9 +214,6 @@ METRICS = (
         lambda count: f"{count:.1f}",
         more=True,
         by_emulator=True,
-    ),
-    Metric(
-        "memory at rest", _memory_at_rest, lambda mib: f"{mib:.0f} MiB" if mib else "none on AWS"
     ),
     Metric(
         "time until all is well after the last kill of the program", slowest("killed"), duration
