@@ -107,7 +107,10 @@ def _average(ones: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 COUNTED: Mapping[str, Counted] = {
     "durable_functions": Counted(
         "Lambda durable functions",
-        ("Counted in the SDK's local runner: nothing of it ran on AWS.",),
+        (
+            "Counted in the SDK's local runner: nothing of it ran on AWS.",
+            "Its waits grow to a minute: each try is an operation; an execution has 3,000 of them.",
+        ),
         _durable_functions,
     ),
     "step_functions": Counted(
