@@ -17,6 +17,7 @@ class Temporal(Peer):
     title: ClassVar[str] = "Temporal's development server"
     notes: ClassVar[Sequence[str]] = (
         "One process with SQLite stands for a cluster and its database: these are not its figures.",
+        "A cluster goes on when one of its servers dies.",
         "API and worker are processes of their own, as in its documentation.",
         "SQLite with a write-ahead log that each commit has synced to the disk.",
         retries(),
