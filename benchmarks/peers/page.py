@@ -340,9 +340,9 @@ def _assumptions(book: Book, prices: Sequence[Priced]) -> Iterator[str]:
         " few orders, and were not measured."
     )
     yield (
-        "A month's orders stay stored, and their ids taken, in Spillway, DBOS and Temporal Cloud,"
-        " whose default is 30 days. On one's own Temporal and Restate a day's do, so that the price"
-        " is the least that there is; an id is free again after it."
+        "A month's orders stay stored, and their ids taken, in Spillway and Temporal Cloud, whose"
+        " default is 30 days. On DBOS and on one's own Temporal and Restate a day's do, so that the"
+        " price is the least that there is; an id is free again after it."
     )
     yield (
         f"Temporal Cloud counts {ACTIONS} actions for an order: a start, three activities; each"

@@ -171,7 +171,7 @@ class Book:
     def _dbos(self, parts: Mapping[str, Measured], orders: int) -> Usage:
         return (
             tasks("application", parts["program"], orders)
-            + database(parts["server"], orders, self._stored("dbos"))
+            + database(parts["server"], orders, A_DAY * self._stored("dbos"))
             + balancer(orders)
         )
 
