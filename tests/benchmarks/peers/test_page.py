@@ -167,6 +167,12 @@ def test_servers_grow_with_what_was_measured() -> None:
     [server, disk] = database(Measured(0.01, 0, 0), 100 * MILLION, 6e-6)
     assert server.name == "database: 2 x db.m7g of 8 vCPU"  # 0.386, ten times at the peak, 80% busy
     assert disk.units == 600
+    [bill] = [
+        one.bills[100 * MILLION] for one in Book(a_record()).priced() if one.offer.name == "DBOS"
+    ]
+    assert bill is not None
+    [disk] = [item.use for item in bill.items if item.use.name == "its disk"]
+    assert disk.units == pytest.approx(600 / 30)  # a day's orders
     [_, memory] = tasks("x", Measured(0, 0, 1.1 * 2**30), 1)
     assert memory.units == 2 * HOURS * 2.0
     for held_gb, orders, nodes, dollars_an_hour in (
