@@ -69,6 +69,14 @@ class Measured:
     at_rest: float
     memory_bytes: float
 
+    def __add__(self, other: Measured) -> Measured:
+        """Both as containers of one task."""
+        return Measured(
+            self.an_order + other.an_order,
+            self.at_rest + other.at_rest,
+            self.memory_bytes + other.memory_bytes,
+        )
+
     def vcpus(self, orders: float, times: float = 1.0) -> float:
         """On average in a month of so many orders, or at `times` that load."""
         return self.an_order * orders / MONTH_SECONDS * times + self.at_rest
@@ -177,10 +185,8 @@ class Book:
 
     def _temporal(self, parts: Mapping[str, Measured]) -> Iterator[Offer]:
         def own(orders: int) -> Usage:
-            return (
-                tasks("worker", parts["worker"], orders)
-                + tasks("API", parts["api"], orders)
-                + balancer(orders)
+            return tasks("worker and API", parts["worker"] + parts["api"], orders) + balancer(
+                orders
             )
 
         def hosted(orders: int) -> Usage | None:
@@ -202,7 +208,7 @@ class Book:
         yield Offer(
             "temporal",
             "Temporal, self-hosted",
-            "servers, worker and API in two zones, the smallest database in two zones, balancer",
+            "servers, worker beside API in two zones, the smallest database in two zones, balancer",
             hosted,
             at_least=True,
             without="not measured",
@@ -210,7 +216,7 @@ class Book:
         yield Offer(
             "temporal",
             "Temporal Cloud",
-            "actions and plan; worker and API in two zones, load balancer",
+            "actions and plan; worker beside API in two zones, load balancer",
             cloud,
         )
 

@@ -156,6 +156,8 @@ def test_a_month_by_hand() -> None:
     items = {item.use.name: item.dollars for item in cloud.items}
     stored = 8_000e-9 * MILLION * 720 * 0.00105
     assert items["actions"] == pytest.approx(4 * 50)
+    # Worker and API, a tenth of a second an order each, are containers of one task.
+    assert items["worker and API: 2 x 0.25 vCPU"] == pytest.approx(720 * 2 * 0.25 * 0.03238)
     assert items["plan"] == pytest.approx(0.1 * (4 * 50 + stored))
 
 
