@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ class Book:
                 "dbos",
                 "DBOS",
                 "tasks in two zones, PostgreSQL in two zones, load balancer",
-                lambda orders: self._dbos(parts, orders),
+                partial(self._dbos, parts),
             )
         if parts := self._measured("temporal"):
             yield from self._temporal(parts)
@@ -143,7 +143,7 @@ class Book:
                 "restate",
                 "Restate",
                 "three nodes in three zones with their disks, endpoint in two, load balancer",
-                lambda orders: self._restate(parts, orders),
+                partial(self._restate, parts),
                 at_least=True,
             )
         yield self._of_aws("durable_functions", "Lambda durable functions")
