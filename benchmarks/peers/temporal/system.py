@@ -47,29 +47,37 @@ class Temporal(Peer):
         for pragma in ("journal_mode=wal", "synchronous=2"):
             command += ["--sqlite-pragma", pragma]
         self.parts.start("server", Part(command, self._healthy))
-        self._run_worker()
+        self._before = self._worker()
+        self.parts.start("worker", self._before)
         port = str(free_port())
         api, environment = self.program("api", PEERS_TEMPORAL=self.address, PEERS_PORT=port)
         self._url = f"http://{LOOPBACK}:{port}"
         self.parts.start("api", Part(api, answers(f"{self._url}/health"), environment))
 
-    def _run_worker(self, **code: str) -> None:
-        worker, environment = self.program("worker", PEERS_TEMPORAL=self.address, **code)
-        self.parts.start("worker", Part(worker, self._polls, environment))
-
     def prepare(self, upgrade: str) -> None:
         if upgrade == "versioned":
-            self.parts.end("worker")
-            self._run_version("worker", "old")
+            self._before = self._version("old")
+            self._replace_worker(self._before)
 
     def deploy(self, upgrade: str) -> None:
         if upgrade == "versioned":
-            self._run_version("changed", "new", PEERS_CODE="unpatched")
+            self.parts.start("changed", self._version("new", PEERS_CODE="unpatched"))
         else:
-            self.parts.end("worker")
-            self._run_worker(PEERS_CODE="patched" if upgrade == "patched" else "unpatched")
+            code = "patched" if upgrade == "patched" else "unpatched"
+            self._replace_worker(self._worker(PEERS_CODE=code))
 
-    def _run_version(self, part: str, build: str, **code: str) -> None:
+    def restore(self) -> None:
+        self._replace_worker(self._before)
+
+    def _replace_worker(self, worker: Part) -> None:
+        self.parts.end("worker")
+        self.parts.start("worker", worker)
+
+    def _worker(self, **code: str) -> Part:
+        worker, environment = self.program("worker", PEERS_TEMPORAL=self.address, **code)
+        return Part(worker, self._polls, environment)
+
+    def _version(self, build: str, **code: str) -> Part:
         """Orders begin with it from now on. Temporal takes no version that it has not seen."""
         worker, environment = self.program(
             "worker", PEERS_TEMPORAL=self.address, PEERS_VERSION=build, **code
@@ -80,11 +88,7 @@ class Temporal(Peer):
         def current() -> bool:
             return self._asked(*command).returncode == 0
 
-        self.parts.start(part, Part(worker, current, environment))
-
-    def restore(self) -> None:
-        self.parts.end("worker")
-        self._run_worker()
+        return Part(worker, current, environment)
 
     @property
     def url(self) -> str:
