@@ -41,7 +41,7 @@ def _counted(execution: Any) -> dict[str, Any]:
     return {
         "operations": dict(kinds),
         "checkpoints": len(execution.updates),
-        "payload_bytes": sum(len(update.payload or "") for update in execution.updates),
+        "payload_bytes": sum(len((update.payload or "").encode()) for update in execution.updates),
         "invocations": len(execution.invocation_completions),
     }
 
