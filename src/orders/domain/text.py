@@ -27,7 +27,7 @@ REFUSED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]"
 # Joiners, direction marks and the like: they belong to their neighbours, and alone are nothing.
 _UNSEEN = "\u061c\u180e\u200b-\u200f\u2060-\u206f\U000e0000-\U000e007f"
 _VISIBLE = re.compile(f"[^ {_UNSEEN}]")
-_is_unseen = re.compile(f"[{_UNSEEN}]")
+_INVISIBLE = re.compile(f"[{_UNSEEN}]")
 
 
 def normalised(text: str) -> str:
@@ -43,7 +43,7 @@ def normalised(text: str) -> str:
 
 def seen(text: str) -> str:
     """The text without what cannot be seen in it."""
-    return _is_unseen.sub("", text)
+    return _INVISIBLE.sub("", text)
 
 
 def is_text(text: str) -> bool:
