@@ -3,8 +3,9 @@ bill is counted, nothing is timed.
 
 Usage: `python -m ... ORDERS COUNTS`, two files, each a JSON array with one object an order.
 
-`operations` by kind, as the service keeps them; `checkpoints` are updates of operations, a retry
-among them; `payload_bytes` is what they carried; `invocations` of the function.
+`operations` by kind, as the service meters them: those that it keeps, and each retry of a step
+(docs.aws.amazon.com/lambda/latest/dg/durable-execution-sdk-retries.html); `checkpoints` are updates
+of operations; `payload_bytes` is what they carried; `invocations` of the function.
 """
 
 import json
@@ -13,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from aws_durable_execution_sdk_python.lambda_service import OperationAction
 from aws_durable_execution_sdk_python_testing.runner import DurableFunctionTestRunner
 from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecutionStore
 
@@ -38,8 +40,9 @@ def _counted(execution: Any) -> dict[str, Any]:
     kinds = Counter(
         f"{one.operation_type.value} {one.sub_type or ''}".strip() for one in execution.operations
     )
+    kinds["STEP Retry"] = sum(one.action is OperationAction.RETRY for one in execution.updates)
     return {
-        "operations": dict(kinds),
+        "operations": dict(+kinds),
         "checkpoints": len(execution.updates),
         "payload_bytes": sum(len((update.payload or "").encode()) for update in execution.updates),
         "invocations": len(execution.invocation_completions),
