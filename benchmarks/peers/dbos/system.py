@@ -27,6 +27,8 @@ class Dbos(Peer):
     title: ClassVar[str] = "DBOS on PostgreSQL"
     notes: ClassVar[Sequence[str]] = (
         "API and workflows are one process, as in its documentation.",
+        "Killed, it is started again at once and goes on with its own orders.",
+        "Conductor gives those of a lost process to another after 60 s, unless told otherwise.",
         "PostgreSQL with its own default settings: each commit waits for the disk.",
         "A command is sent again every 2 s: a wait that doubles has no bound below an hour there.",
     )

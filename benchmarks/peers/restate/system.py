@@ -83,11 +83,11 @@ class Restate(Peer):
             self._serve("changed", "changed", port)
             self._register(port)
         else:
-            self.parts.kill("program")
+            self.parts.end("program")
             self._serve("program", "changed", self.port)
 
     def restore(self) -> None:
-        self.parts.kill("program")
+        self.parts.end("program")
         self._serve("program", "program", self.port)
 
     @property
