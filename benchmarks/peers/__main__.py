@@ -40,9 +40,8 @@ from spillway.run.workload import Draft, generate, read_sales
 
 #: Kept in memory, or not written through: there a database loses what it has confirmed.
 _NOT_DURABLE = frozenset({"tmpfs", "ramfs"})
-KILLS_AFTER_EACH_STEP = 3
-#: As many as the engines are busy with while one part of them is killed so often.
-KILLED_ORDERS = 250
+#: By each downstream, so that a run has time to kill after the steps that undo.
+KILLED_REFUSED_SHARE = 0.1
 FAULTED_ORDERS = 120
 CHANGED_ORDERS = 60
 OUTAGE = "outage"
@@ -236,9 +235,9 @@ def _tests(name: str, drafts: tuple[Draft, ...]) -> tuple[str, Sequence[str], Ma
     for victim in kind.victims:
         tests[f"killed: {victim}"] = on(
             trials.killed,
-            Load(drafts[:KILLED_ORDERS]),
+            Load(drafts, refused_share=KILLED_REFUSED_SHARE),
             victim=victim,
-            kills=KILLS_AFTER_EACH_STEP,
+            rounds=trials.KILLED_ROUNDS,
         )
     tests["answers lost"] = on(trials.answers_lost, few)
     for upgrade in kind.upgrades:

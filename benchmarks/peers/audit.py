@@ -14,7 +14,9 @@ from orders.domain.units import CustomerId, OrderId
 from simulation.downstreams.ledger import Entry
 from spillway.run.load.placing import Placed
 
-_NEEDED = frozenset({"reserve", "ship", "post"})
+#: As the ledgers name them: done in this order, and undone.
+STEPS = ("reserve", "ship", "post", "recall_shipment", "release", "refund")
+_NEEDED = frozenset(STEPS[:3])
 EXAMPLES_MAX = 5
 
 

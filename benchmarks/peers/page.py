@@ -44,7 +44,7 @@ from benchmarks.peers.pricing import (
     Book,
     Priced,
 )
-from benchmarks.peers.trials import CHANGED_STALL_SECONDS
+from benchmarks.peers.trials import CHANGED_STALL_SECONDS, KILLED_ROUNDS
 from spillway.paths import PROJECT
 from spillway.plan.docs import DOCS, filled
 from spillway.plan.price_list import priced
@@ -62,7 +62,11 @@ TESTS = {
     ),
     "killed": (
         "Killed after every side effect",
-        "A process dies when a step is done and before its answer arrives, and is started again.",
+        (
+            "A process dies when a step is done and before its answer arrives, and is started"
+            " again: once after each of the six steps, while orders come at a steady rate, and then"
+            f" not until all is well. The slowest of {KILLED_ROUNDS} such rounds counts."
+        ),
     ),
     "answers lost": (
         "Answers lost",

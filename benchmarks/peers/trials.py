@@ -7,8 +7,9 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 import httpx
@@ -33,6 +34,7 @@ STALL_SECONDS = 240.0
 #: What does not move for so long after a careless deployment waits for a person.
 CHANGED_STALL_SECONDS = 120.0
 REQUEST_SECONDS_MAX = 30.0
+KILLED_ROUNDS = 3
 _POLL_SECONDS = 0.25
 
 #: So many answers never arrive, though what they tell of is done.
@@ -124,24 +126,39 @@ def healthy(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
     }
 
 
-def killed(system: System, fakes: Fakes, load: Load, victim: str, kills: int) -> dict[str, Any]:
-    """`victim` dies after a side effect and before its answer arrives: `kills` times after each
-    step, or as often as the orders have that step in the time."""
+def killed(system: System, fakes: Fakes, load: Load, victim: str, rounds: int) -> dict[str, Any]:
+    """`victim` dies after a side effect and before its answer arrives: in each round once after
+    each step, or after those that the orders have in the time. They come at a steady rate, and no
+    more of them once a round's last kill is done, until all is well: the slowest round counts.
+    """
     refusing(fakes, load)
-    killer = Killer(system, victim, kills, load.up_seconds, load.kill_seconds_max)
-    fakes.on_entry = killer
+    drafts = iter(load.drafts)
+    placed: list[Placed] = []
+    kills: Counter[str] = Counter()
+    slowest: float | None = None
+    for _ in range(rounds):
+        killer = Killer(system, victim, load.up_seconds, load.kill_seconds_max)
+        fakes.on_entry = killer
+        placed += asyncio.run(_until_killed(system, fakes, load, drafts, killer))
+        kills.update(killer.after)
+        if killer.killed_at:
+            slowest = max(slowest or 0.0, _last_effect(fakes) - killer.killed_at[-1])
+    return {
+        "victim": system.victims[victim],
+        "kills": dict(kills),
+        **_times(placed, fakes.entries()),
+        **_verdict(system, _audit(system, fakes, placed, load.stall_seconds), slowest),
+    }
 
+
+async def _until_killed(
+    system: System, fakes: Fakes, load: Load, drafts: Iterator[Draft], killer: Killer
+) -> list[Placed]:
     async def up_again() -> None:
         await asyncio.to_thread(killer.wait)
 
-    placed = asyncio.run(_placing(system, fakes, load, load.drafts, meanwhile=up_again))
-    killer.wait()
-    return {
-        "victim": system.victims[victim],
-        "kills": dict(killer.after),
-        **_times(placed, fakes.entries()),
-        **_judged(system, fakes, placed, load, killer.killed_at[-1] if killer.killed_at else None),
-    }
+    until = takewhile(lambda _: not killer.is_done, drafts)
+    return await _placing(system, fakes, load, until, paced=True, meanwhile=up_again)
 
 
 def answers_lost(system: System, fakes: Fakes, load: Load) -> dict[str, Any]:
@@ -228,7 +245,7 @@ def changed_code(system: System, fakes: Fakes, load: Load, upgrade: str) -> dict
         "later_fulfilled": len(later),
         "by_new_code": sum(_at("post", own) <= _at("ship", own) for own in later),
         **found,
-        **_verdict(system, _audit(system, fakes, [*before, *after]), deployed_at, ended_at),
+        **_verdict(system, _audit(system, fakes, [*before, *after]), ended_at - deployed_at),
     }
 
 
@@ -285,16 +302,15 @@ def _at(step: str, entries: Iterable[Entry]) -> int:
 
 @dataclass(eq=False)
 class Killer:
-    """Kills the victim in the thread that answers the command, and starts it again on another.
-    Until it has been up again for `up_seconds` nothing more is killed: whether it starts quickly or
-    not, it has the same time to work and to take orders."""
+    """Kills the victim once after each step, in the thread that answers the command, and starts it
+    again on another. Until it has been up again for `up_seconds` nothing more is killed: whether it
+    starts quickly or not, it has the same time to work and to take orders."""
 
     system: System
     victim: str
-    each: int
     up_seconds: float
     seconds_max: float
-    after: Counter[str] = field(default_factory=Counter)
+    after: set[str] = field(default_factory=set)
     killed_at: list[float] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -305,9 +321,9 @@ class Killer:
             return
         try:
             up = self._revival is None or not self._revival.is_alive()
-            if not up or self.failures or self.after[entry.step] >= self.each or self._is_over():
+            if not up or self.is_done or entry.step in self.after:
                 return
-            self.after[entry.step] += 1
+            self.after.add(entry.step)
             self.system.kill(self.victim)
             self.killed_at.append(time.time())
             self._revival = threading.Thread(target=self._revive)
@@ -315,8 +331,10 @@ class Killer:
         finally:
             self._lock.release()
 
-    def _is_over(self) -> bool:
-        return bool(self.killed_at) and time.time() - self.killed_at[0] > self.seconds_max
+    @property
+    def is_done(self) -> bool:
+        over = bool(self.killed_at) and time.time() - self.killed_at[0] > self.seconds_max
+        return over or self.after.issuperset(audit.STEPS) or bool(self.failures)
 
     def wait(self) -> None:
         """Until the last victim is up again. Raises what went wrong with one."""
@@ -383,18 +401,20 @@ def _judged(
 ) -> dict[str, Any]:
     """The verdict, and how long after `since` (Unix seconds) the last effect was."""
     found = _audit(system, fakes, placed, load.stall_seconds)
-    last = max((entry.at for entry in fakes.entries()), default=0) / 1000
-    return _verdict(system, found, since, last)
+    return _verdict(system, found, None if since is None else _last_effect(fakes) - since)
 
 
-def _verdict(
-    system: System, found: Mapping[str, Any], since: float | None, until: float
-) -> dict[str, Any]:
-    """The audit, what a person had to do, and how long it took until all was well: None if it never
-    was."""
+def _last_effect(fakes: Fakes) -> float:
+    """When it was, in Unix seconds."""
+    return max((entry.at for entry in fakes.entries()), default=0) / 1000
+
+
+def _verdict(system: System, found: Mapping[str, Any], took: float | None) -> dict[str, Any]:
+    """The audit, what a person had to do, and how many seconds it took until all was well: None if
+    it never was."""
     well = not any(found[kind] for kind in ("lost", "half_done", "stuck", "unfinished"))
-    took = max(0.0, round(until - since, 1)) if well and since is not None else None
-    return {"seconds_until_whole": took, "by_hand": [*system.by_hand], "audit": found}
+    until = max(0.0, round(took, 1)) if well and took is not None else None
+    return {"seconds_until_whole": until, "by_hand": [*system.by_hand], "audit": found}
 
 
 def _audit(

@@ -31,20 +31,22 @@ class _Victim:
             raise self.failure
 
 
-def _killer(victim: Any, each: int = 1, seconds_max: float = 60.0) -> Killer:
-    return Killer(cast("System", victim), "worker", each, up_seconds=0.0, seconds_max=seconds_max)
+def _killer(victim: Any, seconds_max: float = 60.0) -> Killer:
+    return Killer(cast("System", victim), "worker", up_seconds=0.0, seconds_max=seconds_max)
 
 
-def test_each_step_has_its_kills_and_no_more() -> None:
+def test_it_kills_once_after_each_step_and_is_done_then() -> None:
     victim = _Victim()
     victim.up.set()
-    killer = _killer(victim, each=2)
-    for entry in 3 * entries(ORDER, *UNDONE):
+    killer = _killer(victim)
+    for entry in entries(ORDER, *UNDONE, *UNDONE, "post"):
+        assert not killer.is_done
         killer(entry)
         killer.wait()
 
-    assert killer.after == dict.fromkeys(UNDONE, 2)
-    assert victim.killed == 2 * len(UNDONE) == len(killer.killed_at)
+    assert killer.is_done
+    assert killer.after == {*UNDONE, "post"}
+    assert victim.killed == len(killer.after) == len(killer.killed_at)
 
 
 def test_nothing_dies_while_the_victim_is_down_or_when_nothing_was_done() -> None:
@@ -52,14 +54,14 @@ def test_nothing_dies_while_the_victim_is_down_or_when_nothing_was_done() -> Non
     killer = _killer(victim)
     for entry in entries(ORDER, *DONE, refused=("release",)):
         killer(entry)
-    assert dict(killer.after) == {"reserve": 1}
+    assert killer.after == {"reserve"}
 
     victim.up.set()
     killer.wait()
     for entry in entries(ORDER, *DONE[1:], refused=("release",)):
         killer(entry)
         killer.wait()
-    assert dict(killer.after) == {"reserve": 1, "ship": 1, "post": 1}
+    assert killer.after == {"reserve", "ship", "post"}
 
 
 def test_a_victim_that_does_not_come_back_fails_the_trial() -> None:
@@ -81,4 +83,4 @@ def test_when_its_time_is_over_nothing_more_is_killed() -> None:
         killer(entry)
         killer.wait()
 
-    assert killer.after == {"reserve": 1}
+    assert killer.after == {"reserve"}

@@ -72,7 +72,7 @@ def test_a_system_that_keeps_its_word_passes_every_trial() -> None:
 
     fakes = Fakes("http://fakes")
     system = Inline(Path(), fakes)
-    killed = trials.killed(system, fakes, LOAD, "program", kills=2)
+    killed = trials.killed(system, fakes, LOAD, "program", rounds=2)
 
     assert _wrong(killed) == {}
     _are_shown(healthy, killed)
@@ -91,7 +91,8 @@ def _are_shown(healthy: Mapping[str, Any], killed: Mapping[str, Any]) -> None:
     assert shown["What is missing"] == [["A saga in the request", "outage", "no time"]]
     kills = sum(killed["kills"].values())
     verdict = shown["What became of the orders"][1]
-    assert verdict[1:10] == [f"killed ({kills} times)", "24", *"0000000"]
+    acknowledged = str(killed["audit"]["acknowledged"])
+    assert verdict[1:10] == [f"killed ({kills} times)", acknowledged, *"0000000"]
     assert "It forgets." in tables.markdown(results)
 
 
